@@ -1,0 +1,127 @@
+# One checkout holds everything: .venv and node_modules are made here from the lock files.
+#
+#   make up ARGS='--port 9000'   start the venue in the foreground (Ctrl-C stops it)
+#   make test                    the whole suite but the soak tests
+#   make check                   format, lint, types, import rules, Solidity lint
+#   make bench | soak            benchmarks | long runs
+#   make hardhat                 install the contract tools and compile (then: npx hardhat ...)
+#   make lock                    re-make the lock files after a change of pyproject.toml or package.json
+#   make clean                   remove everything that was installed or made, `var/` excepted
+
+SHELL  := /bin/bash
+PYTHON ?= python3
+BIN    := .venv/bin
+PIP    := -m pip --disable-pip-version-check -qq --no-input install
+
+RUNTIME    := .venv/.installed
+DEVELOPER  := .venv/.installed-dev
+NODE       := node_modules/.installed
+NODE_DEV   := node_modules/.installed-dev
+KALSHI     := .venv-kalshi/.installed
+POLYMARKET := .venv-polymarket/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup up test check bench soak hardhat lock clean
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+help:
+	@sed -n '2d; /^$$/q; s/^# \{0,3\}//p' Makefile
+
+# --- what people run ---------------------------------------------------------------------------------------------
+
+setup: $(RUNTIME) $(NODE)
+	@:
+
+up: setup
+	@exec $(BIN)/causeway up $(ARGS)
+
+test: $(DEVELOPER) $(NODE) $(KALSHI) $(POLYMARKET)
+	@exec $(BIN)/pytest tests $(ARGS)
+
+soak: $(DEVELOPER) $(NODE) $(KALSHI) $(POLYMARKET)
+	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
+
+bench: $(DEVELOPER) $(NODE)
+	@exec $(BIN)/python scripts/bench.py $(ARGS)
+
+check: $(DEVELOPER) $(NODE_DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
+
+hardhat: $(NODE_DEV)
+	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat compile $(ARGS)
+
+clean:
+	rm -rf .venv .venv-kalshi .venv-polymarket node_modules .hardhat causeway.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
+
+define need_python
+@command -v $(PYTHON) >/dev/null || { echo "causeway: $(PYTHON) is missing: install Python 3.11 or newer" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "causeway: $$($(PYTHON) --version 2>&1) is too old: Python 3.11 or newer is needed (make PYTHON=python3.12 ...)" >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo "causeway: $(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+endef
+
+define need_node
+@command -v node >/dev/null || { echo "causeway: node is missing: install Node.js 20 or newer" >&2; exit 1; }
+@command -v npm >/dev/null || { echo "causeway: npm is missing: install it with Node.js 20 or newer" >&2; exit 1; }
+@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || \
+	{ echo "causeway: node $$(node --version) is too old: Node.js 20 or newer is needed" >&2; exit 1; }
+endef
+
+# The editable install is one .pth line and the `causeway` script; its build tool, setuptools, comes from the lock.
+$(RUNTIME): requirements.lock pyproject.toml
+	$(need_python)
+	@echo "causeway: installing the Python packages (under a minute, once)" >&2
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python $(PIP) --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+$(DEVELOPER): requirements-dev.lock $(RUNTIME)
+	@echo "causeway: installing the developer tools" >&2
+	@$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+# kalshi-python-sync declares Python 3.13 and runs on 3.11.
+.venv-%/.installed: tests/sdk/%.lock
+	$(need_python)
+	@echo "causeway: installing the official $* client for the tests" >&2
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python $(PIP) --ignore-requires-python --require-hashes --no-deps -r $<
+	@touch $@
+
+# `npm ci` empties node_modules first, so the full set counts as the small one too.
+$(NODE): package-lock.json package.json
+	$(need_node)
+	@echo "causeway: installing the chain and the compiler" >&2
+	@npm ci --ignore-scripts --omit=dev --loglevel=error --no-audit --no-fund >/dev/null
+	@touch $@
+
+$(NODE_DEV): package-lock.json package.json
+	$(need_node)
+	@echo "causeway: installing the contract tools" >&2
+	@npm ci --ignore-scripts --loglevel=error --no-audit --no-fund >/dev/null
+	@touch $(NODE) $@
+
+# --- lock files: exact versions, hashes of every platform's file, no download addresses ----------------------------
+
+# In package-lock.json anvil's packages for other systems than linux-amd64 stand with version and platform but no hash:
+# the registry that made the lock did not serve them. `npm install --package-lock-only` keeps those entries.
+UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --custom-compile-command 'make lock'
+
+lock:
+	@command -v uv >/dev/null || { echo "causeway: uv is missing: pipx install uv" >&2; exit 1; }
+	$(UV_COMPILE) --python-version 3.11 pyproject.toml --group build -o requirements.lock
+	$(UV_COMPILE) --python-version 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV_COMPILE) --python-version 3.13 --group pyproject.toml:sdk-kalshi -o tests/sdk/kalshi.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
+	npm install --package-lock-only --ignore-scripts
