@@ -1,0 +1,1 @@
+"""The rules: deterministic, no IO, no clock, no randomness, no floats. Read `exchange.py` first."""

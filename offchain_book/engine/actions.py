@@ -1,0 +1,335 @@
+"""Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
+
+from offchain_book.engine import commands as c
+from offchain_book.engine import custody, resolution, risk
+from offchain_book.engine.events import (
+    AccountOpened,
+    ActionAccepted,
+    DepositCredited,
+    DepositUnassigned,
+    Event,
+    WithdrawalRequested,
+)
+from offchain_book.engine.ledger import post
+from offchain_book.engine.listing import reject
+from offchain_book.engine.operations import Outcome, PoolAction, VaultAction, VaultActionKind, WalletOperation
+from offchain_book.engine.rejects import RejectCode
+from offchain_book.engine.state import (
+    OUTSIDE,
+    SUSPENSE,
+    VENUE_ACCOUNTS,
+    Account,
+    Balance,
+    Market,
+    MarketStatus,
+    State,
+    collateral_account,
+    token_asset,
+)
+from offchain_book.engine.units import CASH
+
+
+def credit_deposit(state: State, command: c.CreditDeposit) -> list[Event]:
+    """Credit a final deposit, in the contract's own order; one that names nobody waits in the suspense account."""
+    if command.deposit_index != state.next_deposit:
+        code = RejectCode.DEPOSIT_OUT_OF_ORDER
+        if command.deposit_index < state.next_deposit:
+            code = RejectCode.DEPOSIT_ALREADY_CREDITED
+        return reject(code, deposit_index=command.deposit_index, expected=state.next_deposit)
+    state.next_deposit += 1
+    events: list[Event] = []
+    account = _receiver(state, command.account_id, events)
+    asset = token_asset(command.ticker, command.outcome) if command.outcome else CASH
+    if account.account_id == SUSPENSE and command.account_id != SUSPENSE:
+        events.append(DepositUnassigned(command.deposit_index, command.account_id, asset, command.amount_micros))
+    amount = command.amount_micros
+    post(
+        state,
+        f"deposit:{command.deposit_index}",
+        [(OUTSIDE, asset, -amount), (account.account_id, asset, amount)],
+        events,
+    )
+    if not account.is_wallet:
+        _count_in_pool(state, account, command, events)
+    events.append(DepositCredited(command.deposit_index, account.account_id, asset, amount))
+    return events
+
+
+def _receiver(state: State, account_id: str, events: list[Event]) -> Account:
+    account = state.accounts.get(account_id)
+    if account is not None:
+        return account
+    if account_id.startswith("0x") and len(account_id) == 42:
+        account = state.accounts[account_id] = Account(account_id, c.Custody.WALLET, "")
+        events.append(AccountOpened(account_id))
+        return account
+    return state.accounts[SUSPENSE]
+
+
+def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, events: list[Event]) -> None:
+    """The pool received what a custodial account was credited: u stays, unless the account nets."""
+    if command.outcome is None:
+        state.pool_cash_micros += command.amount_micros
+        return
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return
+    if command.outcome is Outcome.YES:
+        market.custodial_yes_micros += command.amount_micros
+    else:
+        market.custodial_no_micros += command.amount_micros
+    net_position(state, account, market, events)
+    if market.status is MarketStatus.FINALIZED:
+        resolution.pay_market(state, market, events)
+
+
+def net_position(state: State, account: Account, market: Market, events: list[Event]) -> None:
+    """A custodial account never holds both outcomes: redeem its sets in the ledger, off the chain."""
+    yes, no = (token_asset(market.ticker, outcome) for outcome in Outcome)
+    pairs = min(account.balance(yes).total, account.balance(no).total)
+    if pairs and account.account_id not in VENUE_ACCOUNTS[2:]:
+        vault, name = collateral_account(market.ticker), account.account_id
+        lines = [(name, yes, -pairs), (name, no, -pairs), (name, CASH, pairs)]
+        lines += [(vault, yes, pairs), (vault, no, pairs), (vault, CASH, -pairs)]
+        post(state, f"net:{name}:{market.ticker}:{state.seq}", lines, events)
+        market.custodial_yes_micros -= pairs
+        market.custodial_no_micros -= pairs
+        market.unsplit_micros -= pairs
+        market.yes_supply_micros -= pairs
+    risk.refresh(account, market)
+
+
+def withdraw(state: State, command: c.Withdraw) -> list[Event]:
+    """Send a custodial account's cash or tokens out of the pool, through the numbered stream."""
+    account = state.accounts.get(command.account_id)
+    if account is None:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
+    if account.is_wallet:
+        return reject(RejectCode.CUSTODY_MISMATCH, account_id=account.account_id, custody=account.custody)
+    if command.reference in state.references:
+        return reject(RejectCode.DUPLICATE_REQUEST, reference=command.reference)
+    if command.amount_micros <= 0:
+        return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.amount_micros)
+    market = None
+    if command.outcome is not None:
+        market = state.markets.get(command.ticker)
+        if market is None:
+            return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+        if market.yes_payout_micros >= 0:
+            return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
+    refused = _check_leaving(account, market, command)
+    if refused:
+        return refused
+    state.references.add(command.reference)
+    events: list[Event] = []
+    number = send_from_pool(
+        state, account, market, command.outcome, command.amount_micros, command.to, command.reference, events
+    )
+    asset = token_asset(command.ticker, command.outcome) if command.outcome else CASH
+    events.append(
+        WithdrawalRequested(command.reference, account.account_id, asset, command.amount_micros, command.to, number)
+    )
+    return events
+
+
+def _check_leaving(account: Account, market: Market | None, command: c.Withdraw) -> list[Event] | None:
+    amount = command.amount_micros
+    if market is None or command.outcome is None:
+        return _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+    balance = account.balance(token_asset(market.ticker, command.outcome))
+    refused = _check_balance(balance, amount, RejectCode.INSUFFICIENT_TOKENS, outcome=command.outcome.name)
+    if refused:
+        return refused
+    need = risk.hold_without(account, market, balance, amount)
+    if need > account.cash.available:
+        cash = account.cash
+        return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)
+    return None
+
+
+def _check_balance(balance: Balance, amount: int, code: RejectCode, **more: str) -> list[Event] | None:
+    if balance.available < amount:
+        return reject(code, have_micros=balance.available, need_micros=amount, held_micros=balance.held, **more)
+    if balance.withdrawable < amount:
+        return reject(
+            RejectCode.NOTHING_AVAILABLE_YET,
+            have_micros=balance.withdrawable,
+            need_micros=amount,
+            pending_micros=balance.pending_in,
+        )
+    return None
+
+
+def send_from_pool(
+    state: State,
+    account: Account,
+    market: Market | None,
+    outcome: Outcome | None,
+    amount: int,
+    to: str,
+    reference: str,
+    events: list[Event],
+) -> int:
+    """Take cash or tokens from a custodial account and queue the pool's sending of them; the pool splits if it must."""
+    if market is None or outcome is None:
+        custody.free_pool_cash(state, amount, events)
+        state.pool_cash_micros -= amount
+        asset, action = CASH, PoolAction.SEND_CASH
+    else:
+        held = market.pool_yes_micros if outcome is Outcome.YES else market.pool_no_micros
+        if held < amount:
+            custody.pool_split(state, market, amount - held, events)
+        custody.move_custodial(market, outcome, -amount)
+        asset, action = token_asset(market.ticker, outcome), PoolAction.SEND_TOKENS
+    lines = [(account.account_id, asset, -amount), (OUTSIDE, asset, amount)]
+    moved = post(state, f"withdrawal:{reference}", lines, events)
+    if market is not None:
+        risk.refresh(account, market)
+    return custody.queue_pool(
+        state,
+        market,
+        action,
+        amount,
+        events,
+        outcome=outcome,
+        to=to,
+        reference=reference,
+        lines=moved,
+    )
+
+
+def deliver(
+    state: State, account: Account, market: Market, outcome: Outcome, bought: int, match_id: int, events: list[Event]
+) -> None:
+    """Send what a linked custodial account has just bought to its wallet, right behind the fill in the stream."""
+    balance = account.balance(token_asset(market.ticker, outcome))
+    amount = min(bought, balance.available)
+    if amount > 0 and risk.hold_without(account, market, balance, amount) <= account.cash.available:
+        reference = f"deliver:{match_id}:{account.account_id}"
+        number = send_from_pool(state, account, market, outcome, amount, account.deliver_to, reference, events)
+        asset = token_asset(market.ticker, outcome)
+        events.append(WithdrawalRequested(reference, account.account_id, asset, amount, account.deliver_to, number))
+
+
+# --- wallets -----------------------------------------------------------------------------------------------------------
+
+
+def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
+    """Hold what a wallet's signed action needs and queue it for the chain."""
+    action = command.action
+    account = state.accounts.get(action.wallet)
+    if account is None or not account.is_wallet:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=action.wallet)
+    if command.action_id in state.references:
+        return reject(RejectCode.DUPLICATE_REQUEST, reference=command.action_id)
+    if f"{action.wallet}:{action.nonce}" in state.references:
+        return reject(RejectCode.ACTION_NONCE_USED, nonce=action.nonce)
+    if account.exit_at_s:
+        return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
+    if action.deadline_s < custody.next_not_after_s(state):
+        return reject(
+            RejectCode.DEADLINE_PASSED, deadline_s=action.deadline_s, earliest_s=custody.next_not_after_s(state)
+        )
+    market, needs, refused = _action_needs(state, account, action)
+    if refused:
+        return refused
+    for asset, amount in needs:
+        account.balance(asset).held += amount
+    if action.kind is VaultActionKind.SET_DELIVERY:
+        account.deliver_free = action.amount_micros == 1
+    state.references |= {command.action_id, f"{action.wallet}:{action.nonce}"}
+    number = state.next_operation
+    operation = WalletOperation(
+        number,
+        command.action_id,
+        action,
+        market.ticker if market else "",
+        tuple(needs),
+        custody.next_not_after_s(state),
+    )
+    queued = custody.queue(state, market, operation, (), 0)
+    return [queued, ActionAccepted(command.action_id, action.wallet, number)]
+
+
+def _action_needs(
+    state: State, account: Account, action: VaultAction
+) -> tuple[Market | None, list[tuple[str, int]], list[Event] | None]:
+    """Return the market, what has to be held, and a refusal if there is one."""
+    amount = action.amount_micros
+    if action.kind is VaultActionKind.SET_DELIVERY:
+        return None, [], None
+    if action.kind is not VaultActionKind.REDEEM and amount <= 0:
+        return None, [], reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=amount)
+    if action.kind is VaultActionKind.WITHDRAW and action.id == "0":
+        needs = [(CASH, amount)]
+        return None, needs, _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+    if action.kind is VaultActionKind.WITHDRAW:
+        found = state.tokens.get(action.id)
+        if found is None:
+            return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
+        asset = token_asset(*found)
+        refused = _check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name)
+        return state.markets[found[0]], [(asset, amount)], refused
+    ticker = state.conditions.get(hex_condition(action.id))
+    if ticker is None:
+        return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
+    market = state.markets[ticker]
+    if action.kind is VaultActionKind.SPLIT:
+        return market, [(CASH, amount)], _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+    if action.kind is VaultActionKind.REDEEM:
+        if not market.resolved_on_chain:
+            return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=ticker, status=market.status)
+        needs = [(asset, account.balance(asset).available) for asset in _both(ticker)]
+        return market, needs, None
+    needs = [(asset, amount) for asset in _both(ticker)]
+    for (asset, _), outcome in zip(needs, Outcome, strict=True):
+        refused = _check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=outcome.name)
+        if refused:
+            return market, [], refused
+    return market, needs, None
+
+
+def _both(ticker: str) -> list[str]:
+    return [token_asset(ticker, outcome) for outcome in Outcome]
+
+
+def hex_condition(number: str) -> str:
+    """Return a condition id in hex for the decimal form that vault actions carry."""
+    return f"0x{int(number):064x}"
+
+
+def release_action(state: State, operation: WalletOperation) -> None:
+    """Give back what an action holds."""
+    account = state.accounts[operation.action.wallet]
+    for asset, amount in operation.needs:
+        account.balance(asset).held -= amount
+
+
+def action_lines(state: State, operation: WalletOperation) -> list[tuple[str, str, int]]:
+    """Return what an executed action moves in the ledger."""
+    action, wallet = operation.action, operation.action.wallet
+    if action.kind is VaultActionKind.WITHDRAW:
+        ((asset, amount),) = operation.needs
+        return [(wallet, asset, -amount), (OUTSIDE, asset, amount)]
+    if not operation.ticker:
+        return []
+    market = state.markets[operation.ticker]
+    vault = collateral_account(market.ticker)
+    if action.kind is VaultActionKind.REDEEM:
+        return resolution.redemption_lines(market, wallet, dict(operation.needs))
+    sign = 1 if action.kind is VaultActionKind.SPLIT else -1
+    sets = sign * action.amount_micros
+    lines = [(wallet, CASH, -sets), (vault, CASH, sets)]
+    for asset in _both(market.ticker):
+        lines += [(wallet, asset, sets), (vault, asset, -sets)]
+    return lines
+
+
+def land_action(state: State, operation: WalletOperation, events: list[Event]) -> None:
+    """An action is final on chain: its hold becomes a posting."""
+    release_action(state, operation)
+    lines = action_lines(state, operation)
+    post(state, f"action:{operation.action_id}", lines, events)
+    if operation.ticker and operation.action.kind in (VaultActionKind.SPLIT, VaultActionKind.MERGE):
+        sign = 1 if operation.action.kind is VaultActionKind.SPLIT else -1
+        state.markets[operation.ticker].yes_supply_micros += sign * operation.action.amount_micros

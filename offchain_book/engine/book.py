@@ -1,0 +1,168 @@
+"""Price-time priority for one market: a direct-indexed array of levels with intrusive lists and a best-price pointer.
+
+The grid is bounded (prices 1..9999), so a level is found by index, the best price by a pointer that walks to the next
+non-empty level when one empties (measured faster than a bit mask or a sorted dict, ADR 0003).
+"""
+
+from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.units import PRICE_SCALE
+
+
+class Level:
+    """All orders at one price of one side, oldest first."""
+
+    __slots__ = ("head", "price_e4", "size_micros", "tail")
+
+    def __init__(self, price_e4: int) -> None:
+        self.price_e4 = price_e4
+        self.head: Order | None = None
+        self.tail: Order | None = None
+        self.size_micros = 0
+
+
+class Book:
+    """The resting orders of one market. Knows prices and time priority, nothing of accounts."""
+
+    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_count")
+
+    def __init__(self) -> None:
+        self._bids: list[Level | None] = [None] * (PRICE_SCALE + 1)
+        self._asks: list[Level | None] = [None] * (PRICE_SCALE + 1)
+        self._best_bid = 0
+        self._best_ask = PRICE_SCALE
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many orders rest."""
+        return self._count
+
+    @property
+    def best_bid_e4(self) -> int:
+        """The highest bid, or 0."""
+        return self._best_bid
+
+    @property
+    def best_ask_e4(self) -> int:
+        """The lowest ask, or 10,000."""
+        return self._best_ask
+
+    def first(self, side: BookSide) -> Order | None:
+        """Return the order that trades next on a side."""
+        level = self._bids[self._best_bid] if side is BookSide.BID else self._asks[self._best_ask]
+        return level.head if level is not None else None
+
+    def crosses(self, side: BookSide, price_e4: int) -> bool:
+        """Whether an order arriving on `side` at a price would trade."""
+        return self._best_ask <= price_e4 if side is BookSide.BID else 0 < self._best_bid >= price_e4
+
+    def add(self, order: Order) -> None:
+        """Put an order at the end of its level."""
+        price = order.price_e4
+        if order.side is BookSide.BID:
+            levels = self._bids
+            if price > self._best_bid:
+                self._best_bid = price
+        else:
+            levels = self._asks
+            if price < self._best_ask:
+                self._best_ask = price
+        level = levels[price]
+        if level is None:
+            level = levels[price] = Level(price)
+        last = level.tail
+        order.previous = last
+        order.next = None
+        if last is None:
+            level.head = order
+        else:
+            last.next = order
+        level.tail = order
+        level.size_micros += order.remaining_micros
+        order.in_book = True
+        self._count += 1
+
+    def remove(self, order: Order) -> None:
+        """Take an order out; its remaining size leaves the level."""
+        levels = self._bids if order.side is BookSide.BID else self._asks
+        level = levels[order.price_e4]
+        assert level is not None and order.in_book
+        before, after = order.previous, order.next
+        if before is None:
+            level.head = after
+        else:
+            before.next = after
+        if after is None:
+            level.tail = before
+        else:
+            after.previous = before
+        level.size_micros -= order.remaining_micros
+        order.previous = order.next = None
+        order.in_book = False
+        self._count -= 1
+        if level.head is None:
+            self._walk(order.side, order.price_e4)
+
+    def reduce(self, order: Order, size_micros: int) -> None:
+        """Shrink a resting order in place; at zero it leaves. The order keeps its place in the queue."""
+        if size_micros == order.remaining_micros:
+            self.remove(order)
+            order.remaining_micros = 0
+            return
+        level = (self._bids if order.side is BookSide.BID else self._asks)[order.price_e4]
+        assert level is not None
+        level.size_micros -= size_micros
+        order.remaining_micros -= size_micros
+
+    def depth(self, side: BookSide, limit: int = 0) -> list[tuple[int, int]]:
+        """Return (YES price, size) per level, best first; all levels when `limit` is 0."""
+        found: list[tuple[int, int]] = []
+        levels = self._bids if side is BookSide.BID else self._asks
+        prices = range(self._best_bid, 0, -1) if side is BookSide.BID else range(self._best_ask, PRICE_SCALE)
+        for price in prices:
+            level = levels[price]
+            if level is not None and level.head is not None:
+                found.append((price, level.size_micros))
+                if len(found) == limit:
+                    break
+        return found
+
+    def orders(self, side: BookSide) -> list[Order]:
+        """Return every resting order of a side in the order in which they would trade."""
+        found: list[Order] = []
+        levels = self._bids if side is BookSide.BID else self._asks
+        prices = range(self._best_bid, 0, -1) if side is BookSide.BID else range(self._best_ask, PRICE_SCALE)
+        for price in prices:
+            level = levels[price]
+            order = level.head if level is not None else None
+            while order is not None:
+                found.append(order)
+                order = order.next
+        return found
+
+    def fillable(self, side: BookSide, price_e4: int, size_micros: int) -> int:
+        """Return how much of `size_micros` could trade now for an order arriving on `side`."""
+        found = 0
+        for level_price, level_size in self.depth(side.opposite):
+            if (level_price > price_e4) if side is BookSide.BID else (level_price < price_e4):
+                break
+            found += level_size
+            if found >= size_micros:
+                return size_micros
+        return found
+
+    def _walk(self, side: BookSide, emptied_e4: int) -> None:
+        """Move the best-price pointer off a level that has just emptied."""
+        if side is BookSide.BID:
+            if emptied_e4 != self._best_bid:
+                return
+            price, bids = emptied_e4 - 1, self._bids
+            while price > 0 and ((level := bids[price]) is None or level.head is None):
+                price -= 1
+            self._best_bid = price
+        else:
+            if emptied_e4 != self._best_ask:
+                return
+            price, asks = emptied_e4 + 1, self._asks
+            while price < PRICE_SCALE and ((level := asks[price]) is None or level.head is None):
+                price += 1
+            self._best_ask = price

@@ -1,0 +1,51 @@
+"""Taking orders out of the book: the hold goes back, the id stays known."""
+
+from offchain_book.engine import risk
+from offchain_book.engine.events import Event, MarketStatusChanged, OrderCancelled
+from offchain_book.engine.order import CancelReason, Order
+from offchain_book.engine.state import Account, Market, MarketStatus, State
+
+
+def forget(state: State, order: Order) -> None:
+    """Drop a finished order from every index of open orders; its id can never be used again."""
+    state.finished_order_ids.add(order.order_id)
+    if state.orders.pop(order.order_id, None) is not None:
+        del state.accounts[order.account_id].open_orders[order.order_id]
+        if order.expires_ms:
+            state.expiries.remove((order.expires_ms, order.order_id))
+
+
+def release_rest(state: State, order: Order, reason: CancelReason, events: list[Event], *, was_resting: bool) -> None:
+    """Give back what the rest of an order holds and report it cancelled."""
+    reduced = order.remaining_micros
+    order.remaining_micros = 0
+    risk.adjust(state.accounts[order.account_id], state.markets[order.ticker], order, reduced, 0)
+    forget(state, order)
+    events.append(
+        OrderCancelled(
+            order.order_id, order.account_id, order.ticker, order.side, order.price_e4, reduced, reason, was_resting
+        )
+    )
+
+
+def cancel_order(state: State, order: Order, reason: CancelReason, events: list[Event]) -> None:
+    """Take a resting order out of its book."""
+    state.markets[order.ticker].book.remove(order)
+    release_rest(state, order, reason, events, was_resting=True)
+
+
+def cancel_all(state: State, account: Account, ticker: str, reason: CancelReason, events: list[Event]) -> None:
+    """Cancel an account's open orders, in all markets or in one."""
+    for order in list(account.open_orders.values()):
+        if not ticker or order.ticker == ticker:
+            cancel_order(state, order, reason, events)
+
+
+def close_market(state: State, market: Market, events: list[Event]) -> None:
+    """Stop trading: every resting order leaves the book."""
+    state.closings.discard((market.close_ms, market.ticker))
+    for order in [order for order in state.orders.values() if order.ticker == market.ticker]:
+        cancel_order(state, order, CancelReason.MARKET_CLOSED, events)
+    market.status = MarketStatus.CLOSED
+    market.updated_ms = state.now_ms
+    events.append(MarketStatusChanged(market.ticker, market.status))

@@ -1,0 +1,325 @@
+"""Everything that may happen to the exchange. Imperatives; immutable; the journal stores exactly these.
+
+Time, ids and randomness arrive inside the `Sequenced` envelope or the command itself. Chain facts are commands too, so a
+replay needs no node. Fields added later get defaults, so that an old journal replays after an upgrade.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from offchain_book.engine.operations import Outcome, SignedOrder, VaultAction
+from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
+
+
+class Custody(StrEnum):
+    """Who holds the keys."""
+
+    CUSTODIAL = "custodial"
+    WALLET = "wallet"
+
+
+class KeyKind(StrEnum):
+    """The dialect that an API key belongs to."""
+
+    KALSHI = "kalshi"
+    POLYMARKET = "polymarket"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """Open an account. A wallet's account id is its lower-case address."""
+
+    account_id: str
+    custody: Custody
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterKey:
+    """Give an account an API key. Only public material is stored."""
+
+    account_id: str
+    key_id: str
+    kind: KeyKind
+    public_key_pem: str = ""
+    name: str = ""
+    scopes: tuple[str, ...] = ("read", "write")
+    nonce: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Make an API key useless."""
+
+    account_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSeries:
+    """Create a series. Rates are ten-thousandths: 700 is 0.07 of price times complement."""
+
+    series_ticker: str
+    title: str
+    category: str = "Other"
+    tags: tuple[str, ...] = ()
+    frequency: str = "custom"
+    fee_type: str = "quadratic"
+    taker_rate_e4: int = 0
+    maker_rate_e4: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEvent:
+    """Create an event in a series."""
+
+    event_ticker: str
+    series_ticker: str
+    title: str
+    sub_title: str = ""
+    mutually_exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMarket:
+    """Create a market whose condition is already prepared on chain. `price_ranges` are (start, end, step) in e4."""
+
+    ticker: str
+    event_ticker: str
+    title: str
+    question_id: str
+    condition_id: str
+    yes_token_id: str
+    no_token_id: str
+    open_ms: int
+    close_ms: int
+    yes_sub_title: str = ""
+    no_sub_title: str = ""
+    rules: str = ""
+    market_type: str = "binary"
+    price_structure: str = "linear_cent"
+    price_ranges: tuple[tuple[int, int, int], ...] = ((100, 9_900, 100),)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Place an order. `outcome` is the wallet order's token; None for custodial orders.
+
+    `price_e4` is the YES price. `budget_micros` > 0 makes it an order by amount: it spends at most that (whole lots).
+    """
+
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    price_e4: int
+    size_micros: int
+    client_order_id: str = ""
+    outcome: Outcome | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    self_trade: SelfTrade = SelfTrade.TAKER_AT_CROSS
+    expires_ms: int = 0
+    budget_micros: int = 0
+    signed: SignedOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Take the rest of one order out of the book."""
+
+    account_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrders:
+    """Take every open order of an account out, or those of one market."""
+
+    account_id: str
+    ticker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditDeposit:
+    """Chain fact: deposit `deposit_index` is final. `outcome` None means cash; else `ticker`'s token."""
+
+    deposit_index: int
+    account_id: str
+    amount_micros: int
+    tx_hash: str
+    block_number: int
+    from_address: str
+    ticker: str = ""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CutBatch:
+    """Settle operations `first` .. `first + count - 1` in one transaction: the intent, journaled before signing."""
+
+    batch_no: int
+    first: int
+    count: int
+    payload_hash: str
+
+
+class BatchStage(StrEnum):
+    """How far a batch's transaction has come; `confirmed` comes with `ConfirmBatch` alone."""
+
+    CUT = "cut"
+    SENT = "sent"
+    MINED = "mined"
+    RETRYING = "retrying"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveBatch:
+    """Chain fact, not final: the batch's transaction was sent, seen in a block, or has to be sent again."""
+
+    batch_no: int
+    stage: BatchStage
+    tx_hash: str
+    block_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmBatch:
+    """Chain fact, final: the batch executed; `skipped` lists (operation number, contract's reason)."""
+
+    batch_no: int
+    tx_hash: str
+    block_number: int
+    block_hash: str
+    skipped: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveChain:
+    """Chain fact: the newest final block, or that finality stands still (`halted`)."""
+
+    final_block: int
+    final_time_s: int
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveExit:
+    """Chain fact at the head: a wallet asked to leave; `exit_at_s` 0 means that it came back or has left."""
+
+    wallet: str
+    exit_at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordExit:
+    """Chain fact, final: a wallet's exit paid out cash (`outcome` None) or tokens. `reference` is tx hash and log index."""
+
+    reference: str
+    wallet: str
+    amount_micros: int
+    ticker: str = ""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """A custodial account sends cash (`outcome` None) or tokens (tokenize) from the pool to an address."""
+
+    reference: str
+    account_id: str
+    amount_micros: int
+    to: str
+    ticker: str = ""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAction:
+    """A wallet's signed vault action, verified by the gateway, held until final."""
+
+    action_id: str
+    action: VaultAction
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAccount:
+    """Link a custodial account with a wallet (both proved ownership); `deliver` sends every fill to that wallet."""
+
+    account_id: str
+    wallet: str
+    deliver: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseMarket:
+    """Stop trading in a market for good; its resting orders are cancelled."""
+
+    ticker: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveMarket:
+    """Decide a market: YES pays `yes_payout_micros` of a dollar, NO the rest."""
+
+    ticker: str
+    yes_payout_micros: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmResolution:
+    """Chain fact, final: the condition is resolved on chain with this payout."""
+
+    ticker: str
+    yes_payout_micros: int
+    tx_hash: str
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireOperations:
+    """Chain fact: a final block later than their `notAfter` shows that operations from `first` on never landed."""
+
+    first: int
+    count: int
+    final_block: int
+    final_time_s: int
+
+
+Command = (
+    OpenAccount
+    | RegisterKey
+    | RevokeKey
+    | CreateSeries
+    | CreateEvent
+    | CreateMarket
+    | PlaceOrder
+    | CancelOrder
+    | CancelOrders
+    | CreditDeposit
+    | CutBatch
+    | ObserveBatch
+    | ConfirmBatch
+    | ObserveChain
+    | ObserveExit
+    | RecordExit
+    | Withdraw
+    | SubmitAction
+    | LinkAccount
+    | CloseMarket
+    | ResolveMarket
+    | ConfirmResolution
+    | ExpireOperations
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """A command with its place in the journal: number, venue time, and the request that caused it."""
+
+    seq: int
+    at_ms: int
+    request_id: str
+    command: Command

@@ -1,0 +1,290 @@
+"""Everything that did happen. Past participles; immutable (named tuples: half the cost of frozen dataclasses).
+
+Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it.
+"""
+
+from typing import NamedTuple
+
+from offchain_book.engine.operations import MatchKind, Operation, Outcome
+from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
+from offchain_book.engine.rejects import RejectCode
+
+Details = tuple[tuple[str, int | str], ...]
+
+
+class Rejected(NamedTuple):
+    """The command changed nothing."""
+
+    code: RejectCode
+    details: Details
+
+
+class AccountOpened(NamedTuple):
+    """An account exists."""
+
+    account_id: str
+
+
+class KeyRegistered(NamedTuple):
+    """An API key works from now on."""
+
+    account_id: str
+    key_id: str
+
+
+class KeyRevoked(NamedTuple):
+    """An API key stopped working."""
+
+    account_id: str
+    key_id: str
+
+
+class SeriesCreated(NamedTuple):
+    """A series exists."""
+
+    series_ticker: str
+
+
+class EventCreated(NamedTuple):
+    """An event exists."""
+
+    event_ticker: str
+
+
+class MarketCreated(NamedTuple):
+    """A market exists and may trade between its open and close times."""
+
+    ticker: str
+
+
+class MarketStatusChanged(NamedTuple):
+    """A market moved along its life."""
+
+    ticker: str
+    status: str
+
+
+class OrderAccepted(NamedTuple):
+    """An order passed every check; its holds are in place."""
+
+    order_id: str
+    account_id: str
+    ticker: str
+
+
+class OrderRested(NamedTuple):
+    """What is left of an order waits in the book."""
+
+    order_id: str
+    ticker: str
+    side: BookSide
+    price_e4: int
+    remaining_micros: int
+
+
+class OrderCancelled(NamedTuple):
+    """The rest of an order is gone; `reduced_micros` of it were still open."""
+
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    price_e4: int
+    reduced_micros: int
+    reason: CancelReason
+    was_resting: bool
+
+
+class FillSide(NamedTuple):
+    """One account's side of a match. `close_micros` reduced a position of the other outcome or sold a token."""
+
+    order_id: str
+    account_id: str
+    side: BookSide
+    outcome: Outcome | None
+    close_micros: int
+    open_micros: int
+    fee_micros: int
+    remaining_micros: int
+    status: OrderStatus
+
+
+class Matched(NamedTuple):
+    """Two orders met. `pieces` are the ledger's kinds with their sizes; `operation` is -1 when no wallet took part."""
+
+    match_id: int
+    ticker: str
+    price_e4: int
+    size_micros: int
+    taker: FillSide
+    maker: FillSide
+    pieces: tuple[tuple[MatchKind, int], ...]
+    operation: int
+    at_ms: int
+
+
+class Posted(NamedTuple):
+    """One double-entry posting: (account, asset, signed millionths); sums to zero per asset."""
+
+    reference: str
+    lines: tuple[tuple[str, str, int], ...]
+
+
+class OperationQueued(NamedTuple):
+    """The chain has to execute this next in the stream."""
+
+    operation: Operation
+
+
+class DepositCredited(NamedTuple):
+    """A deposit can be spent."""
+
+    deposit_index: int
+    account_id: str
+    asset: str
+    amount_micros: int
+
+
+class DepositUnassigned(NamedTuple):
+    """A deposit into the pool names no account that exists; it waits in the suspense account."""
+
+    deposit_index: int
+    reference: str
+    asset: str
+    amount_micros: int
+
+
+class BatchCut(NamedTuple):
+    """Operations were put into a batch."""
+
+    batch_no: int
+    first: int
+    operation_count: int
+
+
+class BatchObserved(NamedTuple):
+    """A batch's transaction moved on, not final yet."""
+
+    batch_no: int
+    first: int
+    operation_count: int
+    stage: str
+    tx_hash: str
+    block_number: int
+
+
+class OperationSettled(NamedTuple):
+    """An operation is final on chain: executed, or skipped by the contract."""
+
+    number: int
+    batch_no: int
+    tx_hash: str
+    block_number: int
+    skipped: bool
+
+
+class OperationFailed(NamedTuple):
+    """An operation will never execute. `resolution` says what happened instead: guaranteed, busted, returned."""
+
+    number: int
+    reason: str
+    resolution: str
+
+
+class ChainObserved(NamedTuple):
+    """Finality moved, stopped (`halted`) or came back."""
+
+    final_block: int
+    halted: bool
+
+
+class WithdrawalRequested(NamedTuple):
+    """Cash or tokens left the account and wait for the chain."""
+
+    reference: str
+    account_id: str
+    asset: str
+    amount_micros: int
+    to: str
+    operation: int
+
+
+class ActionAccepted(NamedTuple):
+    """A vault action is held in the ledger and queued."""
+
+    action_id: str
+    wallet: str
+    operation: int
+
+
+class AccountLinked(NamedTuple):
+    """A custodial account and a wallet are one beneficial owner."""
+
+    account_id: str
+    wallet: str
+    deliver: bool
+
+
+class ExitObserved(NamedTuple):
+    """A wallet's exit was seen on chain."""
+
+    wallet: str
+    exit_at_s: int
+
+
+class MarketResolved(NamedTuple):
+    """The outcome is decided."""
+
+    ticker: str
+    yes_payout_micros: int
+
+
+class PositionPaid(NamedTuple):
+    """A custodial position in a resolved market was paid out."""
+
+    account_id: str
+    ticker: str
+    yes_micros: int
+    no_micros: int
+    payout_micros: int
+    remainder_e6: int
+
+
+class ResolutionConfirmed(NamedTuple):
+    """The chain carries the outcome."""
+
+    ticker: str
+    yes_payout_micros: int
+    tx_hash: str
+
+
+Event = (
+    Rejected
+    | AccountOpened
+    | KeyRegistered
+    | KeyRevoked
+    | SeriesCreated
+    | EventCreated
+    | MarketCreated
+    | MarketStatusChanged
+    | OrderAccepted
+    | OrderRested
+    | OrderCancelled
+    | Matched
+    | Posted
+    | OperationQueued
+    | DepositCredited
+    | DepositUnassigned
+    | BatchCut
+    | BatchObserved
+    | OperationSettled
+    | OperationFailed
+    | ChainObserved
+    | WithdrawalRequested
+    | ActionAccepted
+    | AccountLinked
+    | ExitObserved
+    | MarketResolved
+    | PositionPaid
+    | ResolutionConfirmed
+)

@@ -1,0 +1,64 @@
+"""Double entry: every posting sums to zero per asset, and no real account's total ever falls below zero."""
+
+from collections.abc import Sequence
+
+from offchain_book.engine.events import Event, Posted
+from offchain_book.engine.state import Credit, State
+
+Line = tuple[str, str, int]
+"""(account, asset, signed millionths)."""
+
+
+class InvariantBroken(Exception):
+    """A bug: the exchange stops and keeps its journal."""
+
+
+def check(condition: bool, what: str) -> None:
+    """Stop the exchange when something that must hold does not."""
+    if not condition:
+        raise InvariantBroken(what)
+
+
+def post(state: State, reference: str, lines: Sequence[Line], events: list[Event]) -> tuple[Line, ...]:
+    """Move money and tokens. Returns the lines that changed something."""
+    moved = tuple(line for line in lines if line[2])
+    sums: dict[str, int] = {}
+    for account_id, asset, amount in moved:
+        sums[asset] = sums.get(asset, 0) + amount
+        account = state.accounts.get(account_id)
+        if account is None:
+            balances = state.contra.setdefault(account_id, {})
+            balances[asset] = balances.get(asset, 0) + amount
+        else:
+            account.balance(asset).total += amount
+    for asset, total in sums.items():
+        check(total == 0, f"posting {reference} does not balance: {asset} {total}")
+    if moved:
+        events.append(Posted(reference, moved))
+    return moved
+
+
+def real_lines(state: State, lines: Sequence[Line]) -> tuple[Credit, ...]:
+    """Return the lines of real accounts (not contra accounts), as they are recorded with an operation."""
+    return tuple(Credit(*line) for line in lines if line[0] in state.accounts)
+
+
+def mark_pending(state: State, credits: Sequence[Credit]) -> None:
+    """Count lines as pending until their operation is final."""
+    for credit in credits:
+        balance = state.accounts[credit.account_id].balance(credit.asset)
+        if credit.amount_micros > 0:
+            balance.pending_in += credit.amount_micros
+        else:
+            balance.pending_out -= credit.amount_micros
+
+
+def clear_pending(state: State, credits: Sequence[Credit]) -> None:
+    """The operation is final, or will never be: its lines are no longer pending."""
+    for credit in credits:
+        balance = state.accounts[credit.account_id].balance(credit.asset)
+        if credit.amount_micros > 0:
+            balance.pending_in -= credit.amount_micros
+        else:
+            balance.pending_out += credit.amount_micros
+        check(balance.pending_in >= 0 and balance.pending_out >= 0, f"pending below zero for {credit.account_id}")

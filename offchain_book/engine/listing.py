@@ -1,0 +1,164 @@
+"""Accounts, keys, series, events, markets: what has to exist before anybody trades."""
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.book import Book
+from offchain_book.engine.events import (
+    AccountLinked,
+    AccountOpened,
+    Event,
+    EventCreated,
+    KeyRegistered,
+    KeyRevoked,
+    MarketCreated,
+    Rejected,
+    SeriesCreated,
+)
+from offchain_book.engine.operations import Outcome
+from offchain_book.engine.rejects import RejectCode
+from offchain_book.engine.state import Account, ApiKey, EventInfo, Market, Series, State
+from offchain_book.engine.units import PRICE_SCALE
+
+
+def reject(code: RejectCode, **details: int | str) -> list[Event]:
+    """Return the one event of a refused command."""
+    return [Rejected(code, tuple(details.items()))]
+
+
+def open_account(state: State, command: c.OpenAccount) -> list[Event]:
+    """Open an account."""
+    if command.account_id in state.accounts:
+        return reject(RejectCode.ACCOUNT_EXISTS, account_id=command.account_id)
+    state.accounts[command.account_id] = Account(command.account_id, command.custody, command.name)
+    return [AccountOpened(command.account_id)]
+
+
+def register_key(state: State, command: c.RegisterKey) -> list[Event]:
+    """Give an account an API key."""
+    if command.account_id not in state.accounts:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
+    if command.key_id in state.keys:
+        return reject(RejectCode.KEY_EXISTS, key_id=command.key_id)
+    state.keys[command.key_id] = ApiKey(
+        command.key_id,
+        command.account_id,
+        command.kind,
+        command.public_key_pem,
+        command.name,
+        command.scopes,
+        command.nonce,
+        state.now_ms,
+    )
+    return [KeyRegistered(command.account_id, command.key_id)]
+
+
+def revoke_key(state: State, command: c.RevokeKey) -> list[Event]:
+    """Make an API key useless."""
+    key = state.keys.get(command.key_id)
+    if key is None or key.account_id != command.account_id:
+        return reject(RejectCode.UNKNOWN_KEY, key_id=command.key_id)
+    del state.keys[command.key_id]
+    return [KeyRevoked(command.account_id, command.key_id)]
+
+
+def create_series(state: State, command: c.CreateSeries) -> list[Event]:
+    """Create a series."""
+    if command.series_ticker in state.series:
+        return reject(RejectCode.MARKET_EXISTS, ticker=command.series_ticker)
+    for field, rate in (("taker_rate_e4", command.taker_rate_e4), ("maker_rate_e4", command.maker_rate_e4)):
+        if not 0 <= rate < PRICE_SCALE:
+            return reject(RejectCode.INVALID_MARKET, field=field, value=rate)
+    state.series[command.series_ticker] = Series(
+        command.series_ticker,
+        command.title,
+        command.category,
+        command.tags,
+        command.frequency,
+        command.fee_type,
+        command.taker_rate_e4,
+        command.maker_rate_e4,
+        state.now_ms,
+    )
+    return [SeriesCreated(command.series_ticker)]
+
+
+def create_event(state: State, command: c.CreateEvent) -> list[Event]:
+    """Create an event."""
+    if command.event_ticker in state.events:
+        return reject(RejectCode.MARKET_EXISTS, ticker=command.event_ticker)
+    if command.series_ticker not in state.series:
+        return reject(RejectCode.UNKNOWN_SERIES, series_ticker=command.series_ticker)
+    state.events[command.event_ticker] = EventInfo(
+        command.event_ticker,
+        command.series_ticker,
+        command.title,
+        command.sub_title,
+        command.mutually_exclusive,
+        state.now_ms,
+    )
+    return [EventCreated(command.event_ticker)]
+
+
+def create_market(state: State, command: c.CreateMarket) -> list[Event]:
+    """Create a market. Its grid must lie within 1..9999 and its condition must be new."""
+    if command.ticker in state.markets or command.condition_id in state.conditions:
+        return reject(RejectCode.MARKET_EXISTS, ticker=command.ticker)
+    event = state.events.get(command.event_ticker)
+    if event is None:
+        return reject(RejectCode.UNKNOWN_EVENT, event_ticker=command.event_ticker)
+    for start, end, step in command.price_ranges:
+        if not (0 < step <= start <= end < PRICE_SCALE and (end - start) % step == 0 and start % step == 0):
+            return reject(RejectCode.INVALID_MARKET, field="price_ranges", value=f"{start}..{end} by {step}")
+    if command.close_ms <= command.open_ms:
+        return reject(RejectCode.INVALID_MARKET, field="close_ms", value=command.close_ms)
+    series = state.series[event.series_ticker]
+    state.markets[command.ticker] = Market(
+        ticker=command.ticker,
+        event_ticker=command.event_ticker,
+        series_ticker=event.series_ticker,
+        title=command.title,
+        question_id=command.question_id,
+        condition_id=command.condition_id,
+        yes_token_id=command.yes_token_id,
+        no_token_id=command.no_token_id,
+        open_ms=command.open_ms,
+        close_ms=command.close_ms,
+        yes_sub_title=command.yes_sub_title,
+        no_sub_title=command.no_sub_title,
+        rules=command.rules,
+        market_type=command.market_type,
+        price_structure=command.price_structure,
+        price_ranges=command.price_ranges,
+        created_ms=state.now_ms,
+        updated_ms=state.now_ms,
+        book=Book(),
+        taker_rate_e4=series.taker_rate_e4,
+        maker_rate_e4=series.maker_rate_e4,
+    )
+    event.tickers.append(command.ticker)
+    state.conditions[command.condition_id] = command.ticker
+    state.tokens[command.yes_token_id] = (command.ticker, Outcome.YES)
+    state.tokens[command.no_token_id] = (command.ticker, Outcome.NO)
+    state.closings.add((command.close_ms, command.ticker))
+    return [MarketCreated(command.ticker)]
+
+
+def link_account(state: State, command: c.LinkAccount) -> list[Event]:
+    """Make a custodial account and a wallet one beneficial owner; optionally deliver every fill to the wallet."""
+    account = state.accounts.get(command.account_id)
+    if account is None:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
+    if account.is_wallet:
+        return reject(RejectCode.CUSTODY_MISMATCH, account_id=command.account_id, custody=account.custody)
+    if account.wallet not in ("", command.wallet):
+        return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
+    wallet = state.accounts.get(command.wallet)
+    if wallet is None:
+        wallet = state.accounts[command.wallet] = Account(command.wallet, c.Custody.WALLET, "")
+    if wallet.owner not in (command.wallet, account.owner):
+        return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
+    account.wallet = command.wallet
+    wallet.owner = account.owner
+    for order in wallet.open_orders.values():
+        order.owner = account.owner
+    account.deliver_to = command.wallet if command.deliver else ""
+    return [AccountLinked(command.account_id, command.wallet, command.deliver)]

@@ -1,0 +1,55 @@
+"""The closed list of reasons why the exchange refuses a command. Numbers are stable for ever; never reuse one.
+
+`offchain_book/errors.py` turns a code and its details into a sentence; `docs/errors.md` lists them all.
+"""
+
+from enum import IntEnum
+
+
+class RejectCode(IntEnum):
+    """Why a command was refused. The docstring-like comment after each names the details that come with it."""
+
+    UNKNOWN_ACCOUNT = 100  # account_id
+    ACCOUNT_EXISTS = 101  # account_id
+    UNKNOWN_KEY = 102  # key_id
+    KEY_EXISTS = 103  # key_id
+    UNKNOWN_MARKET = 110  # ticker
+    MARKET_EXISTS = 111  # ticker
+    MARKET_INACTIVE = 112  # ticker, status
+    UNKNOWN_EVENT = 113  # event_ticker
+    UNKNOWN_SERIES = 114  # series_ticker
+    INVALID_MARKET = 115  # field, value
+    UNKNOWN_ORDER = 120  # order_id
+    ORDER_NOT_OPEN = 121  # order_id, status
+    DUPLICATE_ORDER_ID = 122  # order_id
+    DUPLICATE_CLIENT_ORDER_ID = 123  # client_order_id, order_id
+    PRICE_OUT_OF_RANGE = 130  # price_e4, lowest_e4, highest_e4
+    PRICE_OFF_TICK = 131  # price_e4, below_e4, above_e4
+    SIZE_NOT_POSITIVE = 132  # size_micros
+    SIZE_OFF_LOT = 133  # size_micros, below_micros, above_micros
+    SIZE_TOO_LARGE = 134  # size_micros, limit_micros
+    EXPIRY_IN_PAST = 135  # expires_ms, now_ms
+    POST_ONLY_CROSS = 136  # price_e4, best_e4
+    FILL_OR_KILL_UNFILLED = 137  # size_micros, fillable_micros
+    INSUFFICIENT_CASH = 140  # have_micros, need_micros, held_micros
+    INSUFFICIENT_TOKENS = 141  # have_micros, need_micros, held_micros, outcome
+    TOO_MANY_OPEN_ORDERS = 142  # limit
+    SELF_TRADE = 143  # order_id
+    CUSTODY_MISMATCH = 144  # account_id, custody
+    NOTHING_AVAILABLE_YET = 145  # have_micros, need_micros, pending_micros
+    AMOUNT_NOT_POSITIVE = 146  # amount_micros
+    CHAIN_HALTED = 150  # last_final_ms
+    GUARANTEE_EXHAUSTED = 151  # have_micros, need_micros
+    WALLET_EXITING = 152  # exit_at_s
+    SIGNED_EXPIRY_TOO_SOON = 153  # expires_s, earliest_s
+    OUTFLOW_LIMIT = 154  # have_micros, need_micros
+    DEPOSIT_ALREADY_CREDITED = 160  # deposit_index
+    DEPOSIT_OUT_OF_ORDER = 161  # deposit_index, expected
+    BATCH_OUT_OF_ORDER = 162  # first, expected
+    UNKNOWN_BATCH = 163  # batch_no
+    DUPLICATE_REQUEST = 164  # reference
+    ACTION_NONCE_USED = 165  # nonce
+    DEADLINE_PASSED = 166  # deadline_s, earliest_s
+    ALREADY_RESOLVED = 170  # ticker
+    INVALID_PAYOUT = 171  # payout_micros
+    ALREADY_LINKED = 172  # account_id, wallet

@@ -1,0 +1,126 @@
+"""How a market ends: decided, resolved on chain once its last operation is final, custodial positions paid in the ledger.
+
+YES pays `yes_payout_micros` of a dollar and NO the rest. Every payout rounds down; the pool redeems its own tokens on chain,
+and what rounding leaves goes to equity (at most a millionth or two are taken from it, never from an account).
+"""
+
+from offchain_book.engine import commands as c
+from offchain_book.engine import custody, risk
+from offchain_book.engine.cancels import close_market
+from offchain_book.engine.events import (
+    Event,
+    MarketResolved,
+    MarketStatusChanged,
+    PositionPaid,
+    ResolutionConfirmed,
+)
+from offchain_book.engine.ledger import check, post
+from offchain_book.engine.listing import reject
+from offchain_book.engine.operations import Outcome, PoolAction
+from offchain_book.engine.rejects import RejectCode
+from offchain_book.engine.state import EQUITY, Market, MarketStatus, State, collateral_account, token_asset
+from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS
+
+Line = tuple[str, str, int]
+
+
+def payout_rounded_down(market: Market, yes_micros: int, no_micros: int) -> int:
+    """Return what a position pays together; one rounding."""
+    yes = market.yes_payout_micros
+    return (yes_micros * yes + no_micros * (ONE_DOLLAR_MICROS - yes)) // ONE_DOLLAR_MICROS
+
+
+def redeemed_rounded_down(market: Market, yes_micros: int, no_micros: int) -> int:
+    """Return what the contract pays for tokens: each outcome is rounded down by itself."""
+    return payout_rounded_down(market, yes_micros, 0) + payout_rounded_down(market, 0, no_micros)
+
+
+def resolve_market(state: State, command: c.ResolveMarket) -> list[Event]:
+    """Decide a market. Trading ends now if it has not ended yet; the chain follows when the last operation is final."""
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+    if market.yes_payout_micros >= 0:
+        return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
+    if not 0 <= command.yes_payout_micros <= ONE_DOLLAR_MICROS:
+        return reject(RejectCode.INVALID_PAYOUT, payout_micros=command.yes_payout_micros)
+    events: list[Event] = []
+    if market.status is MarketStatus.ACTIVE:
+        close_market(state, market, events)
+    market.yes_payout_micros = command.yes_payout_micros
+    market.resolution_source = command.source
+    market.resolved_ms = state.now_ms
+    market.updated_ms = state.now_ms
+    market.status = MarketStatus.DETERMINED
+    events.append(MarketStatusChanged(market.ticker, market.status))
+    events.append(MarketResolved(market.ticker, market.yes_payout_micros))
+    return events
+
+
+def confirm_resolution(state: State, command: c.ConfirmResolution) -> list[Event]:
+    """The chain carries the outcome: pay every custodial position and let the pool redeem."""
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+    if market.resolved_on_chain:
+        return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
+    check(command.yes_payout_micros == market.yes_payout_micros, f"{market.ticker} resolved differently on chain")
+    check(market.open_operations == 0, f"{market.ticker} resolved on chain with operations in flight")
+    market.resolved_on_chain = True
+    market.status = MarketStatus.FINALIZED
+    market.updated_ms = state.now_ms
+    events: list[Event] = [
+        ResolutionConfirmed(market.ticker, market.yes_payout_micros, command.tx_hash),
+        MarketStatusChanged(market.ticker, market.status),
+    ]
+    pay_market(state, market, events)
+    return events
+
+
+def pay_market(state: State, market: Market, events: list[Event]) -> None:
+    """Pay every custodial position of a resolved market and queue the pool's redemption of the tokens behind them."""
+    paid = 0
+    for account in state.accounts.values():
+        if account.is_wallet:
+            continue
+        yes, no = (account.balance(token_asset(market.ticker, outcome)).total for outcome in Outcome)
+        if not yes and not no:
+            continue
+        payout = payout_rounded_down(market, yes, no)
+        paid += payout
+        post(
+            state,
+            f"payout:{market.ticker}:{account.account_id}",
+            payout_lines(market, account.account_id, yes, no, payout),
+            events,
+        )
+        risk.refresh(account, market)
+        remainder = (yes * market.yes_payout_micros + no * (ONE_DOLLAR_MICROS - market.yes_payout_micros)) % (
+            ONE_DOLLAR_MICROS
+        )
+        events.append(PositionPaid(account.account_id, market.ticker, yes, no, payout, remainder))
+    pool_yes, pool_no = market.pool_yes_micros, market.pool_no_micros
+    redeemed = redeemed_rounded_down(market, pool_yes, pool_no)
+    remainder = redeemed + market.unsplit_micros - paid
+    lines = [(EQUITY, CASH, remainder), (collateral_account(market.ticker), CASH, -remainder)]
+    post(state, f"remainder:{market.ticker}:{state.seq}", lines, events)
+    market.custodial_yes_micros = market.custodial_no_micros = market.unsplit_micros = 0
+    if pool_yes or pool_no:
+        state.pool_cash_micros += redeemed
+        custody.queue_pool(state, market, PoolAction.REDEEM, redeemed, events)
+
+
+def payout_lines(market: Market, account_id: str, yes: int, no: int, payout: int) -> list[Line]:
+    """Return the lines that turn a position into its payout."""
+    vault = collateral_account(market.ticker)
+    lines = [(account_id, CASH, payout), (vault, CASH, -payout)]
+    for outcome, amount in ((Outcome.YES, yes), (Outcome.NO, no)):
+        asset = token_asset(market.ticker, outcome)
+        lines += [(account_id, asset, -amount), (vault, asset, amount)]
+    return lines
+
+
+def redemption_lines(market: Market, wallet: str, held: dict[str, int]) -> list[Line]:
+    """Return the lines of a wallet's redemption on chain."""
+    yes, no = (held.get(token_asset(market.ticker, outcome), 0) for outcome in Outcome)
+    return payout_lines(market, wallet, yes, no, redeemed_rounded_down(market, yes, no))

@@ -1,0 +1,341 @@
+"""What the exchange knows. Data only: the rules that change it are in `exchange.py` and the modules it calls.
+
+Gateways and the bridge read it freely (one thread, between commands) and never write.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sortedcontainers import SortedList
+
+from offchain_book.engine.book import Book
+from offchain_book.engine.commands import BatchStage, Custody, KeyKind
+from offchain_book.engine.operations import Operation, Outcome
+from offchain_book.engine.order import Order
+from offchain_book.engine.units import CASH
+
+EQUITY = "venue:equity"
+"""Fees, remainders and the venue's own money, in the pool."""
+GUARANTEE = "venue:guarantee"
+"""Takes a wallet's place when its leg of a fill does not settle (DESIGN §5)."""
+SUSPENSE = "venue:suspense"
+"""Deposits into the pool that name no account."""
+OUTSIDE = "chain:outside"
+"""The contra account of deposits and withdrawals; its balance is minus what came in."""
+VENUE_ACCOUNTS = (EQUITY, GUARANTEE, SUSPENSE)
+
+
+def token_asset(ticker: str, outcome: Outcome) -> str:
+    """Return the ledger's name of an outcome token."""
+    return f"{ticker}:{outcome.name}"
+
+
+def collateral_account(ticker: str) -> str:
+    """Return the account that holds a market's collateral and has issued its tokens."""
+    return f"market:{ticker}"
+
+
+class Balance:
+    """One account's amount of one asset, in millionths.
+
+    `total` counts every fill at once; `held` secures open orders and actions; `pending_in` and `pending_out` are the parts
+    of `total` that fills moved and that are not final on chain.
+    """
+
+    __slots__ = ("held", "pending_in", "pending_out", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.held = 0
+        self.pending_in = 0
+        self.pending_out = 0
+
+    @property
+    def available(self) -> int:
+        """What new orders may use: total minus held."""
+        return self.total - self.held
+
+    @property
+    def pending(self) -> int:
+        """The net part of `total` that is not final yet."""
+        return self.pending_in - self.pending_out
+
+    @property
+    def settled(self) -> int:
+        """`total` minus `pending`: for a wallet, its vault balance in the newest final block."""
+        return self.total - self.pending_in + self.pending_out
+
+    @property
+    def withdrawable(self) -> int:
+        """What may leave: available, without anything that still has to arrive."""
+        return max(0, self.total - self.held - self.pending_in)
+
+
+class Exposure:
+    """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`)."""
+
+    __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold")
+
+    def __init__(self) -> None:
+        self.bid_cost = 0
+        self.bid_size = 0
+        self.ask_cost = 0
+        self.ask_size = 0
+        self.hold = 0
+
+
+class Account:
+    """An account of either custody. `owner` is the beneficial owner: linked accounts share it."""
+
+    __slots__ = (
+        "account_id",
+        "balances",
+        "cash",
+        "client_order_ids",
+        "custody",
+        "deliver_free",
+        "deliver_to",
+        "exit_at_s",
+        "exposures",
+        "name",
+        "open_orders",
+        "owner",
+        "wallet",
+    )
+
+    def __init__(self, account_id: str, custody: Custody, name: str) -> None:
+        self.account_id = account_id
+        self.custody = custody
+        self.name = name
+        self.owner = account_id
+        self.wallet = account_id if custody is Custody.WALLET else ""
+        self.deliver_to = ""
+        """Linked wallet that receives every custodial fill, or empty."""
+        self.deliver_free = False
+        """A wallet's choice: bought tokens arrive in its free half."""
+        self.exit_at_s = 0
+        self.cash = Balance()
+        self.balances: dict[str, Balance] = {CASH: self.cash}
+        self.exposures: dict[str, Exposure] = {}
+        self.open_orders: dict[str, Order] = {}
+        self.client_order_ids: dict[str, str] = {}
+
+    def balance(self, asset: str) -> Balance:
+        """Return the balance of an asset, creating an empty one."""
+        found = self.balances.get(asset)
+        if found is None:
+            found = self.balances[asset] = Balance()
+        return found
+
+    @property
+    def is_wallet(self) -> bool:
+        """Whether this account trades from an on-chain vault balance."""
+        return self.custody is Custody.WALLET
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """An API key's public half."""
+
+    key_id: str
+    account_id: str
+    kind: KeyKind
+    public_key_pem: str
+    name: str
+    scopes: tuple[str, ...]
+    nonce: int
+    created_ms: int
+
+
+@dataclass(slots=True)
+class Series:
+    """A series: the fee schedule and the category of its events."""
+
+    series_ticker: str
+    title: str
+    category: str
+    tags: tuple[str, ...]
+    frequency: str
+    fee_type: str
+    taker_rate_e4: int
+    maker_rate_e4: int
+    created_ms: int
+
+
+@dataclass(slots=True)
+class EventInfo:
+    """An event: one question with one or more markets."""
+
+    event_ticker: str
+    series_ticker: str
+    title: str
+    sub_title: str
+    mutually_exclusive: bool
+    created_ms: int
+    tickers: list[str] = field(default_factory=list)
+
+
+class MarketStatus(StrEnum):
+    """A market's place in its life."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+    DETERMINED = "determined"
+    FINALIZED = "finalized"
+
+
+@dataclass(slots=True)
+class Market:
+    """A market, its book, and what the custody pool holds of its tokens on chain once everything in flight has landed.
+
+    `unsplit_micros` (`custody:unsplit`) is u of DESIGN §4: pool YES = custodial YES - u, pool NO = custodial NO - u.
+    """
+
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    title: str
+    question_id: str
+    condition_id: str
+    yes_token_id: str
+    no_token_id: str
+    open_ms: int
+    close_ms: int
+    yes_sub_title: str
+    no_sub_title: str
+    rules: str
+    market_type: str
+    price_structure: str
+    price_ranges: tuple[tuple[int, int, int], ...]
+    created_ms: int
+    updated_ms: int
+    book: Book
+    taker_rate_e4: int
+    maker_rate_e4: int
+    status: MarketStatus = MarketStatus.ACTIVE
+    custodial_yes_micros: int = 0
+    custodial_no_micros: int = 0
+    unsplit_micros: int = 0
+    yes_supply_micros: int = 0
+    """Sets in existence: equals NO supply and locked collateral until resolution."""
+    volume_micros: int = 0
+    last_price_e4: int = 0
+    previous_price_e4: int = 0
+    yes_payout_micros: int = -1
+    resolved_on_chain: bool = False
+    resolution_source: str = ""
+    resolved_ms: int = 0
+    open_operations: int = 0
+    """Operations on this market's condition that are not final."""
+
+    @property
+    def pool_yes_micros(self) -> int:
+        """YES tokens that the pool holds on chain once the stream has landed."""
+        return self.custodial_yes_micros - self.unsplit_micros
+
+    @property
+    def pool_no_micros(self) -> int:
+        """NO tokens that the pool holds on chain once the stream has landed."""
+        return self.custodial_no_micros - self.unsplit_micros
+
+    def token_id(self, outcome: Outcome) -> str:
+        """Return an outcome's token id as a decimal string."""
+        return self.yes_token_id if outcome is Outcome.YES else self.no_token_id
+
+    def tick_at(self, price_e4: int) -> int:
+        """Return the step that applies at a price."""
+        for start, end, step in self.price_ranges:
+            if start <= price_e4 <= end:
+                return step
+        return self.price_ranges[-1][2]
+
+    @property
+    def finest_tick_e4(self) -> int:
+        """The smallest step anywhere on the grid."""
+        return min(step for _, _, step in self.price_ranges)
+
+
+@dataclass(slots=True)
+class Credit:
+    """One posting line that an operation caused; pending until the operation is final."""
+
+    account_id: str
+    asset: str
+    amount_micros: int
+
+
+@dataclass(slots=True)
+class OpenOperation:
+    """An operation that is not final, with what to undo or release.
+
+    `failed` means that the ledger has already treated it as never executed; the chain will skip its number.
+    """
+
+    operation: Operation
+    lines: tuple[tuple[str, str, int], ...]
+    """Its postings, contra accounts included."""
+    credits: tuple[Credit, ...]
+    """Those of real accounts: pending until final."""
+    guarantee_micros: int
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """A settlement batch: consecutive operations in one transaction."""
+
+    batch_no: int
+    first: int
+    count: int
+    payload_hash: str
+    stage: BatchStage
+    tx_hash: str = ""
+    block_number: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """The whole exchange. `apply` in `exchange.py` is the only writer."""
+
+    settle_deadline_s: int
+    seq: int = 0
+    now_ms: int = 0
+    accounts: dict[str, Account] = field(default_factory=dict)
+    contra: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Balances of the contra accounts (`chain:outside`, `market:...`), which may be negative."""
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    events: dict[str, EventInfo] = field(default_factory=dict)
+    markets: dict[str, Market] = field(default_factory=dict)
+    tokens: dict[str, tuple[str, Outcome]] = field(default_factory=dict)
+    """Token id (decimal) -> (ticker, outcome)."""
+    conditions: dict[str, str] = field(default_factory=dict)
+    """Condition id -> ticker."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    """Open orders only; finished ones live in the projections."""
+    expiries: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
+    """(expiry in ms, order id) of open orders that expire."""
+    closings: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
+    """(close in ms, ticker) of markets that still trade."""
+    finished_order_ids: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
+    """Withdrawal and action ids ever used."""
+    next_match: int = 0
+    next_operation: int = 0
+    next_batch: int = 0
+    next_deposit: int = 0
+    operations: dict[int, OpenOperation] = field(default_factory=dict)
+    """Not final yet, in stream order."""
+    uncut: int = 0
+    """The first operation that is in no batch."""
+    batches: dict[int, Batch] = field(default_factory=dict)
+    """Not confirmed yet."""
+    pool_cash_micros: int = 0
+    """The pool's cash on chain once the stream has landed."""
+    final_block: int = 0
+    final_time_s: int = 0
+    chain_halted: bool = False
+    confirmed_operations: int = 0
+    skipped_operations: int = 0
+    ghost_fills: int = 0
+    guaranteed_fills: int = 0

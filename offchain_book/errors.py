@@ -1,0 +1,68 @@
+"""Reject codes as sentences: what failed, what was there, what was needed, what to do. Shared by every gateway."""
+
+from collections.abc import Mapping
+
+from offchain_book.engine.events import Rejected
+from offchain_book.engine.rejects import RejectCode
+
+_SENTENCES: Mapping[RejectCode, str] = {
+    RejectCode.UNKNOWN_ACCOUNT: "there is no account {account_id}",
+    RejectCode.ACCOUNT_EXISTS: "account {account_id} exists already",
+    RejectCode.UNKNOWN_KEY: "there is no API key {key_id}",
+    RejectCode.KEY_EXISTS: "API key {key_id} exists already",
+    RejectCode.UNKNOWN_MARKET: "there is no market {ticker}",
+    RejectCode.MARKET_EXISTS: "market {ticker} exists already",
+    RejectCode.MARKET_INACTIVE: "market {ticker} is {status} and takes no orders",
+    RejectCode.UNKNOWN_EVENT: "there is no event {event_ticker}",
+    RejectCode.UNKNOWN_SERIES: "there is no series {series_ticker}",
+    RejectCode.INVALID_MARKET: "{field} cannot be {value}",
+    RejectCode.UNKNOWN_ORDER: "there is no order {order_id} in this account",
+    RejectCode.ORDER_NOT_OPEN: "order {order_id} is not open any more",
+    RejectCode.DUPLICATE_ORDER_ID: "order {order_id} is known already",
+    RejectCode.DUPLICATE_CLIENT_ORDER_ID: "client order id {client_order_id} was used for order {order_id}",
+    RejectCode.PRICE_OUT_OF_RANGE: "price {price_e4} is outside {lowest_e4}..{highest_e4} (ten-thousandths of a dollar)",
+    RejectCode.PRICE_OFF_TICK: "price {price_e4} is off the tick; the nearest valid prices are {below_e4} and {above_e4} "
+    "(ten-thousandths of a dollar)",
+    RejectCode.SIZE_NOT_POSITIVE: "the size must be above zero",
+    RejectCode.SIZE_OFF_LOT: "the size is no multiple of 0.01 contract; the nearest valid sizes are {below_micros} and "
+    "{above_micros} millionths",
+    RejectCode.SIZE_TOO_LARGE: "the size {size_micros} is above the limit of {limit_micros} millionths",
+    RejectCode.EXPIRY_IN_PAST: "the expiry {expires_ms} is not after the venue's time {now_ms}",
+    RejectCode.POST_ONLY_CROSS: "post only: the order would trade at once at {best_e4}",
+    RejectCode.FILL_OR_KILL_UNFILLED: "fill or kill: only {fillable_micros} of {size_micros} millionths could trade now",
+    RejectCode.INSUFFICIENT_CASH: "available cash is {have_micros}, the order needs {need_micros} ({held_micros} are held "
+    "by open orders; millionths of a dollar)",
+    RejectCode.INSUFFICIENT_TOKENS: "available {outcome} is {have_micros}, the order needs {need_micros} ({held_micros} are "
+    "held by open orders; millionths of a contract)",
+    RejectCode.TOO_MANY_OPEN_ORDERS: "an account may have {limit} open orders",
+    RejectCode.SELF_TRADE: "the order would trade with the account's own order {order_id}",
+    RejectCode.CUSTODY_MISMATCH: "account {account_id} is {custody} and cannot do this",
+    RejectCode.NOTHING_AVAILABLE_YET: "{have_micros} may leave now, {need_micros} were asked for ({pending_micros} are not "
+    "final on chain yet; millionths)",
+    RejectCode.AMOUNT_NOT_POSITIVE: "the amount must be above zero",
+    RejectCode.CHAIN_HALTED: "the chain stands still, so nothing with a wallet can be matched now",
+    RejectCode.GUARANTEE_EXHAUSTED: "the guarantee fund is fully reserved: {have_micros} left, {need_micros} needed",
+    RejectCode.WALLET_EXITING: "the wallet has asked to leave; its exit takes effect at {exit_at_s}",
+    RejectCode.SIGNED_EXPIRY_TOO_SOON: "the signed expiry {expires_s} is before {earliest_s}, when a fill could still land",
+    RejectCode.OUTFLOW_LIMIT: "the pool's outflow limit leaves {have_micros}, {need_micros} needed; try later",
+    RejectCode.DEPOSIT_ALREADY_CREDITED: "deposit {deposit_index} is credited already",
+    RejectCode.DEPOSIT_OUT_OF_ORDER: "deposit {deposit_index} came before {expected}",
+    RejectCode.BATCH_OUT_OF_ORDER: "the batch starts at {first}, the stream stands at {expected}",
+    RejectCode.UNKNOWN_BATCH: "there is no open batch {batch_no}",
+    RejectCode.DUPLICATE_REQUEST: "{reference} was used already",
+    RejectCode.ACTION_NONCE_USED: "nonce {nonce} was used already",
+    RejectCode.DEADLINE_PASSED: "the deadline {deadline_s} is before {earliest_s}, when the action could still land",
+    RejectCode.ALREADY_RESOLVED: "market {ticker} is resolved already",
+    RejectCode.INVALID_PAYOUT: "a YES payout of {payout_micros} is not within 0..1000000 millionths",
+    RejectCode.ALREADY_LINKED: "{account_id} or {wallet} is linked already",
+}
+
+
+def sentence(rejected: Rejected) -> str:
+    """Return what went wrong and what would have been right, for people."""
+    return _SENTENCES[rejected.code].format_map(dict(rejected.details))
+
+
+def details(rejected: Rejected) -> dict[str, int | str]:
+    """Return the values that belong to a rejection."""
+    return dict(rejected.details)

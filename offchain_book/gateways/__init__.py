@@ -1,0 +1,1 @@
+"""One module per dialect: they translate, they never decide."""

@@ -1,0 +1,320 @@
+"""Read models: what people ask for that the engine does not keep. Fed by the sequencer with every command and its events.
+
+Nothing here decides anything, and everything here is rebuilt by replaying the journal.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from offchain_book.engine import commands as c
+from offchain_book.engine import events as e
+from offchain_book.engine.operations import FillOperation, MatchKind, Operation, Outcome, SignedOrder
+from offchain_book.engine.order import BookSide, CancelReason, OrderStatus, SelfTrade, TimeInForce
+from offchain_book.engine.state import State
+from offchain_book.engine.units import PRICE_SCALE, cost_micros
+
+
+@dataclass(slots=True)
+class OrderView:
+    """An order's whole life, open or finished. Costs and fees are millionths of a dollar."""
+
+    order_id: str
+    client_order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    outcome: Outcome | None
+    price_e4: int
+    size_micros: int
+    time_in_force: TimeInForce
+    post_only: bool
+    self_trade: SelfTrade
+    expires_ms: int
+    signed: SignedOrder | None
+    seq: int
+    created_ms: int
+    updated_ms: int
+    status: OrderStatus = OrderStatus.RESTING
+    cancel_reason: CancelReason | None = None
+    remaining_micros: int = 0
+    filled_micros: int = 0
+    taker_cost_micros: int = 0
+    maker_cost_micros: int = 0
+    taker_fee_micros: int = 0
+    maker_fee_micros: int = 0
+    matches: list[int] = field(default_factory=list)
+
+
+class TradeStage:
+    """How far a trade's settlement has come, in the order of a good life; RETRYING and FAILED are the bad turns."""
+
+    MATCHED = "MATCHED"
+    MINED = "MINED"
+    CONFIRMED = "CONFIRMED"
+    RETRYING = "RETRYING"
+    FAILED = "FAILED"
+
+
+@dataclass(slots=True)
+class TradeView:
+    """One match: the public trade, and its settlement. `operation` is -1 for custodial-with-custodial (CONFIRMED at once)."""
+
+    match_id: int
+    seq: int
+    ticker: str
+    price_e4: int
+    size_micros: int
+    at_ms: int
+    updated_ms: int
+    taker: e.FillSide
+    maker: e.FillSide
+    pieces: tuple[tuple[MatchKind, int], ...]
+    operation: int
+    stage: str
+    chain_kind: MatchKind | None = None
+    batch_no: int = -1
+    tx_hash: str = ""
+    block_number: int = 0
+    resolution: str = ""
+
+
+@dataclass(slots=True)
+class FillView:
+    """One account's side of a match."""
+
+    trade: TradeView
+    own: e.FillSide
+    other: e.FillSide
+    is_taker: bool
+
+
+@dataclass(slots=True)
+class SettlementView:
+    """A custodial position that was paid out."""
+
+    account_id: str
+    ticker: str
+    yes_micros: int
+    no_micros: int
+    payout_micros: int
+    yes_payout_micros: int
+    at_ms: int
+
+
+@dataclass(slots=True)
+class DepositView:
+    """A credited deposit."""
+
+    deposit_index: int
+    account_id: str
+    asset: str
+    amount_micros: int
+    tx_hash: str
+    block_number: int
+    at_ms: int
+
+
+@dataclass(slots=True)
+class OperationView:
+    """An operation's life: who caused it, where it landed."""
+
+    operation: Operation
+    seq: int
+    at_ms: int
+    stage: str
+    batch_no: int = -1
+    tx_hash: str = ""
+    block_number: int = 0
+    resolution: str = ""
+
+
+class Projections:
+    """All read models of one venue."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderView] = {}
+        self.orders_by_account: dict[str, list[OrderView]] = defaultdict(list)
+        self.fills_by_account: dict[str, list[FillView]] = defaultdict(list)
+        self.trades: list[TradeView] = []
+        """Index = match id."""
+        self.trades_by_ticker: dict[str, list[TradeView]] = defaultdict(list)
+        self.settlements_by_account: dict[str, list[SettlementView]] = defaultdict(list)
+        self.deposits: list[DepositView] = []
+        self.operations: list[OperationView] = []
+        """Index = operation number."""
+        self.postings: dict[int, list[e.Posted]] = defaultdict(list)
+        """Command seq -> its postings."""
+        self.requests: dict[str, list[int]] = defaultdict(list)
+        """Request id -> command seqs."""
+        self.batch_operations: dict[int, tuple[int, int, str]] = {}
+        """Batch -> (first, count, transaction hash)."""
+        self.account_updated_ms: dict[str, int] = {}
+
+    def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
+        """Take in one command and what it caused."""
+        if entry.request_id:
+            self.requests[entry.request_id].append(entry.seq)
+        for event in events:
+            handler = _HANDLERS.get(type(event))
+            if handler is not None:
+                handler(self, state, entry, event)
+
+    def _accepted(self, state: State, entry: c.Sequenced, event: e.OrderAccepted) -> None:
+        command = entry.command
+        assert isinstance(command, c.PlaceOrder)
+        view = OrderView(
+            order_id=command.order_id,
+            client_order_id=command.client_order_id,
+            account_id=command.account_id,
+            ticker=command.ticker,
+            side=command.side,
+            outcome=command.outcome,
+            price_e4=command.price_e4,
+            size_micros=command.size_micros,
+            time_in_force=command.time_in_force,
+            post_only=command.post_only,
+            self_trade=command.self_trade,
+            expires_ms=command.expires_ms,
+            signed=command.signed,
+            seq=entry.seq,
+            created_ms=entry.at_ms,
+            updated_ms=entry.at_ms,
+            remaining_micros=command.size_micros,
+        )
+        self.orders[view.order_id] = view
+        self.orders_by_account[view.account_id].append(view)
+
+    def _cancelled(self, state: State, entry: c.Sequenced, event: e.OrderCancelled) -> None:
+        view = self.orders[event.order_id]
+        view.updated_ms = entry.at_ms
+        view.remaining_micros = 0
+        view.cancel_reason = event.reason
+        spent = event.reason is CancelReason.AMOUNT_SPENT
+        view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
+
+    def _matched(self, state: State, entry: c.Sequenced, event: e.Matched) -> None:
+        on_chain = event.operation >= 0
+        trade = TradeView(
+            match_id=event.match_id,
+            seq=entry.seq,
+            ticker=event.ticker,
+            price_e4=event.price_e4,
+            size_micros=event.size_micros,
+            at_ms=event.at_ms,
+            updated_ms=event.at_ms,
+            taker=event.taker,
+            maker=event.maker,
+            pieces=event.pieces,
+            operation=event.operation,
+            stage=TradeStage.MATCHED if on_chain else TradeStage.CONFIRMED,
+        )
+        if on_chain:
+            operation = self.operations[event.operation].operation
+            assert isinstance(operation, FillOperation)
+            trade.chain_kind = operation.kind
+        self.trades.append(trade)
+        self.trades_by_ticker[event.ticker].append(trade)
+        for own, other, is_taker in ((event.taker, event.maker, True), (event.maker, event.taker, False)):
+            self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
+            self._filled(self.orders[own.order_id], trade, own, is_taker)
+
+    def _filled(self, order: OrderView, trade: TradeView, own: e.FillSide, is_taker: bool) -> None:
+        own_price = trade.price_e4 if own.side is BookSide.BID else PRICE_SCALE - trade.price_e4
+        cost = cost_micros(trade.size_micros, own_price)
+        if is_taker:
+            order.taker_cost_micros += cost
+            order.taker_fee_micros += own.fee_micros
+        else:
+            order.maker_cost_micros += cost
+            order.maker_fee_micros += own.fee_micros
+        order.filled_micros += trade.size_micros
+        order.remaining_micros = own.remaining_micros
+        order.status = own.status
+        order.updated_ms = trade.at_ms
+        order.matches.append(trade.match_id)
+
+    def _queued(self, state: State, entry: c.Sequenced, event: e.OperationQueued) -> None:
+        self.operations.append(OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED))
+
+    def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
+        self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
+        for number in range(event.first, event.first + event.operation_count):
+            self.operations[number].batch_no = event.batch_no
+
+    def _batch_observed(self, state: State, entry: c.Sequenced, event: e.BatchObserved) -> None:
+        self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
+        stage = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage, TradeStage.MATCHED)
+        for number in range(event.first, event.first + event.operation_count):
+            self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
+
+    def _settled(self, state: State, entry: c.Sequenced, event: e.OperationSettled) -> None:
+        stage = TradeStage.FAILED if event.skipped else TradeStage.CONFIRMED
+        self._move(event.number, stage, event.tx_hash, event.block_number, entry.at_ms)
+
+    def _failed(self, state: State, entry: c.Sequenced, event: e.OperationFailed) -> None:
+        view = self.operations[event.number]
+        self._move(event.number, TradeStage.FAILED, view.tx_hash, view.block_number, entry.at_ms)
+        view.resolution = f"{event.resolution} ({event.reason})"
+        if isinstance(view.operation, FillOperation):
+            self.trades[view.operation.match_id].resolution = event.resolution
+
+    def _move(self, number: int, stage: str, tx_hash: str, block_number: int, at_ms: int) -> None:
+        view = self.operations[number]
+        if view.stage == TradeStage.FAILED:
+            stage = TradeStage.FAILED
+        view.stage, view.tx_hash, view.block_number = stage, tx_hash, block_number
+        if isinstance(view.operation, FillOperation):
+            trade = self.trades[view.operation.match_id]
+            trade.stage, trade.tx_hash, trade.block_number = stage, tx_hash, block_number
+            trade.batch_no, trade.updated_ms = view.batch_no, at_ms
+
+    def _posted(self, state: State, entry: c.Sequenced, event: e.Posted) -> None:
+        self.postings[entry.seq].append(event)
+        for account_id, _, _ in event.lines:
+            self.account_updated_ms[account_id] = entry.at_ms
+
+    def _deposited(self, state: State, entry: c.Sequenced, event: e.DepositCredited) -> None:
+        command = entry.command
+        assert isinstance(command, c.CreditDeposit)
+        self.deposits.append(
+            DepositView(
+                event.deposit_index,
+                event.account_id,
+                event.asset,
+                event.amount_micros,
+                command.tx_hash,
+                command.block_number,
+                entry.at_ms,
+            )
+        )
+
+    def _paid(self, state: State, entry: c.Sequenced, event: e.PositionPaid) -> None:
+        market = state.markets[event.ticker]
+        self.settlements_by_account[event.account_id].append(
+            SettlementView(
+                event.account_id,
+                event.ticker,
+                event.yes_micros,
+                event.no_micros,
+                event.payout_micros,
+                market.yes_payout_micros,
+                entry.at_ms,
+            )
+        )
+
+
+_HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {
+    e.OrderAccepted: Projections._accepted,
+    e.OrderCancelled: Projections._cancelled,
+    e.Matched: Projections._matched,
+    e.OperationQueued: Projections._queued,
+    e.BatchCut: Projections._batch_cut,
+    e.BatchObserved: Projections._batch_observed,
+    e.OperationSettled: Projections._settled,
+    e.OperationFailed: Projections._failed,
+    e.Posted: Projections._posted,
+    e.DepositCredited: Projections._deposited,
+    e.PositionPaid: Projections._paid,
+}

@@ -1,0 +1,151 @@
+"""The single writer: number, append, apply, publish. Every change of the exchange goes through `submit`.
+
+Group commit is natural: whatever arrives while the last fdatasync runs is the next group. A reply is sent only after its
+command is durable. A broken invariant stops the writer and keeps the journal.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from offchain_book.engine.commands import Command, Sequenced
+from offchain_book.engine.events import Event, Rejected
+from offchain_book.engine.exchange import apply
+from offchain_book.engine.state import State
+from offchain_book.journal import Journal
+from offchain_book.projections import Projections
+
+_log = logging.getLogger(__name__)
+MAX_GROUP = 512
+"""Most commands in one group commit."""
+MAX_QUEUE = 20_000
+"""Most commands waiting; beyond it `submit` raises Overloaded."""
+
+Listener = Callable[[Sequenced, Sequence[Event]], None]
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """The exchange does not take commands now; nothing was done."""
+
+
+class Overloaded(Unavailable):
+    """Too many commands wait; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a command, durable when the caller sees it."""
+
+    entry: Sequenced
+    events: Sequence[Event]
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The rejection, when there is one."""
+        return self.first(Rejected)
+
+    def first(self, kind: type[T]) -> T | None:
+        """Return the first event of a kind."""
+        return next((event for event in self.events if isinstance(event, kind)), None)
+
+    def every(self, kind: type[T]) -> list[T]:
+        """Return all events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def crash_point(name: str) -> None:
+    """Die here, as if by kill -9, when CAUSEWAY_CRASH_AT names this point. For the crash tests."""
+    if os.environ.get("CAUSEWAY_CRASH_AT") == name:
+        os._exit(137)
+
+
+class Sequencer:
+    """The one way in. Create it inside the event loop's thread, then `start`."""
+
+    def __init__(self, state: State, journal: Journal, projections: Projections, clock_ms: Callable[[], int]) -> None:
+        self.state = state
+        self.projections = projections
+        self.clock_ms = clock_ms
+        self.failure: BaseException | None = None
+        self._journal = journal
+        self._queue: asyncio.Queue[tuple[Command, str, asyncio.Future[Receipt]]] = asyncio.Queue()
+        self._listeners: list[Listener] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to take commands."""
+        self._task = asyncio.create_task(self._run(), name="sequencer")
+
+    async def stop(self) -> None:
+        """Finish what waits, then stop."""
+        if self._task is not None and self.failure is None:
+            await self._queue.join()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with every command and its events, in order, after it is durable. It must not block."""
+        self._listeners.append(listener)
+
+    async def submit(self, command: Command, request_id: str = "") -> Receipt:
+        """Number, store and apply a command. Raises Unavailable when the exchange has stopped or is overloaded."""
+        if self.failure is not None:
+            raise Unavailable("the exchange has stopped on a broken invariant; see its log")
+        if self._queue.qsize() >= MAX_QUEUE:
+            raise Overloaded(f"{MAX_QUEUE} commands wait already")
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((command, request_id, future))
+        return await future
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            waiting = [await self._queue.get()]
+            while len(waiting) < MAX_GROUP and not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
+            entries = self._number(waiting)
+            try:
+                crash_point("before_append")
+                await loop.run_in_executor(None, self._journal.append, entries)
+                crash_point("after_append")
+                for entry, (_, _, future) in zip(entries, waiting, strict=True):
+                    receipt = Receipt(entry, self._apply(entry))
+                    crash_point("after_apply")
+                    if not future.done():
+                        future.set_result(receipt)
+            except BaseException as error:
+                self._fail(error, [future for _, _, future in waiting])
+                raise
+            finally:
+                for _ in waiting:
+                    self._queue.task_done()
+
+    def _number(self, waiting: Sequence[tuple[Command, str, asyncio.Future[Receipt]]]) -> list[Sequenced]:
+        seq = self.state.seq
+        at_ms = max(self.state.now_ms, self.clock_ms())
+        return [
+            Sequenced(seq + position, at_ms, request_id, command)
+            for position, (command, request_id, _) in enumerate(waiting, start=1)
+        ]
+
+    def _apply(self, entry: Sequenced) -> Sequence[Event]:
+        events = apply(self.state, entry)
+        self.projections.observe(self.state, entry, events)
+        for listener in self._listeners:
+            listener(entry, events)
+        return events
+
+    def _fail(self, error: BaseException, futures: Sequence[asyncio.Future[Receipt]]) -> None:
+        self.failure = error
+        if not isinstance(error, asyncio.CancelledError):
+            _log.critical("the exchange stops: %r", error, exc_info=error)
+        while not self._queue.empty():
+            futures = [*futures, self._queue.get_nowait()[2]]
+            self._queue.task_done()
+        for future in futures:
+            if not future.done():
+                future.set_exception(Unavailable("the exchange has stopped; whether this command counts, ask again"))

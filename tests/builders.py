@@ -1,0 +1,161 @@
+"""One-line makers for the engine's tests: alice and bob are custodial, wendy and walt hold their own keys."""
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.events import Event, Rejected
+from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.operations import Outcome
+from offchain_book.engine.order import BookSide
+from offchain_book.engine.state import OUTSIDE, State, collateral_account, token_asset
+from offchain_book.engine.units import CASH
+
+ALICE, BOB = "alice", "bob"
+WENDY, WALT = "0x" + "aa" * 20, "0x" + "bb" * 20
+PEOPLE = (ALICE, BOB, WENDY, WALT)
+TICKER = "RAIN-1"
+FEE_TICKER = "FEE-1"
+DOLLAR = 1_000_000
+CONTRACT = 1_000_000
+
+
+class Venue:
+    """An engine with a clock and order ids of its own."""
+
+    def __init__(self, settle_deadline_s: int = 60) -> None:
+        self.state: State = new_state(settle_deadline_s)
+        self.now_ms = 1_000_000
+        self.orders = 0
+        self.deposits = 0
+        self.log: list[c.Sequenced] = []
+
+    def do(self, command: c.Command, request_id: str = "") -> list[Event]:
+        """Apply one command."""
+        entry = c.Sequenced(self.state.seq + 1, self.now_ms, request_id, command)
+        self.log.append(entry)
+        return apply(self.state, entry)
+
+    def deposit(self, account_id: str, micros: int, ticker: str = "", outcome: Outcome | None = None) -> None:
+        """Credit a deposit."""
+        self.do(c.CreditDeposit(self.state.next_deposit, account_id, micros, "0x1", 1, "0x2", ticker, outcome))
+
+    def place(
+        self,
+        account_id: str,
+        side: str,
+        price_e4: int,
+        contracts: float,
+        ticker: str = TICKER,
+        **more: object,
+    ) -> list[Event]:
+        """Place an order: `side` is bid or ask for custodial accounts, "buy yes" and so on for wallets."""
+        self.orders += 1
+        outcome = None
+        book_side = BookSide.BID if side in ("bid", "buy yes", "sell no") else BookSide.ASK
+        if " " in side:
+            outcome = Outcome.YES if side.endswith("yes") else Outcome.NO
+        if outcome is Outcome.NO:
+            price_e4 = 10_000 - price_e4
+        order_id = str(more.pop("order_id", f"o{self.orders}"))
+        return self.do(
+            c.PlaceOrder(
+                order_id,
+                account_id,
+                ticker,
+                book_side,
+                price_e4,
+                round(contracts * CONTRACT),
+                outcome=outcome,
+                **more,  # type: ignore[arg-type]
+            )
+        )
+
+    def land(self, skipped: tuple[tuple[int, int], ...] = ()) -> list[Event]:
+        """Cut everything that waits into one batch and confirm it."""
+        state = self.state
+        count = state.next_operation - state.uncut
+        number = state.next_batch
+        self.do(c.CutBatch(number, state.uncut, count, "0x"))
+        return self.do(c.ConfirmBatch(number, "0xabc", 7, "0xdef", skipped))
+
+    def total(self, account_id: str, asset: str = CASH) -> int:
+        """Return an account's total."""
+        return self.state.accounts[account_id].balance(asset).total
+
+
+def rejected(events: list[Event]) -> Rejected:
+    """Return the rejection that must be there."""
+    (event,) = events
+    assert isinstance(event, Rejected), event
+    return event
+
+
+def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.CreateMarket:
+    """Return a market's creation."""
+    number = sum(map(ord, ticker))
+    return c.CreateMarket(
+        ticker,
+        event,
+        f"{ticker}?",
+        f"0x{number:064x}",
+        f"0x{number << 8:064x}",
+        str((number << 8) + 1),
+        str((number << 8) + 2),
+        0,
+        10**15,
+        price_ranges=((step, 10_000 - step, step),),
+    )
+
+
+def open_venue(cash_micros: int = 1_000 * DOLLAR) -> Venue:
+    """Return a venue with four funded people, a fee-free market and one with fees."""
+    venue = Venue()
+    venue.do(c.OpenAccount(ALICE, c.Custody.CUSTODIAL, "Alice"))
+    venue.do(c.OpenAccount(BOB, c.Custody.CUSTODIAL, "Bob"))
+    venue.do(c.CreateSeries("FREE", "Free"))
+    venue.do(c.CreateSeries("PAID", "Paid", fee_type="quadratic_with_maker_fees", taker_rate_e4=700, maker_rate_e4=175))
+    venue.do(c.CreateEvent("RAIN", "FREE", "Rain"))
+    venue.do(c.CreateEvent("SNOW", "PAID", "Snow"))
+    venue.do(market())
+    venue.do(market(FEE_TICKER, "SNOW"))
+    for person in (*PEOPLE, "venue:guarantee"):
+        venue.deposit(person, cash_micros)
+    return venue
+
+
+def assert_books_balance(state: State) -> None:
+    """Check every money invariant of the engine (I1-I5 in docs/invariants.md)."""
+    sums: dict[str, int] = {}
+    for account_id, account in state.accounts.items():
+        for asset, balance in account.balances.items():
+            sums[asset] = sums.get(asset, 0) + balance.total
+            assert balance.available >= 0, (account_id, asset, balance.total, balance.held)
+            assert balance.held >= 0, (account_id, asset, balance.held)
+            assert balance.pending_in >= 0
+            assert balance.pending_out >= 0
+    for balances in state.contra.values():
+        for asset, amount in balances.items():
+            sums[asset] = sums.get(asset, 0) + amount
+    assert all(total == 0 for total in sums.values()), sums
+    assert_pool_identity(state)
+    for ticker, listed in state.markets.items():
+        vault = state.contra.get(collateral_account(ticker), {})
+        if not listed.resolved_on_chain:
+            yes, no = (-vault.get(token_asset(ticker, outcome), 0) for outcome in Outcome)
+            assert vault.get(CASH, 0) == yes == no == listed.yes_supply_micros
+
+
+def assert_pool_identity(state: State) -> None:
+    """pool YES = custodial YES - u, pool NO = custodial NO - u, pool cash = custodial cash + equity + sum of u."""
+    custodial = [account for account in state.accounts.values() if not account.is_wallet]
+    for ticker, listed in state.markets.items():
+        yes, no = (sum(a.balance(token_asset(ticker, o)).total for a in custodial) for o in Outcome)
+        assert (listed.custodial_yes_micros, listed.custodial_no_micros) == (yes, no)
+        assert listed.pool_yes_micros >= 0
+        assert listed.pool_no_micros >= 0
+    cash = sum(account.cash.total for account in custodial)
+    assert state.pool_cash_micros == cash + sum(m.unsplit_micros for m in state.markets.values())
+    assert state.pool_cash_micros >= 0
+
+
+def outside(state: State, asset: str = CASH) -> int:
+    """Return minus what came in and has not left."""
+    return state.contra[OUTSIDE].get(asset, 0)

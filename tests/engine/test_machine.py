@@ -1,0 +1,189 @@
+"""The engine under random commands: whatever happens, money and tokens are where the invariants say (I1-I7)."""
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.events import Matched, Rejected
+from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.operations import FillOperation, Outcome, PoolOperation, VaultAction, VaultActionKind
+from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
+from offchain_book.engine.snapshot import dump, state_hash
+from tests.builders import (
+    ALICE,
+    BOB,
+    CONTRACT,
+    DOLLAR,
+    FEE_TICKER,
+    TICKER,
+    WALT,
+    WENDY,
+    assert_books_balance,
+    market,
+    open_venue,
+)
+
+CUSTODIAL = st.sampled_from([ALICE, BOB])
+WALLETS = st.sampled_from([WENDY, WALT])
+TICKERS = st.sampled_from([TICKER, FEE_TICKER])
+PRICES = st.integers(1, 99).map(lambda cents: cents * 100)
+SIZES = st.one_of(st.integers(1, 40).map(lambda n: n * CONTRACT), st.integers(1, 300).map(lambda lots: lots * 10_000))
+OUTCOMES = st.sampled_from(list(Outcome))
+
+
+class Exchange(RuleBasedStateMachine):
+    """Random people do random things; the chain lands, skips or loses what they cause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.venue = open_venue(30 * DOLLAR)
+        self.nonce = 0
+
+    @rule(
+        account=CUSTODIAL,
+        ticker=TICKERS,
+        side=st.sampled_from(["bid", "ask"]),
+        price=PRICES,
+        size=SIZES,
+        tif=st.sampled_from(list(TimeInForce)),
+        self_trade=st.sampled_from(list(SelfTrade)),
+    )
+    def custodial_order(
+        self, account: str, ticker: str, side: str, price: int, size: int, tif: TimeInForce, self_trade: SelfTrade
+    ) -> None:
+        self.venue.place(account, side, price, size / CONTRACT, ticker, time_in_force=tif, self_trade=self_trade)
+
+    @rule(
+        account=WALLETS,
+        ticker=TICKERS,
+        verb=st.sampled_from(["buy", "sell"]),
+        outcome=OUTCOMES,
+        price=PRICES,
+        size=SIZES,
+        budget=st.sampled_from([0, 0, 3 * DOLLAR]),
+    )
+    def wallet_order(
+        self, account: str, ticker: str, verb: str, outcome: Outcome, price: int, size: int, budget: int
+    ) -> None:
+        more = {"budget_micros": budget, "time_in_force": TimeInForce.IOC} if budget and verb == "buy" else {}
+        self.venue.place(account, f"{verb} {outcome.name.lower()}", price, size / CONTRACT, ticker, **more)
+
+    @rule(account=st.sampled_from([ALICE, BOB, WENDY, WALT]), pick=st.integers(0, 50))
+    def cancel(self, account: str, pick: int) -> None:
+        orders = list(self.venue.state.accounts[account].open_orders)
+        if orders:
+            self.venue.do(c.CancelOrder(account, orders[pick % len(orders)]))
+
+    @rule()
+    def land(self) -> None:
+        if self.venue.state.next_operation > self.venue.state.uncut:
+            failed = [n for n, entry in self.venue.state.operations.items() if entry.failed]
+            self.venue.land(tuple((number, 1) for number in failed))
+
+    @rule(data=st.data())
+    def land_with_skips(self, data: st.DataObject) -> None:
+        state = self.venue.state
+        numbers = [n for n in state.operations if n >= state.uncut]
+        if not numbers:
+            return
+        wallets = [
+            n
+            for n in numbers
+            if isinstance(state.operations[n].operation, FillOperation) and not state.operations[n].failed
+        ]
+        skipped = set(data.draw(st.lists(st.sampled_from(wallets), max_size=2))) if wallets else set()
+        if not skipped:
+            return
+        last = min(skipped)
+        batch = state.next_batch
+        self.venue.do(c.CutBatch(batch, state.uncut, last - state.uncut + 1, "0x"))
+        failed = {n for n, entry in state.operations.items() if entry.failed and n < last}
+        self.venue.do(c.ConfirmBatch(batch, "0x", 1, "0x", tuple((n, 1) for n in sorted(failed | {last}))))
+
+    @rule()
+    def chain_loses_everything_open(self) -> None:
+        state = self.venue.state
+        if state.operations:
+            self.venue.now_ms += 61_000
+            first = next(iter(state.operations))
+            self.venue.do(
+                c.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100)
+            )
+
+    @rule(account=CUSTODIAL, ticker=TICKERS, outcome=OUTCOMES, size=SIZES)
+    def tokenize(self, account: str, ticker: str, outcome: Outcome, size: int) -> None:
+        self.nonce += 1
+        self.venue.do(c.Withdraw(f"w{self.nonce}", account, size, WALT, ticker, outcome))
+
+    @rule(account=CUSTODIAL, dollars=st.integers(1, 30))
+    def withdraw(self, account: str, dollars: int) -> None:
+        self.nonce += 1
+        self.venue.do(c.Withdraw(f"w{self.nonce}", account, dollars * DOLLAR, WALT))
+
+    @rule(account=st.sampled_from([ALICE, BOB, WENDY]), ticker=TICKERS, outcome=OUTCOMES, size=SIZES)
+    def tokens_come_in(self, account: str, ticker: str, outcome: Outcome, size: int) -> None:
+        self.venue.deposit(account, size, ticker, outcome)
+
+    @rule(wallet=WALLETS, kind=st.sampled_from(list(VaultActionKind)), size=SIZES, flag=st.booleans())
+    def vault_action(self, wallet: str, kind: VaultActionKind, size: int, flag: bool) -> None:
+        self.nonce += 1
+        listed = self.venue.state.markets[TICKER]
+        number = str(int(listed.condition_id, 16))
+        if kind is VaultActionKind.WITHDRAW:
+            number = "0" if flag else listed.yes_token_id
+        amount = int(flag) if kind is VaultActionKind.SET_DELIVERY else size
+        action = VaultAction(wallet, kind, number, amount, wallet, str(self.nonce), 2**40, "0x")
+        self.venue.do(c.SubmitAction(f"a{self.nonce}", action))
+
+    @rule(account=CUSTODIAL, wallet=WALLETS, deliver=st.booleans())
+    def link(self, account: str, wallet: str, deliver: bool) -> None:
+        self.venue.do(c.LinkAccount(account, wallet, deliver))
+
+    @rule(halted=st.booleans())
+    def chain_stops_or_returns(self, halted: bool) -> None:
+        self.venue.do(c.ObserveChain(1, 1, halted))
+
+    @rule(payout=st.integers(0, 1_000_000))
+    def a_market_ends_and_a_new_one_begins(self, payout: int) -> None:
+        venue = self.venue
+        ticker = f"OLD-{venue.state.seq}"
+        venue.do(market(ticker, "RAIN"))
+        venue.place(ALICE, "bid", 6_000, 2.5, ticker)
+        venue.place(WENDY, "buy no", 4_000, 1.5, ticker)
+        venue.place(BOB, "ask", 6_000, 1, ticker)
+        failed = [n for n, entry in venue.state.operations.items() if entry.failed]
+        venue.do(c.ResolveMarket(ticker, payout))
+        if venue.state.next_operation > venue.state.uncut:
+            venue.land(tuple((number, 1) for number in failed))
+        venue.do(c.ConfirmResolution(ticker, payout, "0x", 1))
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        assert_books_balance(self.venue.state)
+
+    @invariant()
+    def the_book_is_never_crossed(self) -> None:
+        for listed in self.venue.state.markets.values():
+            assert listed.book.best_bid_e4 < listed.book.best_ask_e4
+
+    @invariant()
+    def holds_equal_what_open_orders_need(self) -> None:
+        for account in self.venue.state.accounts.values():
+            for order in account.open_orders.values():
+                assert order.remaining_micros > 0
+                assert order.in_book
+
+    def teardown(self) -> None:
+        again = new_state(self.venue.state.settle_deadline_s)
+        for entry in self.venue.log:
+            apply(again, entry)
+        assert dump(again) == dump(self.venue.state)
+        assert state_hash(again) == state_hash(self.venue.state)
+
+
+Exchange.TestCase.settings = settings(
+    max_examples=120, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+TestExchange = Exchange.TestCase
+_ = (BookSide, Matched, Rejected, PoolOperation)
