@@ -175,6 +175,8 @@ class Journal:
 
     def append(self, entries: Sequence[Sequenced]) -> None:
         """Write commands and return once they are durable. One fdatasync for the whole group."""
+        if entries[0].seq != self.last_seq + 1:
+            raise ValueError(f"record {entries[0].seq} does not follow {self.last_seq}")
         self._write([encode(entry) for entry in entries])
         self.last_seq = entries[-1].seq
 

@@ -59,7 +59,7 @@ class TradeStage:
 
 @dataclass(slots=True)
 class TradeView:
-    """One match: the public trade, and its settlement. `operation` is -1 for custodial-with-custodial (CONFIRMED at once)."""
+    """One match: the public trade and its settlement. `operation` is -1 between custodial accounts: CONFIRMED at once."""
 
     match_id: int
     seq: int

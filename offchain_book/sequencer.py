@@ -82,10 +82,12 @@ class Sequencer:
 
     async def stop(self) -> None:
         """Finish what waits, then stop."""
-        if self._task is not None and self.failure is None:
+        if self._task is None:
+            return
+        if self.failure is None:
             await self._queue.join()
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with every command and its events, in order, after it is durable. It must not block."""

@@ -227,9 +227,7 @@ def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
     if account.exit_at_s:
         return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
     if action.deadline_s < custody.next_not_after_s(state):
-        return reject(
-            RejectCode.DEADLINE_PASSED, deadline_s=action.deadline_s, earliest_s=custody.next_not_after_s(state)
-        )
+        return reject(RejectCode.DEADLINE_PASSED, deadline_s=action.deadline_s, earliest_s=custody.next_not_after_s(state))
     market, needs, refused = _action_needs(state, account, action)
     if refused:
         return refused

@@ -85,7 +85,8 @@ class Book:
         """Take an order out; its remaining size leaves the level."""
         levels = self._bids if order.side is BookSide.BID else self._asks
         level = levels[order.price_e4]
-        assert level is not None and order.in_book
+        assert level is not None
+        assert order.in_book
         before, after = order.previous, order.next
         if before is None:
             level.head = after

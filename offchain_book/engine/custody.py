@@ -37,7 +37,6 @@ from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import GUARANTEE, Account, Batch, Market, OpenOperation, State
 from offchain_book.engine.units import complement_e4, cost_micros
 
-
 NO_DEADLINE_S = 2**40 - 1
 """`notAfter` of the pool's own operations: nothing of a wallet's is at stake, so they may land late (ADR 0006)."""
 
@@ -278,9 +277,7 @@ def observe_batch(state: State, command: c.ObserveBatch) -> list[Event]:
         return reject(RejectCode.UNKNOWN_BATCH, batch_no=command.batch_no)
     batch.stage, batch.tx_hash, batch.block_number = command.stage, command.tx_hash, command.block_number
     return [
-        BatchObserved(
-            batch.batch_no, batch.first, batch.count, str(command.stage), command.tx_hash, command.block_number
-        )
+        BatchObserved(batch.batch_no, batch.first, batch.count, str(command.stage), command.tx_hash, command.block_number)
     ]
 
 

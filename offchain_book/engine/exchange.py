@@ -393,9 +393,7 @@ def supply_lines(ticker: str, sets_micros: int) -> list[Line]:
     ]
 
 
-def _deliver_free(
-    state: State, market: Market, side: custody.Side, reference: str, events: list[Event]
-) -> tuple[Line, ...]:
+def _deliver_free(state: State, market: Market, side: custody.Side, reference: str, events: list[Event]) -> tuple[Line, ...]:
     """The wallet chose that bought tokens arrive in its free half: they leave its vault balance at once."""
     asset = token_asset(market.ticker, side.buys)
     account = side.account.account_id
@@ -415,9 +413,7 @@ def _charge(
     return list(post(state, reference, [(account, CASH, -side.fee_micros), (EQUITY, CASH, side.fee_micros)], events))
 
 
-def _count_volume(
-    state: State, market: Market, size: int, price: int, first: custody.Side, second: custody.Side
-) -> None:
+def _count_volume(state: State, market: Market, size: int, price: int, first: custody.Side, second: custody.Side) -> None:
     market.volume_micros += size
     market.previous_price_e4 = market.last_price_e4
     market.last_price_e4 = price

@@ -6,7 +6,7 @@ the ghost fill that it is. Then every operation that has not landed is run again
 execute is treated the same way, orders that lost their funding are cancelled, and nothing available is left below zero.
 """
 
-from offchain_book.engine import actions, custody, risk
+from offchain_book.engine import actions, custody
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order
 from offchain_book.engine.events import Event, ExitObserved, OperationFailed
@@ -158,9 +158,7 @@ def _bust(state: State, market: Market, entry: OpenOperation, operation: FillOpe
     state.ghost_fills += 1
 
 
-def _guarantee(
-    state: State, market: Market, entry: OpenOperation, operation: FillOperation, events: list[Event]
-) -> None:
+def _guarantee(state: State, market: Market, entry: OpenOperation, operation: FillOperation, events: list[Event]) -> None:
     """Put the guarantee account in the wallet's place: the custodial side keeps its fill at its price."""
     wallet_leg, pool_leg = operation.taker, operation.maker
     if wallet_leg.wallet is None:

@@ -88,9 +88,7 @@ class Exchange(RuleBasedStateMachine):
         if not numbers:
             return
         wallets = [
-            n
-            for n in numbers
-            if isinstance(state.operations[n].operation, FillOperation) and not state.operations[n].failed
+            n for n in numbers if isinstance(state.operations[n].operation, FillOperation) and not state.operations[n].failed
         ]
         skipped = set(data.draw(st.lists(st.sampled_from(wallets), max_size=2))) if wallets else set()
         if not skipped:
@@ -107,9 +105,7 @@ class Exchange(RuleBasedStateMachine):
         if state.operations:
             self.venue.now_ms += 61_000
             first = next(iter(state.operations))
-            self.venue.do(
-                c.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100)
-            )
+            self.venue.do(c.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100))
 
     @rule(account=CUSTODIAL, ticker=TICKERS, outcome=OUTCOMES, size=SIZES)
     def tokenize(self, account: str, ticker: str, outcome: Outcome, size: int) -> None:

@@ -1,0 +1,77 @@
+"""The book against its naive twin: the same orders give the same fills and the same depth, whatever the order of events."""
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+
+from offchain_book.engine.book import Book
+from offchain_book.engine.order import BookSide, Order, SelfTrade, TimeInForce
+from tests.engine.naive_book import NaiveBook
+
+PLACE = st.tuples(
+    st.sampled_from(list(BookSide)), st.one_of(st.integers(1, 9_999), st.integers(48, 52).map(lambda c: c * 100)),
+    st.integers(1, 50),
+)  # fmt: skip
+STEPS = st.lists(st.one_of(PLACE, st.integers(0, 200)), max_size=120)
+
+
+def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
+    return Order(
+        str(number), "", "a", "a", "T", side, None, price_e4, size, TimeInForce.GTC, False, SelfTrade.MAKER,
+        0, 0, None, number, 0,
+    )  # fmt: skip
+
+
+def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
+    """Match and rest with the engine's book, as the exchange does."""
+    fills = []
+    while order.remaining_micros and book.crosses(order.side, order.price_e4):
+        maker = book.first(order.side.opposite)
+        assert maker is not None
+        size = min(order.remaining_micros, maker.remaining_micros)
+        fills.append((int(maker.order_id), maker.price_e4, size))
+        book.reduce(maker, size)
+        order.remaining_micros -= size
+    if order.remaining_micros:
+        book.add(order)
+    return fills
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(STEPS)
+def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[BookSide, int, int] | int]) -> None:
+    book, naive = Book(), NaiveBook()
+    orders: dict[int, Order] = {}
+    for number, step in enumerate(steps):
+        if isinstance(step, int):
+            order = orders.get(step)
+            resting = order is not None and order.in_book
+            assert naive.cancel(step) is resting
+            if order is not None and resting:
+                book.remove(order)
+        else:
+            side, price, size = step
+            orders[number] = make_order(number, side, price, size)
+            assert submit(book, orders[number]) == naive.submit(number, side, price, size)
+        for side in BookSide:
+            assert book.depth(side) == naive.depth(side)
+        assert len(book) == sum(order.in_book for order in orders.values())
+        assert book.best_bid_e4 == max((price for price, _ in naive.depth(BookSide.BID)), default=0)
+        assert book.best_ask_e4 == min((price for price, _ in naive.depth(BookSide.ASK)), default=10_000)
+
+
+def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
+    book = Book()
+    first, second = make_order(1, BookSide.BID, 5_000, 10), make_order(2, BookSide.BID, 5_000, 10)
+    book.add(first)
+    book.add(second)
+    assert submit(book, make_order(3, BookSide.ASK, 5_000, 4)) == [(1, 5_000, 4)]
+    assert [order.order_id for order in book.orders(BookSide.BID)] == ["1", "2"]
+
+
+def test_fillable_counts_only_prices_that_cross() -> None:
+    book = Book()
+    for number, price in enumerate((6_000, 6_100, 6_200)):
+        book.add(make_order(number, BookSide.ASK, price, 10))
+    assert book.fillable(BookSide.BID, 6_100, 100) == 20
+    assert book.fillable(BookSide.BID, 6_100, 5) == 5
+    assert book.fillable(BookSide.BID, 5_900, 5) == 0

@@ -1,0 +1,47 @@
+"""Seeded walks through the whole command set: the books balance after every command, and a replay agrees."""
+
+from collections import Counter
+
+import pytest
+
+from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.snapshot import state_hash
+from tests.builders import assert_books_balance
+from tests.engine.walk import Walk
+
+STEPS = 350
+REACHED = (
+    "OperationFailed:skipped:guaranteed",
+    "OperationFailed:skipped:busted",
+    "OperationFailed:dependant:guaranteed",
+    "OperationFailed:expired:guaranteed",
+    "OperationFailed:expired:busted",
+    "OperationFailed:expired:released",
+    "OrderCancelled:self_trade",
+    "OrderCancelled:chain_halted",
+    "OrderCancelled:expired",
+    "OrderCancelled:amount_spent",
+    "Matched:MINT",
+    "Matched:MERGE",
+    "Matched:COMPLEMENTARY",
+    "PositionPaid",
+)
+_seen: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_books_balance_after_every_command_of_a_walk(seed: int) -> None:
+    walk = Walk(seed)
+    for _ in range(STEPS):
+        walk.step()
+        assert_books_balance(walk.venue.state)
+    again = new_state(walk.venue.state.settle_deadline_s)
+    for entry in walk.venue.log:
+        apply(again, entry)
+    assert state_hash(again) == state_hash(walk.venue.state)
+    _seen.update(walk.seen)
+
+
+def test_the_walks_have_reached_every_way_to_fail() -> None:
+    missing = [name for name in REACHED if not _seen[name]]
+    assert not missing, dict(_seen)
