@@ -4,7 +4,7 @@ Nothing here decides anything, and everything here is rebuilt by replaying the j
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OrderView:
     """An order's whole life, open or finished. Costs and fees are millionths of a dollar."""
 
@@ -146,6 +146,14 @@ class Projections:
         """Index = operation number."""
         self.postings: dict[int, list[e.Posted]] = defaultdict(list)
         """Command seq -> its postings."""
+        self.commands: list[tuple[str, int, str]] = [("", 0, "")]
+        """Command seq -> (kind, venue time, request id)."""
+        self.orders_by_seq: dict[int, list[str]] = defaultdict(list)
+        self.operations_by_seq: dict[int, list[int]] = defaultdict(list)
+        self.deposit_seqs: list[int] = []
+        """Deposit index -> command seq."""
+        self.posting_seqs: dict[str, list[int]] = defaultdict(list)
+        """Posting reference -> command seqs."""
         self.requests: dict[str, list[int]] = defaultdict(list)
         """Request id -> command seqs."""
         self.batch_operations: dict[int, tuple[int, int, str]] = {}
@@ -154,12 +162,24 @@ class Projections:
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
         """Take in one command and what it caused."""
+        self.commands.append((type(entry.command).__name__, entry.at_ms, entry.request_id))
         if entry.request_id:
             self.requests[entry.request_id].append(entry.seq)
         for event in events:
             handler = _HANDLERS.get(type(event))
             if handler is not None:
                 handler(self, state, entry, event)
+
+    def postings_named(self, references: Iterable[str], also: Iterable[int]) -> list[tuple[int, e.Posted]]:
+        """Return (seq, posting) for postings with these references, and for deposits and payouts of the commands `also`."""
+        wanted = set(references)
+        seqs = set(also) | {seq for reference in wanted for seq in self.posting_seqs.get(reference, ())}
+        return [
+            (seq, posted)
+            for seq in sorted(seqs)
+            for posted in self.postings.get(seq, ())
+            if posted.reference in wanted or posted.reference.partition(":")[0] in ("deposit", "payout", "net")
+        ]
 
     def _accepted(self, state: State, entry: c.Sequenced, event: e.OrderAccepted) -> None:
         command = entry.command
@@ -184,6 +204,7 @@ class Projections:
             remaining_micros=command.size_micros,
         )
         self.orders[view.order_id] = view
+        self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
 
     def _cancelled(self, state: State, entry: c.Sequenced, event: e.OrderCancelled) -> None:
@@ -237,6 +258,7 @@ class Projections:
 
     def _queued(self, state: State, entry: c.Sequenced, event: e.OperationQueued) -> None:
         self.operations.append(OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED))
+        self.operations_by_seq[entry.seq].append(event.operation.number)
 
     def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
@@ -272,12 +294,14 @@ class Projections:
 
     def _posted(self, state: State, entry: c.Sequenced, event: e.Posted) -> None:
         self.postings[entry.seq].append(event)
+        self.posting_seqs[event.reference].append(entry.seq)
         for account_id, _, _ in event.lines:
             self.account_updated_ms[account_id] = entry.at_ms
 
     def _deposited(self, state: State, entry: c.Sequenced, event: e.DepositCredited) -> None:
         command = entry.command
         assert isinstance(command, c.CreditDeposit)
+        self.deposit_seqs.append(entry.seq)
         self.deposits.append(
             DepositView(
                 event.deposit_index,

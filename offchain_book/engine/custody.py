@@ -31,6 +31,7 @@ from offchain_book.engine.operations import (
     PoolAction,
     PoolOperation,
     TokenSide,
+    WalletOperation,
 )
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.rejects import RejectCode
@@ -140,7 +141,7 @@ def queue(state: State, market: Market | None, operation: Operation, lines: tupl
     state.next_operation += 1
     credits = real_lines(state, lines)
     state.operations[operation.number] = OpenOperation(operation, lines, credits, guarantee)
-    if market is not None:
+    if market is not None and not isinstance(operation, WalletOperation):
         market.open_operations += 1
     mark_pending(state, credits)
     return OperationQueued(operation)
@@ -285,9 +286,8 @@ def settle(state: State, number: int, batch: Batch, skipped: bool, events: list[
     """Take an operation out of the stream: nothing about it can change any more."""
     entry = state.operations.pop(number)
     operation = entry.operation
-    ticker = getattr(operation, "ticker", "")
-    if ticker:
-        state.markets[ticker].open_operations -= 1
+    if not isinstance(operation, WalletOperation) and operation.ticker:
+        state.markets[operation.ticker].open_operations -= 1
     if not entry.failed:
         release(state, entry)
     state.confirmed_operations += 1

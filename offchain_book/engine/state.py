@@ -226,7 +226,7 @@ class Market:
     resolution_source: str = ""
     resolved_ms: int = 0
     open_operations: int = 0
-    """Operations on this market's condition that are not final."""
+    """Fills and pool operations on this market that are not final; resolution on chain waits for them."""
 
     @property
     def pool_yes_micros(self) -> int:
