@@ -64,6 +64,8 @@ def hold_custodial(account: Account, market: Market, order: Order, rate_e4: int)
     need = _exposure_hold(account, market.ticker, exposure) - exposure.hold
     if need > account.cash.available:
         _add_to_exposure(exposure, order.side, -order.hold_micros, -order.remaining_micros)
+        if not (exposure.bid_size or exposure.ask_size):
+            del account.exposures[market.ticker]
         return need
     account.cash.held += need
     exposure.hold += need

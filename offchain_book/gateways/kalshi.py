@@ -1,0 +1,321 @@
+"""Kalshi's REST dialect: the table of operations, and the frame that every one of them runs in. Read me first.
+
+A request meets, in this order: its route, its credentials, its handler (`kalshi_markets`, `kalshi_orders`,
+`kalshi_portfolio`), which turns it into a command or a view. Whatever goes wrong is answered in the dialect's shape.
+Routes that Kalshi has and this venue does not yet answer 501 (`kalshi_later`), everything else 404.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from offchain_book.config import Settings
+from offchain_book.engine.state import ApiKey
+from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCredentials, grants
+from offchain_book.gateways.kalshi_call import Call, Json
+from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
+from offchain_book.gateways.kalshi_later import later_routes
+from offchain_book.gateways.kalshi_markets import Markets
+from offchain_book.gateways.kalshi_orders import Orders
+from offchain_book.gateways.kalshi_portfolio import Portfolio
+from offchain_book.sequencer import Sequencer, Unavailable
+
+PREFIX = "/trade-api/v2"
+REQUEST_ID_HEADER = "X-Request-Id"
+PUBLIC = ""
+READ = "read"
+READ_BALANCE = "read::portfolio_balance"
+TRADE = "write::trade"
+
+_log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_PAGE = ("limit", "cursor")
+_TIMES = ("min_ts", "max_ts")
+_SHARD = ("subaccount", "exchange_index")
+_EVENTS_QUERY = (
+    *_PAGE,
+    "with_nested_markets",
+    "with_milestones",
+    "status",
+    "series_ticker",
+    "tickers",
+    "min_close_ts",
+    "min_updated_ts",
+)
+_MARKETS_QUERY = (
+    *_PAGE,
+    "event_ticker",
+    "series_ticker",
+    *(f"{edge}_{kind}_ts" for kind in ("created", "updated", "close", "settled") for edge in ("min", "max")),
+    "status",
+    "tickers",
+    "mve_filter",
+)
+
+Handler = Callable[[Call], Awaitable[Json | None]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of Kalshi's specification. `scope` is what a key must have; empty for public routes."""
+
+    operation_id: str
+    method: str
+    path: str
+    handler: Handler
+    scope: str = PUBLIC
+    status: int = HTTPStatus.OK
+    query: tuple[str, ...] = ()
+
+
+def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
+    """Return the routes of Kalshi's dialect, prefix included."""
+    routes = APIRouter(prefix=PREFIX, tags=["Kalshi"])
+    frame = _Frame(sequencer)
+    operations = _operations(sequencer)
+    for method, path, what in _shadowing(operations):
+        routes.add_api_route(path, frame.endpoint(_later(method, path, what)), methods=[method], include_in_schema=False)
+    for operation in operations:
+        routes.add_api_route(
+            operation.path,
+            frame.endpoint(operation),
+            methods=[operation.method],
+            status_code=operation.status,
+            operation_id=operation.operation_id,
+            summary=operation.operation_id,
+            description=operation.handler.__doc__,
+            response_model=None,
+            openapi_extra={"parameters": _parameters(operation)},
+        )
+    routes.add_api_route(
+        "/{path:path}",
+        frame.endpoint(Operation("Unserved", "", "", _Unserved(operations).answer)),
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        include_in_schema=False,
+    )
+    return routes
+
+
+def _operations(sequencer: Sequencer) -> tuple[Operation, ...]:
+    """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
+    markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
+    created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
+    placing = "/portfolio/events/orders"
+    return (
+        Operation("CreateOrderV2", "POST", placing, orders.create, TRADE, created),
+        Operation("CancelAllOrders", "DELETE", placing, orders.cancel_all, TRADE, empty, _SHARD),
+        Operation("BatchCreateOrdersV2", "POST", f"{placing}/batched", orders.create_batch, TRADE, created),
+        Operation("BatchCancelOrdersV2", "DELETE", f"{placing}/batched", orders.cancel_batch, TRADE),
+        Operation(
+            "CancelOrderV2",
+            "DELETE",
+            f"{placing}/{{order_id}}",
+            orders.cancel,
+            TRADE,
+            query=(*_SHARD, "market_ticker"),
+        ),
+        Operation("GetMarketOrderbook", "GET", "/markets/{ticker}/orderbook", markets.orderbook, query=("depth",)),
+        Operation("GetMarkets", "GET", "/markets", markets.markets, query=_MARKETS_QUERY),
+        Operation(
+            "GetTrades",
+            "GET",
+            "/markets/trades",
+            markets.trades,
+            query=(*_PAGE, "ticker", *_TIMES, "is_block_trade"),
+        ),
+        Operation("GetMarketOrderbooks", "GET", "/markets/orderbooks", markets.orderbooks, query=("tickers",)),
+        Operation("GetMarket", "GET", "/markets/{ticker}", markets.market),
+        Operation("GetBalance", "GET", "/portfolio/balance", portfolio.balance, READ_BALANCE, query=_SHARD),
+        Operation(
+            "GetPositions",
+            "GET",
+            "/portfolio/positions",
+            portfolio.positions,
+            READ,
+            query=(*_PAGE, "count_filter", "settlement_status", "ticker", "event_ticker", *_SHARD),
+        ),
+        Operation(
+            "GetOrders",
+            "GET",
+            "/portfolio/orders",
+            orders.orders,
+            READ,
+            query=("ticker", "event_ticker", *_TIMES, "status", *_PAGE, *_SHARD),
+        ),
+        Operation("GetOrder", "GET", "/portfolio/orders/{order_id}", orders.order, READ),
+        Operation(
+            "GetFills",
+            "GET",
+            "/portfolio/fills",
+            portfolio.fills,
+            READ,
+            query=("ticker", "order_id", *_TIMES, *_PAGE, *_SHARD),
+        ),
+        Operation(
+            "GetSettlements",
+            "GET",
+            "/portfolio/settlements",
+            portfolio.settlements,
+            READ,
+            query=(*_PAGE, "ticker", "event_ticker", *_TIMES, "subaccount"),
+        ),
+        Operation(
+            "GetPortfolioRestingOrderTotalValue",
+            "GET",
+            "/portfolio/summary/total_resting_order_value",
+            portfolio.resting_order_value,
+            READ,
+        ),
+        Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
+        Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
+        Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
+        Operation(
+            "GetEvent",
+            "GET",
+            "/events/{event_ticker}",
+            markets.event,
+            query=("with_nested_markets", "exclude_markets"),
+        ),
+        Operation(
+            "GetSeriesList",
+            "GET",
+            "/series",
+            markets.series_list,
+            query=("category", "tags", "include_product_metadata", "include_volume", "min_updated_ts"),
+        ),
+        Operation("GetSeries", "GET", "/series/{series_ticker}", markets.series, query=("include_volume",)),
+    )
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    """Return a route's parameters for /openapi.json; the handlers parse them by themselves."""
+    in_path = re.findall(r"{(\w+)}", operation.path)
+    return [
+        *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path),
+        *({"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in operation.query),
+    ]
+
+
+class _Frame:
+    """What happens around every handler: request id, credentials, errors, encoding."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._authenticator = Authenticator(sequencer.state)
+
+    def endpoint(self, operation: Operation) -> Endpoint:
+        """Return the route's function."""
+
+        async def endpoint(request: Request) -> Response:
+            request_id = _request_id(request)
+            try:
+                call = Call(request, self._sender(request, operation.scope), request_id)
+                reply = await operation.handler(call)
+                response = _response(operation.status, reply)
+            except KalshiError as error:
+                response = _error_response(error)
+            except Unavailable as error:
+                response = _error_response(stopped(error))
+            except Exception:
+                _log.exception("request %s to %s failed", request_id, request.url.path)
+                response = _error_response(
+                    KalshiError(500, "internal_error", f"this is a bug of the venue; its log has request {request_id}")
+                )
+            response.headers[REQUEST_ID_HEADER] = request_id
+            return response
+
+        endpoint.__doc__ = operation.handler.__doc__
+        return endpoint
+
+    def _sender(self, request: Request, scope: str) -> ApiKey | None:
+        """Return the key that signed a request. Credentials on a public route are optional, but never wrong."""
+        if not scope and not any(name in request.headers for name in HEADERS):
+            return None
+        raw_path: bytes = request.scope["raw_path"]
+        try:
+            key = self._authenticator.check(request.headers, request.method, raw_path.decode("latin-1"), request.url.query)
+        except BadCredentials as error:
+            raise KalshiError(401, "authentication_error", error.message, error.details) from error
+        if scope and not grants(key, scope):
+            raise KalshiError(
+                403,
+                "insufficient_scope",
+                f"this route needs the scope {scope}",
+                {"need": scope, "have": ", ".join(key.scopes)},
+            )
+        return key
+
+
+def _request_id(request: Request) -> str:
+    """Return the sender's request id when it is a plain name, else a new one. A trace starts with it."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _response(status: int, reply: Json | None) -> Response:
+    if reply is None:
+        return Response(status_code=status)
+    return Response(_encoder.encode(reply), status, media_type="application/json")
+
+
+def _error_response(error: KalshiError) -> Response:
+    headers = {name: str(error.details[name.lower()]) for name in ("Allow", "Location") if name.lower() in error.details}
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = "1"
+    return Response(body(error), error.status, headers, "application/json")
+
+
+# --- what is not served -----------------------------------------------------------------------------------------------
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{\w+}", "[^/]+", path))
+
+
+def _later(method: str, path: str, what: str) -> Operation:
+    async def handler(call: Call) -> Json:
+        raise not_implemented(what)
+
+    return Operation(f"Later {method} {path}", method, path, handler)
+
+
+def _shadowing(operations: tuple[Operation, ...]) -> list[tuple[str, str, str]]:
+    """Return the unserved routes that a served one would swallow, as /markets/{ticker} would /markets/candlesticks."""
+    served = [(operation.method, _pattern(operation.path)) for operation in operations if "{" in operation.path]
+    return [
+        (method, path, what)
+        for method, path, what in later_routes()
+        if "{" not in path and any(method == known and pattern.fullmatch(path) for known, pattern in served)
+    ]
+
+
+class _Unserved:
+    """Answers whatever no operation took."""
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        self._served = [(operation.method, _pattern(operation.path)) for operation in operations]
+        self._later = [(method, _pattern(path), what) for method, path, what in later_routes()]
+
+    async def answer(self, call: Call) -> Json:
+        """Say what is missing: the operation, the method, or the path."""
+        method, path = call.request.method, call.request.url.path.removeprefix(PREFIX)
+        for known, pattern, what in self._later:
+            if method == known and pattern.fullmatch(path):
+                raise not_implemented(what)
+        if path.endswith("/") and path.strip("/"):
+            bare = f"{PREFIX}{path.rstrip('/')}{'?' if call.request.url.query else ''}{call.request.url.query}"
+            raise KalshiError(301, "moved_permanently", "paths end without a slash", {"location": bare})
+        others = {known for known, pattern in self._served if pattern.fullmatch(path)}
+        others |= {known for known, pattern, _ in self._later if pattern.fullmatch(path)}
+        if others:
+            allowed = ", ".join(sorted(others))
+            raise KalshiError(405, "method_not_allowed", f"{path} takes {allowed}", {"allow": allowed})
+        raise KalshiError(404, "not_found", f"there is no route {method} {PREFIX}{path}", {"path": f"{PREFIX}{path}"})

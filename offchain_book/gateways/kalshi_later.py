@@ -1,0 +1,164 @@
+"""The rest of Kalshi's API: routes of its specifications that this venue knows by name and does not serve yet.
+
+A client that calls one learns what is missing (501) instead of believing that the path is wrong (404). A row leaves
+this table when its handler arrives; a test keeps table and handlers disjoint, and together complete.
+"""
+
+from collections.abc import Iterator, Mapping
+
+_V1 = "order writes of the first generation; use POST and DELETE /portfolio/events/orders"
+
+LATER: Mapping[str, str] = {
+    "changing orders": """
+        POST /portfolio/events/orders/{order_id}/amend
+        POST /portfolio/events/orders/{order_id}/decrease""",
+    "queue positions": """
+        GET /portfolio/orders/queue_positions
+        POST /portfolio/orders/queue_positions
+        GET /portfolio/orders/{order_id}/queue_position""",
+    "order groups": """
+        POST /portfolio/order_groups/create
+        GET /portfolio/order_groups
+        GET /portfolio/order_groups/{order_group_id}
+        PUT /portfolio/order_groups/{order_group_id}/reset
+        POST /portfolio/order_groups/{order_group_id}/reset
+        PUT /portfolio/order_groups/{order_group_id}/trigger
+        PUT /portfolio/order_groups/{order_group_id}/limit
+        DELETE /portfolio/order_groups/{order_group_id}""",
+    "candlesticks": """
+        GET /series/{series_ticker}/markets/{ticker}/candlesticks
+        GET /series/{series_ticker}/events/{ticker}/candlesticks
+        GET /markets/candlesticks""",
+    "forecast history": """
+        GET /series/{series_ticker}/events/{ticker}/forecast_percentile_history""",
+    "account limits": """
+        GET /account/limits
+        GET /account/endpoint_costs
+        POST /account/api_usage_level/upgrade
+        GET /account/api_usage_level/volume_progress""",
+    "API key management by API": """
+        POST /api_keys
+        POST /api_keys/generate
+        GET /api_keys
+        DELETE /api_keys/{api_key}""",
+    "block trades": """
+        GET /communications/block-trade-proposals
+        POST /communications/block-trade-proposals
+        POST /communications/block-trade-proposals/{block_trade_proposal_id}/accept""",
+    "requests for quotes": """
+        GET /communications/id
+        GET /communications/quotes
+        POST /communications/quotes
+        DELETE /communications/quotes/{quote_id}
+        GET /communications/quotes/{quote_id}
+        PUT /communications/quotes/{quote_id}/accept
+        PUT /communications/quotes/{quote_id}/confirm
+        GET /communications/rfqs
+        POST /communications/rfqs
+        DELETE /communications/rfqs/{rfq_id}
+        GET /communications/rfqs/{rfq_id}
+        DELETE /communications/rfqs/{rfq_id}/quotes/{quote_id}
+        GET /communications/rfqs/{rfq_id}/quotes/{quote_id}
+        PUT /communications/rfqs/{rfq_id}/quotes/{quote_id}/accept
+        PUT /communications/rfqs/{rfq_id}/quotes/{quote_id}/confirm""",
+    "batches of requests for quotes": """
+        GET /communications/rfq_batches
+        POST /communications/rfq_batches
+        DELETE /communications/rfq_batches/{rfq_batch_id}
+        GET /communications/rfq_batches/{rfq_batch_id}
+        PUT /communications/rfq_batches/{rfq_batch_id}/accept
+        GET /communications/rfq_batches/{rfq_batch_id}/best_quotes
+        GET /communications/rfq_batches/{rfq_batch_id}/quotes
+        POST /communications/rfq_batches/{rfq_batch_id}/quotes
+        DELETE /communications/rfq_batches/{rfq_batch_id}/quotes/{batch_quote_id}
+        PUT /communications/rfq_batches/{rfq_batch_id}/quotes/{batch_quote_id}/confirm""",
+    "fee changes": """
+        GET /events/fee_changes
+        GET /series/fee_changes""",
+    "multivariate events": """
+        GET /events/multivariate
+        GET /multivariate_event_collections
+        GET /multivariate_event_collections/{collection_ticker}
+        POST /multivariate_event_collections/{collection_ticker}
+        GET /multivariate_event_collections/{collection_ticker}/lookup
+        PUT /multivariate_event_collections/{collection_ticker}/lookup
+        POST /multivariate_event_collections/{collection_ticker}/lookup""",
+    "event metadata": """
+        GET /events/{event_ticker}/metadata""",
+    "the user data timestamp": """
+        GET /exchange/user_data_timestamp""",
+    "announcements": """
+        GET /exchange/announcements""",
+    "clearing members": """
+        GET /fcm/fills
+        GET /fcm/orders
+        GET /fcm/positions
+        POST /fcm/positions/transfers
+        GET /fcm/subtraders
+        POST /fcm/subtraders
+        GET /fcm/subtraders/blocked_categories
+        PUT /fcm/subtraders/blocked_categories
+        DELETE /fcm/subtraders/event_contract_daily_cap
+        GET /fcm/subtraders/event_contract_daily_cap
+        PUT /fcm/subtraders/event_contract_daily_cap""",
+    "the historical tier": """
+        GET /historical/cutoff
+        GET /historical/fills
+        GET /historical/markets
+        GET /historical/markets/{ticker}
+        GET /historical/markets/{ticker}/candlesticks
+        GET /historical/orders
+        GET /historical/positions
+        GET /historical/trades""",
+    "incentive programs": """
+        GET /incentive_programs""",
+    "live data": """
+        GET /live_data/batch
+        GET /live_data/events/{event_ticker}
+        GET /live_data/milestone/{milestone_id}
+        GET /live_data/milestone/{milestone_id}/game_stats
+        GET /live_data/weather/{city}
+        GET /live_data/weather/{city}/calibrations
+        GET /live_data/{type}/milestone/{milestone_id}""",
+    "milestones and structured targets": """
+        GET /milestones
+        GET /milestones/{milestone_id}
+        GET /structured_targets
+        GET /structured_targets/{structured_target_id}""",
+    "search": """
+        GET /search/filters_by_sport
+        GET /search/tags_by_categories""",
+    "subaccounts": """
+        POST /portfolio/subaccounts
+        GET /portfolio/subaccounts/balances
+        GET /portfolio/subaccounts/netting
+        PUT /portfolio/subaccounts/netting
+        POST /portfolio/subaccounts/transfer
+        GET /portfolio/subaccounts/transfers""",
+    "transfers between exchange indexes": """
+        POST /portfolio/intra_exchange_instance_transfer
+        GET /portfolio/intra_exchange_instance_transfers
+        GET /portfolio/intra_exchange_instance_transfers/{transfer_id}
+        GET /portfolio/target_balance_allocation
+        POST /portfolio/target_balance_allocation""",
+    "deposits and withdrawals in this dialect; see /venue": """
+        GET /portfolio/deposits
+        GET /portfolio/withdrawals""",
+    _V1: """
+        POST /portfolio/orders
+        DELETE /portfolio/orders/batched
+        POST /portfolio/orders/batched
+        DELETE /portfolio/orders/{order_id}
+        POST /portfolio/orders/{order_id}/amend
+        POST /portfolio/orders/{order_id}/decrease""",
+}
+"""What is missing -> the routes that would offer it."""
+
+
+def later_routes() -> Iterator[tuple[str, str, str]]:
+    """Yield (method, path, what is missing) of every route that is not served yet."""
+    for missing, rows in LATER.items():
+        for row in rows.split("\n"):
+            if row.strip():
+                method, path = row.split()
+                yield method, path, missing
