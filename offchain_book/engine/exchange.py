@@ -17,7 +17,7 @@ from offchain_book.engine.cancels import cancel_all, cancel_order, close_market,
 from offchain_book.engine.events import Event, FillSide, Matched, OrderAccepted, OrderRested
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
-from offchain_book.engine.operations import MatchKind, OrderScheme, Outcome
+from offchain_book.engine.operations import MatchKind, OrderScheme, Outcome, SignedOrder
 from offchain_book.engine.order import BookSide, CancelReason, Order, OrderStatus, SelfTrade, TimeInForce
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import (
@@ -38,13 +38,15 @@ MAX_ORDER_MICROS = 1_000_000_000_000
 """Largest order: a million contracts."""
 MAX_OPEN_ORDERS = 200_000
 """Most open orders of one account."""
+CONTRACT_FEE_CAP_E4 = 700
+"""The contract's immutable fee cap: 0.07 of price times complement. Markets that charge more are not for wallets."""
 
 Line = tuple[str, str, int]
 
 
-def new_state(settle_deadline_s: int) -> State:
+def new_state(settle_deadline_s: int, signed_not_before_ms: int = 0) -> State:
     """Return an empty exchange with the venue's own accounts."""
-    state = State(settle_deadline_s=settle_deadline_s)
+    state = State(settle_deadline_s=settle_deadline_s, signed_not_before_ms=signed_not_before_ms)
     for account_id in VENUE_ACCOUNTS:
         state.accounts[account_id] = Account(account_id, c.Custody.CUSTODIAL, "")
     return state
@@ -85,12 +87,12 @@ def place_order(state: State, command: c.PlaceOrder) -> list[Event]:
         _check_identity(state, account, command)
         or _check_market(state, market)
         or _check_numbers(market, command)
-        or _check_wallet(state, account, command)
-        or _check_time_in_force(state, market, command)
+        or _check_wallet(state, account, market, command)
+        or _check_time_in_force(state, account, market, command)
     )
     if refused:
         return refused
-    order = _new_order(state, account, command)
+    order = _new_order(state, account, market, command)
     refused = _hold(account, market, order)
     if refused:
         return refused
@@ -142,22 +144,37 @@ def _check_numbers(market: Market, command: c.PlaceOrder) -> list[Event] | None:
     return None
 
 
-def _check_wallet(state: State, account: Account, command: c.PlaceOrder) -> list[Event] | None:
-    """What only wallets have to meet: the chain must move, the wallet must stay, the signature must last."""
+def _check_wallet(state: State, account: Account, market: Market, command: c.PlaceOrder) -> list[Event] | None:
+    """What only wallets have to meet: the chain must move, the wallet must stay, the contract must take the signature."""
     if not account.is_wallet:
         return None
     if state.chain_halted:
         return reject(RejectCode.CHAIN_HALTED, last_final_ms=state.final_time_s * 1000)
     if account.exit_at_s:
         return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
-    if command.signed is not None and command.signed.expiration_s:
-        earliest = custody.next_not_after_s(state)
-        if command.signed.expiration_s <= earliest:
-            return reject(RejectCode.SIGNED_EXPIRY_TOO_SOON, expires_s=command.signed.expiration_s, earliest_s=earliest)
+    if command.signed is None:
+        return None
+    return _check_signed(state, account, market, command.signed)
+
+
+def _check_signed(state: State, account: Account, market: Market, signed: SignedOrder) -> list[Event] | None:
+    """Refuse what the contract would skip later: too little life, too low a fee cap, void by watermark or age."""
+    earliest = custody.next_not_after_s(state)
+    if signed.expiration_s and signed.expiration_s <= earliest:
+        return reject(RejectCode.SIGNED_EXPIRY_TOO_SOON, expires_s=signed.expiration_s, earliest_s=earliest)
+    rate = max(market.taker_rate_e4, market.maker_rate_e4)
+    cap = CONTRACT_FEE_CAP_E4
+    if signed.scheme is not OrderScheme.POLYMARKET_V2:
+        cap = min(cap, signed.fee_rate_bps)
+    if rate > cap:
+        return reject(RejectCode.FEE_RATE_BELOW_MARKET, signed_bps=cap, market_bps=rate)
+    void = failures.void_field(state, account, signed)
+    if void is not None:
+        return reject(RejectCode.SIGNED_ORDER_VOID, field=void[0], signed=void[1], lowest=void[2])
     return None
 
 
-def _check_time_in_force(state: State, market: Market, command: c.PlaceOrder) -> list[Event] | None:
+def _check_time_in_force(state: State, account: Account, market: Market, command: c.PlaceOrder) -> list[Event] | None:
     book, side, price = market.book, command.side, command.price_e4
     if command.expires_ms and command.expires_ms <= state.now_ms:
         return reject(RejectCode.EXPIRY_IN_PAST, expires_ms=command.expires_ms, now_ms=state.now_ms)
@@ -165,26 +182,51 @@ def _check_time_in_force(state: State, market: Market, command: c.PlaceOrder) ->
         best = book.best_ask_e4 if side is BookSide.BID else book.best_bid_e4
         return reject(RejectCode.POST_ONLY_CROSS, price_e4=price, best_e4=best)
     if command.time_in_force is TimeInForce.FOK:
-        fillable = _fillable(market, command)
+        fillable = _fillable(state, account, market, command)
         if fillable < command.size_micros:
             return reject(RejectCode.FILL_OR_KILL_UNFILLED, size_micros=command.size_micros, fillable_micros=fillable)
     return None
 
 
-def _fillable(market: Market, command: c.PlaceOrder) -> int:
-    """Return how much could trade now, in contracts; for an order by amount its whole size when the budget can go."""
-    if not command.budget_micros:
-        return market.book.fillable(command.side, command.price_e4, command.size_micros)
-    left, found = command.budget_micros, 0
-    for level_price, level_size in market.book.depth(command.side.opposite):
-        if (level_price > command.price_e4) if command.side is BookSide.BID else (level_price < command.price_e4):
+def _fillable(state: State, account: Account, market: Market, command: c.PlaceOrder) -> int:
+    """Return how much of an order would trade now, by walking the book as `_match` will; for an order by amount the whole
+    size if its budget can be spent.
+
+    A custodial fill-or-kill order that meets the owner's own behaves like immediate-or-cancel (Kalshi's rule), so own orders
+    count as if they traded; a wallet's stops there, and where matching would stop for the chain or the guarantee.
+    """
+    left, budget, found = command.size_micros, command.budget_micros, 0
+    guarantee = state.accounts[GUARANTEE].cash.available
+    for maker in market.book.walk(command.side.opposite):
+        if (maker.price_e4 > command.price_e4) if command.side is BookSide.BID else (maker.price_e4 < command.price_e4):
             break
-        size = min(level_size, _affordable(left, _own_price(command.side, level_price)))
-        left -= cost_micros(size, _own_price(command.side, level_price))
+        maker_account = state.accounts[maker.account_id]
+        if maker.owner == account.owner and account.is_wallet:
+            if command.self_trade is SelfTrade.MAKER:
+                continue
+            break
+        own = _own_price(command.side, maker.price_e4)
+        size = min(maker.remaining_micros, _affordable(budget, own) if command.budget_micros else left)
+        if account.is_wallet is not maker_account.is_wallet:
+            wallet_side = command.side if account.is_wallet else maker.side
+            guarantee -= risk.guarantee_cost(wallet_side, max_rate(market), maker.price_e4, size)
+            if guarantee < 0:
+                break
+        if state.chain_halted and maker_account.is_wallet:
+            break
         found += size
-        if size < level_size:
+        left -= size
+        budget -= cost_micros(size, own)
+        if command.budget_micros and size < maker.remaining_micros:
             return command.size_micros
-    return min(found, command.size_micros - 1)
+        if left <= 0 and not command.budget_micros:
+            break
+    return min(found, command.size_micros - 1) if command.budget_micros else found
+
+
+def max_rate(market: Market) -> int:
+    """Return the highest fee rate that a fill in a market may pay."""
+    return max(market.taker_rate_e4, market.maker_rate_e4)
 
 
 def _own_price(side: BookSide, price_e4: int) -> int:
@@ -196,7 +238,7 @@ def _affordable(budget_micros: int, own_price_e4: int) -> int:
     return budget_micros * PRICE_SCALE // own_price_e4 // LOT_MICROS * LOT_MICROS
 
 
-def _new_order(state: State, account: Account, command: c.PlaceOrder) -> Order:
+def _new_order(state: State, account: Account, market: Market, command: c.PlaceOrder) -> Order:
     size = command.size_micros
     if command.budget_micros:
         size = MAX_ORDER_MICROS
@@ -219,6 +261,11 @@ def _new_order(state: State, account: Account, command: c.PlaceOrder) -> Order:
         state.seq,
         state.now_ms,
     )
+    if order.budget_micros:
+        best = market.book.best_ask_e4 if order.side is BookSide.BID else market.book.best_bid_e4
+        order.fee_price_e4 = (
+            _own_price(order.side, best) if market.book.crosses(order.side, order.price_e4) else order.own_price_e4
+        )
     return order
 
 
@@ -233,7 +280,7 @@ def _expiry_ms(state: State, command: c.PlaceOrder) -> int:
 
 def _hold(account: Account, market: Market, order: Order) -> list[Event] | None:
     """Hold what the order may cost at most, or say what is missing."""
-    rate = max(market.taker_rate_e4, market.maker_rate_e4)
+    rate = max_rate(market)
     if account.is_wallet and not order.opens:
         need = risk.hold_wallet_tokens(account, order)
         if need:
@@ -304,8 +351,8 @@ def _execute(
         if state.chain_halted:
             return CancelReason.CHAIN_HALTED
         if taker_account.is_wallet is not maker_account.is_wallet:
-            wallet_order = taker if taker_account.is_wallet else maker
-            guarantee = risk.guarantee_cost(wallet_order, max(market.taker_rate_e4, market.maker_rate_e4), price, size)
+            wallet_side = taker.side if taker_account.is_wallet else maker.side
+            guarantee = risk.guarantee_cost(wallet_side, max_rate(market), price, size)
             if guarantee > state.accounts[GUARANTEE].cash.available:
                 return CancelReason.GUARANTEE_EXHAUSTED
     sides = []
@@ -552,6 +599,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.ExpireOperations: failures.expire_operations,
     c.ObserveChain: custody.observe_chain,
     c.ObserveExit: failures.observe_exit,
+    c.ObserveWatermark: failures.observe_watermark,
     c.RecordExit: failures.record_exit,
     c.CloseMarket: close,
     c.ResolveMarket: resolution.resolve_market,

@@ -9,7 +9,7 @@ execute is treated the same way, orders that lost their funding are cancelled, a
 from offchain_book.engine import actions, custody
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order
-from offchain_book.engine.events import Event, ExitObserved, OperationFailed
+from offchain_book.engine.events import Event, ExitObserved, OperationFailed, WatermarkObserved
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import (
@@ -17,9 +17,11 @@ from offchain_book.engine.operations import (
     FillOperation,
     MatchKind,
     Operation,
+    OrderScheme,
     Outcome,
     PoolAction,
     PoolOperation,
+    SignedOrder,
     TokenSide,
     VaultActionKind,
     WalletOperation,
@@ -99,6 +101,28 @@ def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
         cancel_all(state, account, "", CancelReason.WALLET_EXITING, events)
     events.append(ExitObserved(command.wallet, command.exit_at_s))
     return events
+
+
+def observe_watermark(state: State, command: c.ObserveWatermark) -> list[Event]:
+    """A wallet voids orders on chain: believed at once, so that nothing void is ever matched."""
+    account = state.accounts.get(command.wallet)
+    if account is None:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.wallet)
+    account.min_nonce = max(account.min_nonce, command.min_nonce)
+    account.cancel_before_ms = max(account.cancel_before_ms, command.cancel_before_ms)
+    events: list[Event] = [WatermarkObserved(command.wallet, account.min_nonce, account.cancel_before_ms)]
+    for order in list(account.open_orders.values()):
+        if order.signed is not None and void_field(state, account, order.signed):
+            cancel_order(state, order, CancelReason.WATERMARK, events)
+    return events
+
+
+def void_field(state: State, account: Account, signed: SignedOrder) -> tuple[str, int, int] | None:
+    """Return (field, signed value, lowest valid value) when the contract would refuse an order as void."""
+    if signed.scheme is OrderScheme.POLYMARKET_V2:
+        lowest = max(account.cancel_before_ms, state.signed_not_before_ms)
+        return ("timestamp", signed.timestamp_ms, lowest) if signed.timestamp_ms < lowest else None
+    return ("nonce", signed.nonce, account.min_nonce) if signed.nonce < account.min_nonce else None
 
 
 def record_exit(state: State, command: c.RecordExit) -> list[Event]:

@@ -54,6 +54,7 @@ class CancelReason(StrEnum):
     UNFUNDED = "unfunded"
     WALLET_EXITING = "wallet_exiting"
     AMOUNT_SPENT = "amount_spent"
+    WATERMARK = "watermark"
 
 
 class Order:
@@ -70,6 +71,7 @@ class Order:
         "expires_ms",
         "fee_charged_micros",
         "fee_numerator",
+        "fee_price_e4",
         "filled_micros",
         "hold_micros",
         "in_book",
@@ -130,6 +132,8 @@ class Order:
         self.seq = seq
         self.created_ms = created_ms
         self.fee_numerator = 0
+        self.fee_price_e4 = 0
+        """For an order by amount: the best own price when it arrived, where a dollar would pay the highest fee."""
         self.fee_charged_micros = 0
         self.hold_micros = 0
         self.previous: Order | None = None

@@ -27,9 +27,9 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
 
 
 def _order_hold(order: Order, rate_e4: int, round_up: bool) -> int:
-    cost = order.open_cost_micros
     if order.budget_micros:
-        cost = min(cost, order.budget_micros)
+        return order.budget_micros + fees.budget_reserve_micros(order, rate_e4) if rate_e4 else order.budget_micros
+    cost = order.open_cost_micros
     if not rate_e4:
         return cost
     return cost + fees.reserve_micros(order, rate_e4, order.price_e4, order.remaining_micros, round_up)
@@ -132,7 +132,7 @@ def hold_without(account: Account, market: Market, balance: Balance, amount_micr
     return hold - exposure.hold
 
 
-def guarantee_cost(order: Order, rate_e4: int, price_e4: int, size_micros: int) -> int:
-    """Return the most that taking this order's place could cost: its side opened from nothing, with the highest fee."""
-    own = price_e4 if order.side is BookSide.BID else complement_e4(price_e4)
+def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:
+    """Return the most that taking a wallet's place could cost: its side opened from nothing, with the highest fee."""
+    own = price_e4 if side is BookSide.BID else complement_e4(price_e4)
     return cost_micros(size_micros, own) + fees.rounded_up(fees.numerator(rate_e4, size_micros, price_e4))

@@ -90,6 +90,7 @@ class Account:
     __slots__ = (
         "account_id",
         "balances",
+        "cancel_before_ms",
         "cash",
         "client_order_ids",
         "custody",
@@ -97,6 +98,7 @@ class Account:
         "deliver_to",
         "exit_at_s",
         "exposures",
+        "min_nonce",
         "name",
         "open_orders",
         "owner",
@@ -114,6 +116,8 @@ class Account:
         self.deliver_free = False
         """A wallet's choice: bought tokens arrive in its free half."""
         self.exit_at_s = 0
+        self.min_nonce = 0
+        self.cancel_before_ms = 0
         self.cash = Balance()
         self.balances: dict[str, Balance] = {CASH: self.cash}
         self.exposures: dict[str, Exposure] = {}
@@ -298,6 +302,8 @@ class State:
     """The whole exchange. `apply` in `exchange.py` is the only writer."""
 
     settle_deadline_s: int
+    signed_not_before_ms: int = 0
+    """The contract refuses V2 orders signed before this time."""
     seq: int = 0
     now_ms: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)

@@ -66,12 +66,3 @@ def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
     book.add(second)
     assert submit(book, make_order(3, BookSide.ASK, 5_000, 4)) == [(1, 5_000, 4)]
     assert [order.order_id for order in book.orders(BookSide.BID)] == ["1", "2"]
-
-
-def test_fillable_counts_only_prices_that_cross() -> None:
-    book = Book()
-    for number, price in enumerate((6_000, 6_100, 6_200)):
-        book.add(make_order(number, BookSide.ASK, price, 10))
-    assert book.fillable(BookSide.BID, 6_100, 100) == 20
-    assert book.fillable(BookSide.BID, 6_100, 5) == 5
-    assert book.fillable(BookSide.BID, 5_900, 5) == 0
