@@ -45,7 +45,7 @@ _SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.WALLET_EXITING: "the wallet has asked to leave; its exit takes effect at {exit_at_s}",
     RejectCode.SIGNED_EXPIRY_TOO_SOON: "the signed expiry {expires_s} is before {earliest_s}, when a fill could still land",
     RejectCode.OUTFLOW_LIMIT: "the pool's outflow limit leaves {have_micros}, {need_micros} needed; try later",
-    RejectCode.FEE_RATE_BELOW_MARKET: "the order signs a fee rate of at most {signed_bps} basis points, this market charges up to "
+    RejectCode.FEE_RATE_BELOW_MARKET: "the order allows a fee rate of {signed_bps} basis points, this market charges up to "
     "{market_bps}",
     RejectCode.SIGNED_ORDER_VOID: "the order's {field} is {signed}; the contract takes {lowest} or later",
     RejectCode.DEPOSIT_ALREADY_CREDITED: "deposit {deposit_index} is credited already",

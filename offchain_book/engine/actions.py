@@ -56,14 +56,20 @@ def credit_deposit(state: State, command: c.CreditDeposit) -> list[Event]:
 
 
 def _receiver(state: State, account_id: str, events: list[Event]) -> Account:
-    account = state.accounts.get(account_id)
-    if account is not None:
-        return account
+    if account_id in state.accounts:
+        return state.accounts[account_id]
     if account_id.startswith("0x") and len(account_id) == 42:
-        account = state.accounts[account_id] = Account(account_id, c.Custody.WALLET, "")
-        events.append(AccountOpened(account_id))
-        return account
+        return wallet_account(state, account_id, events)
     return state.accounts[SUSPENSE]
+
+
+def wallet_account(state: State, wallet: str, events: list[Event]) -> Account:
+    """Return a wallet's account, opening it when the chain speaks of the wallet first."""
+    account = state.accounts.get(wallet)
+    if account is None:
+        account = state.accounts[wallet] = Account(wallet, c.Custody.WALLET, "")
+        events.append(AccountOpened(wallet))
+    return account
 
 
 def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, events: list[Event]) -> None:

@@ -92,10 +92,8 @@ def expire_operations(state: State, command: c.ExpireOperations) -> list[Event]:
 
 def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
     """A wallet leaves: no new orders, the open ones go. What it took with it on chain leaves the ledger when final."""
-    account = state.accounts.get(command.wallet)
-    if account is None:
-        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.wallet)
     events: list[Event] = []
+    account = actions.wallet_account(state, command.wallet, events)
     account.exit_at_s = command.exit_at_s
     if command.exit_at_s:
         cancel_all(state, account, "", CancelReason.WALLET_EXITING, events)
@@ -105,12 +103,11 @@ def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
 
 def observe_watermark(state: State, command: c.ObserveWatermark) -> list[Event]:
     """A wallet voids orders on chain: believed at once, so that nothing void is ever matched."""
-    account = state.accounts.get(command.wallet)
-    if account is None:
-        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.wallet)
+    events: list[Event] = []
+    account = actions.wallet_account(state, command.wallet, events)
     account.min_nonce = max(account.min_nonce, command.min_nonce)
     account.cancel_before_ms = max(account.cancel_before_ms, command.cancel_before_ms)
-    events: list[Event] = [WatermarkObserved(command.wallet, account.min_nonce, account.cancel_before_ms)]
+    events.append(WatermarkObserved(command.wallet, account.min_nonce, account.cancel_before_ms))
     for order in list(account.open_orders.values()):
         if order.signed is not None and void_field(state, account, order.signed):
             cancel_order(state, order, CancelReason.WATERMARK, events)
