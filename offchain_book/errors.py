@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from offchain_book.engine.events import Rejected
 from offchain_book.engine.rejects import RejectCode
 
-_SENTENCES: Mapping[RejectCode, str] = {
+SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.UNKNOWN_ACCOUNT: "there is no account {account_id}",
     RejectCode.ACCOUNT_EXISTS: "account {account_id} exists already",
     RejectCode.UNKNOWN_KEY: "there is no API key {key_id}",
@@ -63,7 +63,7 @@ _SENTENCES: Mapping[RejectCode, str] = {
 
 def sentence(rejected: Rejected) -> str:
     """Return what went wrong and what would have been right, for people."""
-    return _SENTENCES[rejected.code].format_map(dict(rejected.details))
+    return SENTENCES[rejected.code].format_map(dict(rejected.details))
 
 
 def details(rejected: Rejected) -> dict[str, int | str]:
