@@ -38,7 +38,7 @@ from offchain_book.engine.state import (
     collateral_account,
     token_asset,
 )
-from offchain_book.engine.units import CASH, cost_micros
+from offchain_book.engine.units import CASH, cost_micros, whole_lots
 
 Line = tuple[str, str, int]
 Deltas = dict[tuple[str, str], int]
@@ -188,7 +188,7 @@ def _guarantee(state: State, market: Market, entry: OpenOperation, operation: Fi
     size, fee = operation.size_micros, wallet_leg.fee_micros
     buys = wallet_leg.outcome if wallet_leg.side is TokenSide.BUY else wallet_leg.outcome.complement
     account = state.accounts[GUARANTEE]
-    close = min(size, account.balance(token_asset(market.ticker, buys.complement)).total)
+    close = min(size, whole_lots(account.balance(token_asset(market.ticker, buys.complement)).total))
     price = custody.price_of(buys, operation.price_e4)
     cash = cost_micros(close, 10_000 - price) - cost_micros(size - close, price) - fee
     lines: list[Line] = [(a, asset, -n) for a, asset, n in entry.lines if a in (wallet, OUTSIDE)]

@@ -163,7 +163,8 @@ class Walk:
         if self.random.random() < 0.5:
             self.venue.deposit(name, 5 * DOLLAR)
         else:
-            self.venue.deposit(name, round(self._size() * CONTRACT), pick((TICKER, FEE_TICKER)), pick(list(Outcome)))
+            amount = round(self._size() * CONTRACT) + pick((0, 0, 1, 3_333))
+            self.venue.deposit(name, amount, pick((TICKER, FEE_TICKER)), pick(list(Outcome)))
 
     def halt(self) -> None:
         """Finality stops for a while, or comes back."""
