@@ -374,9 +374,9 @@ def _pool_operation(operation: PoolOperation) -> bytes:
     match operation.action:
         case PoolAction.SEND_CASH:
             subject = bytes(32)
-        case PoolAction.SEND_TOKENS:
+        case PoolAction.SEND_TOKENS | PoolAction.REDEEM:
             if operation.outcome is None:
-                raise NotPackable(f"operation {operation.number} sends tokens of no outcome")
+                raise NotPackable(f"operation {operation.number} names no outcome")
             subject = _word(token_id(operation.condition_id, operation.outcome))
         case _:
             subject = _fixed(operation.condition_id, 32)

@@ -82,16 +82,15 @@ library Accounts {
         addCash(holder, amount);
     }
 
-    function redeem(uint256 holder, uint256 conditionId) internal returns (uint256 fault, uint256 payout) {
-        uint256 slot = Words.conditionSlot(conditionId);
+    /// @dev Exactly `amount` of one token, so that a deposit on its way cannot change what an operation does.
+    function redeem(uint256 holder, uint256 id, uint256 amount) internal returns (uint256 fault, uint256 payout) {
+        if (amount == 0) return (SkipReason.ZERO_AMOUNT, 0);
+        uint256 slot = Words.conditionSlot((id >> 8) << 8);
         uint256 condition = slot.read();
         if (stateOf(condition) != IMarkets.ConditionState.Resolved) return (SkipReason.CONDITION_NOT_RESOLVED, 0);
-        uint256 yes = vaultOf(holder, conditionId | YES);
-        uint256 no = vaultOf(holder, conditionId | NO);
-        if (yes | no == 0) return (SkipReason.INSUFFICIENT_TOKENS, 0);
-        takeTokens(holder, conditionId | YES, yes);
-        takeTokens(holder, conditionId | NO, no);
-        payout = payoutRoundedDown(condition, yes, no);
+        fault = takeTokens(holder, id, amount);
+        if (fault != 0) return (fault, 0);
+        payout = uint8(id) == YES ? payoutRoundedDown(condition, amount, 0) : payoutRoundedDown(condition, 0, amount);
         slot.write(condition - payout);
         addCash(holder, payout);
     }

@@ -58,7 +58,7 @@ library Actions {
     uint256 internal constant SIGNATURE_BYTES = 64;
 
     /// @dev kind 8, notAfter 40, id 256, amount 128, to 160.
-    function executePool(Terms memory terms, uint256 number, bytes calldata record) external returns (uint256 fault) {
+    function executePool(Terms calldata terms, uint256 number, bytes calldata record) external returns (uint256 fault) {
         uint256 start = _start(record);
         uint256 kind = _word(start) >> 248;
         if (block.timestamp > (_word(start) >> 208) & Words.MASK_40) return SkipReason.TOO_LATE;
@@ -68,7 +68,7 @@ library Actions {
         uint256 pool = uint160(address(this));
         if (kind == POOL_SPLIT) fault = Accounts.split(pool, id, amount);
         else if (kind == POOL_MERGE) fault = Accounts.merge(pool, id, amount);
-        else if (kind == POOL_REDEEM) (fault, amount) = Accounts.redeem(pool, id);
+        else if (kind == POOL_REDEEM) (fault, amount) = Accounts.redeem(pool, id, amount);
         else fault = _send(terms, kind == POOL_SEND_CASH, id, amount, to);
         if (fault == 0) {
             emit ISettlement.PoolActionExecuted(number, uint8(kind - POOL_SPLIT), id, amount, address(uint160(to)));
@@ -77,7 +77,7 @@ library Actions {
 
     /// @dev kind 8, flags 8 (bit 5: approved), notAfter 40, wallet 160, kind 8, id 256, amount 128, to 160, nonce 256,
     /// deadline 40, then a signature of 512 unless approved.
-    function executeWallet(Terms memory terms, uint256 number, bytes calldata record) external returns (uint256 fault) {
+    function executeWallet(Terms calldata terms, uint256 number, bytes calldata record) external returns (uint256 fault) {
         uint256 start = _start(record);
         VaultAction memory action = VaultAction({
             wallet: address(uint160(_word(start + 7) >> 96)),
@@ -118,12 +118,12 @@ library Actions {
     }
 
     /// @dev `action.amount` becomes the payout of a redemption.
-    function _apply(Terms memory terms, VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
+    function _apply(Terms calldata terms, VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
         if (action.kind == WITHDRAW) return _withdraw(terms, action, wallet);
         if (action.kind == SPLIT) return Accounts.split(wallet, action.id, action.amount);
         if (action.kind == MERGE) return Accounts.merge(wallet, action.id, action.amount);
         if (action.kind == REDEEM) {
-            (fault, action.amount) = Accounts.redeem(wallet, action.id);
+            (fault, action.amount) = Accounts.redeem(wallet, action.id, action.amount);
             return fault;
         }
         if (action.kind != SET_DELIVERY) return SkipReason.BAD_KIND;
@@ -132,7 +132,7 @@ library Actions {
         slot.write(action.amount == 0 ? account : account | Words.DELIVERS_FREE);
     }
 
-    function _withdraw(Terms memory terms, VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
+    function _withdraw(Terms calldata terms, VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
         if (action.amount == 0) return SkipReason.ZERO_AMOUNT;
         if (action.to == address(0) || action.to == address(this)) return SkipReason.BAD_RECEIVER;
         if (action.id == 0) {
@@ -149,7 +149,7 @@ library Actions {
 
     /// @dev Out of the pool, within the outflow limit: one token counts as one dollar. Refused tokens stay in the receiver's
     /// vault half, and count all the same.
-    function _send(Terms memory terms, bool isCash, uint256 id, uint256 amount, uint256 to)
+    function _send(Terms calldata terms, bool isCash, uint256 id, uint256 amount, uint256 to)
         private
         returns (uint256 fault)
     {
@@ -178,7 +178,7 @@ library Actions {
     }
 
     /// @dev The bucket drains linearly: full to empty in one window.
-    function _outflowLevel(Terms memory terms, uint256 account) private view returns (uint256) {
+    function _outflowLevel(Terms calldata terms, uint256 account) private view returns (uint256) {
         uint256 level = account >> Words.OUTFLOW_SHIFT;
         uint256 drained = (block.timestamp - account.exitAt()) * terms.outflowLimit / terms.outflowWindow;
         return level > drained ? level - drained : 0;

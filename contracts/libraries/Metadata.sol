@@ -9,11 +9,11 @@ library Metadata {
     function uri(uint256 id) external pure returns (string memory) {
         string memory outcome = uint8(id) == Accounts.YES ? "YES" : uint8(id) == Accounts.NO ? "NO" : "?";
         return string.concat(
-            'data:application/json,{"name":"',
+            "data:application/json,{\"name\":\"",
             outcome,
             " of ",
             Strings.toHexString(id & ~uint256(0xff), 32),
-            '","decimals":6}'
+            "\",\"decimals\":6}"
         );
     }
 }

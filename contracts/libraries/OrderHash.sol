@@ -12,13 +12,16 @@ library OrderHash {
     bytes32 internal constant VERSION_2 = keccak256("2");
 
     bytes32 internal constant NATIVE_ORDER_TYPE = keccak256(
-        "Order(address wallet,uint256 tokenId,uint8 side,uint256 sellAmount,uint256 buyAmount,uint256 nonce,uint256 expiration,uint256 feeCapBps,bytes32 builder)"
+        "Order(address wallet,uint256 tokenId,uint8 side,uint256 sellAmount,uint256 buyAmount,"
+        "uint256 nonce,uint256 expiration,uint256 feeCapBps,bytes32 builder)"
     );
     bytes32 internal constant V1_ORDER_TYPE = keccak256(
-        "Order(uint256 salt,address maker,address signer,address taker,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,uint256 expiration,uint256 nonce,uint256 feeRateBps,uint8 side,uint8 signatureType)"
+        "Order(uint256 salt,address maker,address signer,address taker,uint256 tokenId,uint256 makerAmount,"
+        "uint256 takerAmount,uint256 expiration,uint256 nonce,uint256 feeRateBps,uint8 side,uint8 signatureType)"
     );
     bytes32 internal constant V2_ORDER_TYPE = keccak256(
-        "Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,bytes32 builder)"
+        "Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,"
+        "uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,bytes32 builder)"
     );
     bytes32 internal constant VAULT_ACTION_TYPE = keccak256(
         "VaultAction(address wallet,uint8 kind,uint256 id,uint256 amount,address to,uint256 nonce,uint256 deadline)"

@@ -35,6 +35,9 @@ abstract contract Fills is Exit {
         uint256 nextAccount;
         uint256 nextToken;
         uint256 nextFill;
+        bytes32 nativeSeparator;
+        bytes32 v1Separator;
+        bytes32 v2Separator;
     }
 
     /// @dev What is common to the fills of one group.
@@ -45,8 +48,7 @@ abstract contract Fills is Exit {
         uint256 takerSells;
         uint256 takerFlags;
         uint256 fees;
-        uint256 bought;
-        uint256 landed;
+        uint256 lots;
         Leg taker;
         Leg maker;
     }
@@ -75,18 +77,19 @@ abstract contract Fills is Exit {
     /// @dev 0.07 of p(1-p): the most that any order pays, whatever it signed.
     uint256 internal constant MAX_FEE_RATE_BPS = 700;
     uint256 internal constant FEE_STEP = 100;
-    /// @dev lots * p * (1 - p) * bps per fee step: 10^4 lots a contract would be 10^2, prices 10^8, bps 10^4, steps 10^4.
+    /// @dev What lots * p * (1 - p) * bps must be divided by to give fee steps: prices are 10^4 each, bps 10^4, and a lot of
+    /// 10^4 micros holds 10^2 steps.
     uint256 private constant FEE_SCALE = 1e10;
     /// @dev The pool's leg passes as an order that gives without end and asks for nothing.
     uint256 private constant NO_LIMIT = 1 << 128;
     /// @dev A client's clock may lag behind the block's by this much.
     uint256 internal constant CLOCK_SLACK = 60;
 
-    uint256 internal immutable _deploymentChainId;
-    bytes32 internal immutable _nativeSeparator;
-    bytes32 internal immutable _v1Separator;
-    bytes32 internal immutable _v2Separator;
-    uint256 internal immutable _oldestV2TimestampMs;
+    uint256 private immutable _deploymentChainId;
+    bytes32 private immutable _nativeSeparator;
+    bytes32 private immutable _v1Separator;
+    bytes32 private immutable _v2Separator;
+    uint256 private immutable _oldestV2TimestampMs;
 
     constructor(Configuration memory c) {
         _deploymentChainId = block.chainid;
@@ -94,6 +97,13 @@ abstract contract Fills is Exit {
         _v1Separator = _polymarketDomain(OrderHash.VERSION_1, c.compatibleChainId, c.compatibleV1);
         _v2Separator = _polymarketDomain(OrderHash.VERSION_2, c.compatibleChainId, c.compatibleV2);
         _oldestV2TimestampMs = (block.timestamp - CLOCK_SLACK) * 1000;
+    }
+
+    /// @dev Once per batch: where groups keep their state, and the domains that hold on this chain.
+    function _newGroup() internal view returns (Group memory group) {
+        (bytes32 native, bytes32 v1, bytes32 v2) = _separators();
+        (group.taker.nativeSeparator, group.taker.v1Separator, group.taker.v2Separator) = (native, v1, v2);
+        (group.maker.nativeSeparator, group.maker.v1Separator, group.maker.v2Separator) = (native, v1, v2);
     }
 
     /// @dev Executes the group packed at calldata `offset`; its fills carry the numbers from `number`.
@@ -111,8 +121,7 @@ abstract contract Fills is Exit {
             group.takerId = group.condition | (Accounts.YES + ((flags >> TAKER_NO_BIT) & 1));
             group.takerSells = (flags >> TAKER_SELLS_BIT) & 1;
             group.fees = 0;
-            group.bought = 0;
-            group.landed = 0;
+            group.lots = 0;
             group.troubles = 0;
             if (blocked) group.troubles = 1 << SkipReason.PAUSED;
             if (block.timestamp > (head >> 208) & Words.MASK_40) group.troubles |= 1 << SkipReason.TOO_LATE;
@@ -127,11 +136,11 @@ abstract contract Fills is Exit {
                     ++skipped;
                 }
             }
-            if (group.landed != 0) {
+            if (group.lots != 0) {
                 _writeLeg(taker);
                 if (group.fees != 0) Accounts.addCash(uint160(address(this)), group.fees);
-                if (taker.account & Words.DELIVERS_FREE != 0 && group.bought != 0) {
-                    _deliverBought(taker.holder, group.takerId, group.bought);
+                if (taker.account & Words.DELIVERS_FREE != 0 && group.takerSells == 0) {
+                    _deliverBought(taker.holder, group.takerId, group.lots * LOT);
                 }
             }
             return (offset, makers, skipped);
@@ -173,7 +182,7 @@ abstract contract Fills is Exit {
                 }
                 end = _readLeg(maker, offset + 18, record >> 248, makerId, makerSells);
                 assembly ("memory-safe") {
-                    troubles := or(troubles, shl(4, gt(sub(price, 1), 9998))) // BAD_PRICE
+                    troubles := or(troubles, shl(4, gt(sub(price, 1), sub(PRICE_SCALE, 2)))) // BAD_PRICE
                     troubles := or(troubles, shl(5, iszero(lots))) // ZERO_AMOUNT
                     troubles := or(troubles, shl(6, eq(mload(add(taker, 0x40)), mload(add(maker, 0x40))))) // SELF_TRADE
                 }
@@ -192,9 +201,8 @@ abstract contract Fills is Exit {
                 uint256 size = lots * LOT;
                 Words.conditionSlot(group.condition).write(kind == MINT ? condition + size : condition - size);
             }
-            group.landed = 1;
+            group.lots += lots;
             group.fees += takerFee + makerFee;
-            if (takerSells == 0) group.bought += lots * LOT;
             _emitFilled(group, record, number);
             if (maker.account & Words.DELIVERS_FREE != 0 && makerSells == 0) {
                 _writeLeg(taker);
@@ -238,7 +246,7 @@ abstract contract Fills is Exit {
         assembly ("memory-safe") {
             troubles := mload(add(leg, 0x20))
             let cost := mul(lots, price)
-            let size := mul(lots, 10000)
+            let size := mul(lots, LOT)
             let sellAmount := mload(add(leg, 0x140))
             {
                 let fill := mload(add(leg, 0x100))
@@ -252,15 +260,15 @@ abstract contract Fills is Exit {
                 )
             }
             {
-                // A buyer: price * buyAmount <= 10000 * sellAmount. A seller: 10000 * buyAmount <= price * sellAmount.
-                let swap := mul(sells, xor(price, 10000))
-                let limit := mul(xor(10000, swap), sellAmount)
+                // A buyer: price * buyAmount <= PRICE_SCALE * sellAmount. A seller: PRICE_SCALE * buyAmount <= price * sellAmount.
+                let swap := mul(sells, xor(price, PRICE_SCALE))
+                let limit := mul(xor(PRICE_SCALE, swap), sellAmount)
                 // PRICE_WORSE_THAN_SIGNED
                 troubles := or(troubles, shl(15, gt(mul(xor(price, swap), mload(add(leg, 0x160))), limit)))
             }
             if fee {
-                let cap := mul(mul(cost, sub(10000, price)), mload(add(leg, 0x180)))
-                cap := mul(div(add(cap, 9999999999), 10000000000), 100)
+                let cap := mul(mul(cost, sub(PRICE_SCALE, price)), mload(add(leg, 0x180)))
+                cap := mul(div(add(cap, sub(FEE_SCALE, 1)), FEE_SCALE), FEE_STEP)
                 // FEE_ABOVE_CAP
                 troubles := or(troubles, shl(16, gt(fee, cap)))
             }
@@ -313,32 +321,29 @@ abstract contract Fills is Exit {
                 return offset;
             }
             uint256 wallet = _word(offset) >> 96;
-            uint256 account = _loadBalances(leg, wallet, tokenId);
-            {
-                uint256 sellAmount = (_word(offset) >> 32) & Words.MASK_64;
-                uint256 buyAmount = _word(offset + 4) & Words.MASK_64;
-                leg.sellAmount = sellAmount;
-                leg.buyAmount = buyAmount;
-                uint256 troubles;
-                assembly ("memory-safe") {
-                    troubles := shl(5, or(iszero(sellAmount), iszero(buyAmount))) // ZERO_AMOUNT
-                }
-                if (account & Words.EXIT_FIELD != 0 && account.exitAt() <= block.timestamp) {
-                    troubles |= 1 << SkipReason.ACCOUNT_EXITED;
-                }
-                leg.troubles = troubles;
+            _loadBalances(leg, wallet, tokenId);
+            uint256 sellAmount = (_word(offset) >> 32) & Words.MASK_64;
+            uint256 buyAmount = _word(offset + 4) & Words.MASK_64;
+            leg.sellAmount = sellAmount;
+            leg.buyAmount = buyAmount;
+            assembly ("memory-safe") {
+                mstore(add(leg, 0x20), shl(5, or(iszero(sellAmount), iszero(buyAmount)))) // ZERO_AMOUNT
             }
             bytes32 digest;
             bool known;
-            if (scheme == POLYMARKET_V2) {
-                (offset, digest) = _readV2(leg, offset + 36, flags, tokenId, sells);
-                known = _loadFill(leg, digest);
-            } else if (scheme == NATIVE) {
+            if (scheme == NATIVE) {
                 (offset, digest) = _readNative(leg, offset + 36, flags, tokenId, sells);
                 leg.fill = leg.fillSlot.read();
             } else {
-                (offset, digest) = _readV1(leg, offset + 36, flags, tokenId, sells);
-                known = _loadFill(leg, digest);
+                (offset, digest) = scheme == POLYMARKET_V2
+                    ? _readV2(leg, offset + 36, flags, tokenId, sells)
+                    : _readV1(leg, offset + 36, flags, tokenId, sells);
+                // A word keyed by digest is written only after the signature was found good. (A lane proves nothing.)
+                uint256 fill = uint256(digest).read();
+                leg.fillSlot = uint256(digest);
+                leg.fill = fill;
+                leg.shift = 0;
+                known = fill != 0;
             }
             if (flags & APPROVED != 0) {
                 if (Words.approvalSlot(wallet, digest).read() == 0) leg.troubles |= 1 << SkipReason.NOT_APPROVED;
@@ -364,12 +369,12 @@ abstract contract Fills is Exit {
                 offset += 26;
             }
             leg.feeRateBps = MAX_FEE_RATE_BPS;
-            bytes32 separator = _v2Separator;
-            if (separator == 0 || block.chainid != _deploymentChainId) leg.troubles |= 1 << SkipReason.DIALECT_OFF;
+            bytes32 separator = leg.v2Separator;
+            if (separator == 0) leg.troubles |= 1 << SkipReason.DIALECT_OFF;
             if (stamp < _oldestV2TimestampMs) leg.troubles |= 1 << SkipReason.ORDER_TOO_OLD;
-            if (leg.account & Words.HAS_WATERMARKS != 0) {
+            if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
                 (, uint256 cancelledBeforeMs) = _watermarks(leg.holder);
-                if (stamp < cancelledBeforeMs) leg.troubles |= 1 << SkipReason.ORDER_CANCELLED;
+                _checkLeaving(leg, stamp, cancelledBeforeMs);
             }
             bytes32 typeHash = OrderHash.V2_ORDER_TYPE;
             assembly ("memory-safe") {
@@ -411,7 +416,7 @@ abstract contract Fills is Exit {
         unchecked {
             (uint256 expiration, uint256 nonce, uint256 feeBps) = _readTerms(leg, _word(offset));
             offset += 13;
-            bytes32 separator = block.chainid == _deploymentChainId ? _nativeSeparator : _nativeDomain();
+            bytes32 separator = leg.nativeSeparator;
             bytes32 typeHash = OrderHash.NATIVE_ORDER_TYPE;
             assembly ("memory-safe") {
                 let m := mload(0x40)
@@ -456,11 +461,9 @@ abstract contract Fills is Exit {
                 salt >>= 208;
                 offset += 19;
             }
-            bytes32 separator = _v1Separator;
+            bytes32 separator = leg.v1Separator;
             // V1 knows no contract signatures.
-            if (separator == 0 || block.chainid != _deploymentChainId || flags & APPROVED != 0) {
-                leg.troubles |= 1 << SkipReason.DIALECT_OFF;
-            }
+            if (separator == 0 || flags & APPROVED != 0) leg.troubles |= 1 << SkipReason.DIALECT_OFF;
             bytes32 typeHash = OrderHash.V1_ORDER_TYPE;
             assembly ("memory-safe") {
                 let m := mload(0x40)
@@ -499,32 +502,29 @@ abstract contract Fills is Exit {
         feeBps = (word >> 152) & 0xffff;
         assembly ("memory-safe") {
             // The lower of what it signed and the venue's own.
-            mstore(add(leg, 0x180), xor(700, mul(xor(700, feeBps), lt(feeBps, 700))))
+            mstore(add(leg, 0x180), xor(MAX_FEE_RATE_BPS, mul(xor(MAX_FEE_RATE_BPS, feeBps), lt(feeBps, MAX_FEE_RATE_BPS))))
             // ORDER_EXPIRED
             let expired := and(gt(expiration, 0), lt(expiration, timestamp()))
             mstore(add(leg, 0x20), or(mload(add(leg, 0x20)), shl(10, expired)))
         }
-        if (leg.account & Words.HAS_WATERMARKS != 0) {
+        if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
             (uint256 minNonce,) = _watermarks(leg.holder);
-            if (nonce < minNonce) leg.troubles |= 1 << SkipReason.ORDER_CANCELLED;
+            _checkLeaving(leg, nonce, minNonce);
         }
     }
 
-    /// @dev A word keyed by digest is written only after the signature was found good. (A lane proves nothing.)
-    function _loadFill(Leg memory leg, bytes32 digest) private view returns (bool known) {
-        uint256 fill = uint256(digest).read();
-        leg.fillSlot = uint256(digest);
-        leg.fill = fill;
-        leg.shift = 0;
-        return fill != 0;
+    /// @dev For the few accounts that have an exit or a watermark.
+    function _checkLeaving(Leg memory leg, uint256 stampOrNonce, uint256 watermark) private view {
+        uint256 exitTime = leg.account.exitAt();
+        if (exitTime != 0 && exitTime <= block.timestamp) leg.troubles |= 1 << SkipReason.ACCOUNT_EXITED;
+        if (stampOrNonce < watermark) leg.troubles |= 1 << SkipReason.ORDER_CANCELLED;
     }
 
-    function _loadBalances(Leg memory leg, uint256 holder, uint256 tokenId) private view returns (uint256 account) {
+    function _loadBalances(Leg memory leg, uint256 holder, uint256 tokenId) private view {
         leg.holder = holder;
         uint256 slot = Words.accountSlot(holder);
         leg.accountSlot = slot;
-        account = slot.read();
-        leg.account = account;
+        leg.account = slot.read();
         slot = Words.tokenSlot(holder, tokenId);
         leg.tokenSlot = slot;
         leg.token = slot.read();
@@ -560,7 +560,13 @@ abstract contract Fills is Exit {
         if (leg.scheme != POOL) leg.fillSlot.write(leg.fill);
     }
 
-    function _nativeDomain() internal view returns (bytes32) {
+    /// @dev After a change of the chain id the native domain follows and the Polymarket dialects are off.
+    function _separators() internal view returns (bytes32 native, bytes32 v1, bytes32 v2) {
+        if (block.chainid != _deploymentChainId) return (_nativeDomain(), 0, 0);
+        return (_nativeSeparator, _v1Separator, _v2Separator);
+    }
+
+    function _nativeDomain() private view returns (bytes32) {
         return OrderHash.domainSeparator(OrderHash.NATIVE_NAME, OrderHash.VERSION_1, block.chainid, address(this));
     }
 

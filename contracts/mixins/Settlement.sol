@@ -43,7 +43,7 @@ abstract contract Settlement is Fills, Roles {
             uint256 end = start + operations.length;
             uint256 number = first;
             uint256 skipped;
-            Group memory group;
+            Group memory group = _newGroup();
             while (offset < end) {
                 uint256 kind = _word(offset) >> 248;
                 if (kind == FILL_GROUP) {
@@ -131,8 +131,7 @@ abstract contract Settlement is Fills, Roles {
 
     /// @inheritdoc ISettlement
     function domainSeparators() external view returns (bytes32 native, bytes32 v1, bytes32 v2) {
-        if (block.chainid != _deploymentChainId) return (_nativeDomain(), 0, 0);
-        return (_nativeSeparator, _v1Separator, _v2Separator);
+        return _separators();
     }
 
     function _approve(address wallet, bytes32 digest) private {
@@ -141,8 +140,8 @@ abstract contract Settlement is Fills, Roles {
     }
 
     function _terms() private view returns (Actions.Terms memory) {
-        bytes32 separator = block.chainid == _deploymentChainId ? _nativeSeparator : _nativeDomain();
-        return Actions.Terms(_collateral, separator, _poolOutflowLimit, _poolOutflowWindow);
+        (bytes32 native,,) = _separators();
+        return Actions.Terms(_collateral, native, _poolOutflowLimit, _poolOutflowWindow);
     }
 
     function _fillState(uint256 word) private pure returns (uint256 filled, bool closed) {

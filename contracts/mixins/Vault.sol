@@ -106,6 +106,8 @@ abstract contract Vault is Markets {
     }
 
     function _countDeposit(address wallet, bytes32 accountReference, uint256 id, uint256 amount) private {
-        emit Deposited(_depositCount++, wallet, accountReference, msg.sender, id, amount);
+        uint256 index = _depositCount;
+        _depositCount = index + 1;
+        emit Deposited(index, wallet, accountReference, msg.sender, id, amount);
     }
 }

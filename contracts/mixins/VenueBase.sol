@@ -24,7 +24,8 @@ abstract contract VenueBase is IVenue {
     uint256 internal immutable _poolOutflowLimit;
     uint256 internal immutable _poolOutflowWindow;
 
-    /// @dev Accounts, tokens, orders and conditions live in hashed slots, see {Words}. Here: operator, next operation, skipped operations, pause flag.
+    /// @dev Operator, next operation, skipped operations, pause flag. Accounts, tokens, orders and conditions live in hashed
+    /// slots: see {Words}.
     uint256 internal _control;
     /// @dev Holders of the roles other than the operator.
     mapping(Role role => address) internal _holders;

@@ -14,6 +14,7 @@ contract ContractWallet is IERC1271, ERC1155Holder {
     }
 
     function call(address target, bytes calldata data) external returns (bytes memory) {
+        // solhint-disable-next-line avoid-low-level-calls
         (bool ok, bytes memory result) = target.call(data);
         if (!ok) {
             assembly ("memory-safe") {

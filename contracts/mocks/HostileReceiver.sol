@@ -14,6 +14,8 @@ contract HostileReceiver is ERC1155Holder {
         Reenter
     }
 
+    error Refused();
+
     Mode public mode;
     address public target;
     bytes public data;
@@ -24,6 +26,7 @@ contract HostileReceiver is ERC1155Holder {
     }
 
     function call(address target_, bytes calldata data_) external {
+        // solhint-disable-next-line avoid-low-level-calls
         (bool ok, bytes memory result) = target_.call(data_);
         if (!ok) {
             assembly ("memory-safe") {
@@ -37,7 +40,7 @@ contract HostileReceiver is ERC1155Holder {
         override
         returns (bytes4)
     {
-        if (mode == Mode.Revert) revert("no");
+        if (mode == Mode.Revert) revert Refused();
         if (mode == Mode.WrongAnswer) return 0xdeadbeef;
         if (mode == Mode.BurnGas) while (true) {}
         if (mode == Mode.ReturnBomb) {
@@ -46,8 +49,20 @@ contract HostileReceiver is ERC1155Holder {
             }
         }
         if (mode == Mode.Reenter) {
+            // solhint-disable-next-line avoid-low-level-calls
             (reentered,) = target.call(data);
         }
         return super.onERC1155Received(operator, from, id, value, extra);
+    }
+
+    function onERC1155BatchReceived(
+        address operator,
+        address from,
+        uint256[] memory ids,
+        uint256[] memory values,
+        bytes memory extra
+    ) public override returns (bytes4) {
+        if (mode == Mode.Revert) revert Refused();
+        return super.onERC1155BatchReceived(operator, from, ids, values, extra);
     }
 }

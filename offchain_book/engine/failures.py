@@ -6,7 +6,7 @@ the ghost fill that it is. Then every operation that has not landed is run again
 execute is treated the same way, orders that lost their funding are cancelled, and nothing available is left below zero.
 """
 
-from offchain_book.engine import actions, custody
+from offchain_book.engine import actions, custody, resolution
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order
 from offchain_book.engine.events import Event, ExitObserved, OperationFailed, WatermarkObserved
@@ -150,19 +150,19 @@ def fail(state: State, entry: OpenOperation, reason: str, events: list[Event]) -
         market = state.markets[operation.ticker]
         if operation.taker.wallet and operation.maker.wallet:
             _bust(state, market, entry, operation, events)
-            resolution = "busted"
+            outcome = "busted"
         else:
             _guarantee(state, market, entry, operation, events)
-            resolution = "guaranteed"
+            outcome = "guaranteed"
     elif isinstance(operation, PoolOperation):
         _return_to_pool(state, entry, operation, events)
-        resolution = "returned"
+        outcome = "returned"
     else:
         actions.release_action(state, operation)
         if operation.action.kind is VaultActionKind.SET_DELIVERY:
             state.accounts[operation.action.wallet].deliver_free = operation.action.amount_micros != 1
-        resolution = "released"
-    events.append(OperationFailed(operation.number, reason, resolution))
+        outcome = "released"
+    events.append(OperationFailed(operation.number, reason, outcome))
 
 
 def _made(operation: FillOperation) -> int:
@@ -291,14 +291,14 @@ def _vault_deltas(state: State, entry: OpenOperation) -> Deltas:
     if isinstance(operation, WalletOperation):
         lines = actions.action_lines(state, operation)
     deltas: Deltas = {}
-    for account_id, asset, amount in lines + _pool_lines(operation):
+    for account_id, asset, amount in lines + _pool_lines(state, operation):
         account = state.accounts.get(account_id)
         if account_id == POOL or (account is not None and account.is_wallet):
             deltas[account_id, asset] = deltas.get((account_id, asset), 0) + amount
     return deltas
 
 
-def _pool_lines(operation: Operation) -> list[Line]:
+def _pool_lines(state: State, operation: Operation) -> list[Line]:
     """Return what an operation moves in the pool's vault balance on chain."""
     if isinstance(operation, WalletOperation):
         return []
@@ -320,7 +320,11 @@ def _pool_lines(operation: Operation) -> list[Line]:
     if operation.action in (PoolAction.SPLIT, PoolAction.MERGE):
         sign = 1 if operation.action is PoolAction.SPLIT else -1
         return [(POOL, CASH, -sign * amount), (POOL, yes, sign * amount), (POOL, no, sign * amount)]
-    return [(POOL, CASH, amount if operation.action is PoolAction.REDEEM else -amount)]
+    if operation.action is PoolAction.REDEEM:
+        outcome = operation.outcome or Outcome.YES
+        paid = resolution.token_payout_rounded_down(state.markets[operation.ticker], outcome, amount)
+        return [(POOL, CASH, paid), (POOL, yes if outcome is Outcome.YES else no, -amount)]
+    return [(POOL, CASH, -amount)]
 
 
 def _cancel_unfunded(state: State, account: Account, events: list[Event]) -> None:

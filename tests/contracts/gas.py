@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offchain_book.engine.operations import FillOperation, OrderScheme, Outcome, TokenSide
-
 from tests.contracts.stage import CONTRACT, DOLLAR, ROOT, Person, Stage, compile_stage, person, running_anvil
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL

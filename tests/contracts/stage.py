@@ -16,10 +16,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import pytest
 from web3 import Web3
 from web3.contract import Contract
 
-from bridge.compiler import PRODUCTION_CONTRACTS, Artifact, compile_contracts
+from bridge.compiler import Artifact, compile_contracts
 from bridge.settlement import (
     FILLED_TOPIC,
     SKIPPED_TOPIC,
@@ -77,6 +78,25 @@ DOLLAR = 1_000_000
 CONTRACT = 1_000_000
 LOT = 10_000
 
+CONFIGURATION = (
+    "collateral",
+    "operator",
+    "oracle",
+    "reviewer",
+    "guardian",
+    "admin",
+    "exitDelay",
+    "settlementDeadline",
+    "observationLag",
+    "salt",
+    "compatibleChainId",
+    "compatibleV1",
+    "compatibleV2",
+    "poolOutflowLimit",
+    "poolOutflowWindow",
+)
+"""The fields of the constructor's struct, in order."""
+
 MOCK_CONTRACTS = (
     "mocks/ContractWallet.sol:ContractWallet",
     "mocks/HostileReceiver.sol:HostileReceiver",
@@ -85,7 +105,7 @@ MOCK_CONTRACTS = (
 
 
 class Reverted(Exception):
-    """A transaction that failed; `name` is the custom error and `args_` its values."""
+    """A transaction that failed; `name` is the custom error, `values` its arguments."""
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         super().__init__(f"{name}{tuple(values)}")
@@ -232,12 +252,7 @@ class Stage:
         }
 
     def deploy_venue(self, **overrides: Any) -> Contract:
-        c = {**self.configuration(), **overrides}
-        order = (
-            "collateral operator oracle reviewer guardian admin exitDelay settlementDeadline observationLag salt"
-        ).split()
-        order += "compatibleChainId compatibleV1 compatibleV2 poolOutflowLimit poolOutflowWindow".split()
-        return self.deploy("Venue", tuple(c[name] for name in order))
+        return self.deploy("Venue", tuple({**self.configuration(), **overrides}[name] for name in CONFIGURATION))
 
     def prepare(self, question: str) -> str:
         return self.prepare_as("operator", question)
@@ -286,6 +301,7 @@ class Stage:
             raise self.decode_error(answer["error"].get("data") or "0x")
         types = [_abi_type(o) for o in next(i for i in of.abi if i.get("name") == function)["outputs"]]
         values = self.web3.codec.decode(types, bytes.fromhex(answer["result"][2:]))
+        values = tuple(_checksummed(kind, value) for kind, value in zip(types, values, strict=True))
         return values[0] if len(values) == 1 else values
 
     def events(self, receipt: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -528,19 +544,22 @@ class Stage:
 
 
 def compile_stage(root: Path = ROOT, *, mocks: bool = True) -> dict[str, Artifact]:
-    """Compile what the tests deploy; cached below var/."""
-    contracts = (*PRODUCTION_CONTRACTS, *(MOCK_CONTRACTS if mocks else ()))
-    return compile_contracts(root, root / "var" / "build", contracts)
+    """Compile what the tests deploy; the production build comes from the cache that `causeway up` uses."""
+    cache = root / "var" / "cache"
+    production = compile_contracts(root, cache)
+    return {**production, **compile_contracts(root, cache, MOCK_CONTRACTS)} if mocks else production
 
 
 def expect_revert(name: str, action: Callable[[], Any]) -> Reverted:
     """Run `action` and return its revert, which must be the custom error `name`."""
-    try:
+    with pytest.raises(Reverted) as caught:
         action()
-    except Reverted as reverted:
-        assert reverted.name == name, f"{reverted} instead of {name}"
-        return reverted
-    raise AssertionError(f"did not revert with {name}")
+    assert caught.value.name == name
+    return caught.value
+
+
+def _checksummed(kind: str, value: Any) -> Any:
+    return Web3.to_checksum_address(value) if kind == "address" else value
 
 
 def _abi_type(item: dict[str, Any]) -> str:

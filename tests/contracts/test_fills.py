@@ -118,9 +118,7 @@ def test_pool_takes_from_wallets_in_every_kind(stage: Stage, alice: Person, bob:
 
 def test_pool_makes_for_wallets(stage: Stage, alice: Person, bob: Person) -> None:
     buy = stage.leg(stage.order(alice, BUY, YES, 5_000, 2 * SIZE))
-    settled = stage.settle(
-        *stage.fills((buy, stage.pool_leg(SELL, YES), 5_000), (buy, stage.pool_leg(BUY, NO), 4_000))
-    )
+    settled = stage.settle(*stage.fills((buy, stage.pool_leg(SELL, YES), 5_000), (buy, stage.pool_leg(BUY, NO), 4_000)))
     assert not settled.skips
     assert holdings(stage, "alice", "pool") == {"alice": (955, 1_100, START), "pool": (995, 950, 1_050)}
     assert_conserved(stage)
@@ -174,9 +172,7 @@ def test_an_order_fills_in_parts_and_never_above_its_size(
 
 
 @pytest.mark.parametrize("scheme", list(OrderScheme))
-def test_a_close_bit_ends_an_order_whatever_is_left(
-    stage: Stage, alice: Person, bob: Person, scheme: OrderScheme
-) -> None:
+def test_a_close_bit_ends_an_order_whatever_is_left(stage: Stage, alice: Person, bob: Person, scheme: OrderScheme) -> None:
     """Bought below its limit, an order counted in cash would otherwise buy more than was asked."""
     buy = stage.leg(stage.order(alice, BUY, YES, 5_300, scheme=scheme, nonce=0 if scheme is V2 else 9), closes=True)
     sells = [stage.leg(stage.order(bob, SELL, YES, 5_200)) for _ in range(2)]
@@ -271,9 +267,7 @@ def test_every_signed_field_is_bound(stage: Stage, alice: Person, bob: Person, s
     assert stage.settle(stage.fill(buy, stage.leg(forged), 5_000)).reasons == ["BAD_SIGNATURE"]
 
 
-def test_an_order_for_another_market_token_or_side_is_a_bad_signature(
-    stage: Stage, alice: Person, bob: Person
-) -> None:
+def test_an_order_for_another_market_token_or_side_is_a_bad_signature(stage: Stage, alice: Person, bob: Person) -> None:
     buy = stage.leg(stage.order(alice, BUY, YES, 5_000))
     for outcome, side in ((NO, SELL), (YES, BUY)):
         order = stage.order(bob, side, outcome, 5_000)
@@ -395,9 +389,7 @@ def test_an_order_with_a_zero_amount_is_refused(stage: Stage, alice: Person, bob
     assert stage.settle_bytes(bytes(encoded)).reasons == ["ZERO_AMOUNT"]
 
 
-def test_a_fill_after_its_deadline_is_skipped_with_every_fill_of_its_group(
-    stage: Stage, alice: Person, bob: Person
-) -> None:
+def test_a_fill_after_its_deadline_is_skipped_with_every_fill_of_its_group(stage: Stage, alice: Person, bob: Person) -> None:
     buy = stage.leg(stage.order(alice, BUY, YES, 5_000, 2 * SIZE))
     sells = [stage.leg(stage.order(bob, SELL, YES, 5_000)) for _ in range(2)]
     late = stage.fills(*((buy, sell, 5_000) for sell in sells), not_after=stage.now() - 1)
@@ -424,9 +416,7 @@ def test_min_nonce_takes_effect_after_the_exit_delay_and_not_before(
     assert stage.view("watermarksOf", bob.address) == (5, 0)
 
 
-def test_cancel_before_takes_effect_after_the_exit_delay_and_not_before(
-    stage: Stage, alice: Person, bob: Person
-) -> None:
+def test_cancel_before_takes_effect_after_the_exit_delay_and_not_before(stage: Stage, alice: Person, bob: Person) -> None:
     stamp = stage.now() * 1000
     stage.send(bob, "cancelBefore", stamp)
     assert fill_reasons(stage, alice, {"timestamp_ms": stamp - 1}, bob) == []

@@ -73,7 +73,7 @@ def test_the_pool_splits_and_merges(stage: Stage) -> None:
         (PoolAction.SPLIT, 0, None, "ZERO_AMOUNT"),
         (PoolAction.MERGE, 1_001 * CONTRACT, None, "INSUFFICIENT_TOKENS"),
         (PoolAction.MERGE, 100_000 * CONTRACT, None, "INSUFFICIENT_COLLATERAL"),
-        (PoolAction.REDEEM, 0, None, "CONDITION_NOT_RESOLVED"),
+        (PoolAction.REDEEM, CONTRACT, YES, "CONDITION_NOT_RESOLVED"),
         (PoolAction.SEND_CASH, 1_001 * DOLLAR, None, "INSUFFICIENT_CASH"),
         (PoolAction.SEND_CASH, 0, None, "ZERO_AMOUNT"),
         (PoolAction.SEND_TOKENS, 1_001 * CONTRACT, YES, "INSUFFICIENT_TOKENS"),
@@ -177,8 +177,13 @@ def test_a_wallet_splits_merges_and_redeems_in_its_vault(stage: Stage, alice: Pe
     sell = stage.leg(stage.order(alice, SELL, NO, 5_000, 300 * CONTRACT))
     stage.settle(stage.fill(sell, stage.pool_leg(BUY, NO), 5_000, 300 * CONTRACT))
     resolve(stage, 250_000)
-    settled = stage.settle(stage.vault_action(alice, REDEEM, id=condition, nonce=3))
-    assert stage.events(settled.receipt, "VaultActionExecuted")[0]["amount"] == (125 + 150) * DOLLAR
+    paid = 0
+    for nonce, outcome, held in ((3, YES, 500), (4, NO, 200)):
+        redeem = stage.vault_action(
+            alice, REDEEM, id=token_id(stage.condition, outcome), amount=held * CONTRACT, nonce=nonce
+        )
+        paid += stage.events(stage.settle(redeem).receipt, "VaultActionExecuted")[0]["amount"]
+    assert paid == (125 + 150) * DOLLAR
     assert holdings(stage, "alice") == {"alice": (1_500 + 150 + 275, 0, 0)}
 
 
@@ -231,7 +236,8 @@ def test_every_field_of_an_action_is_signed(stage: Stage, alice: Person, bob: Pe
         (lambda s, a: s.vault_action(a, WITHDRAW, id=77, amount=1), "INSUFFICIENT_TOKENS"),
         (lambda s, a: s.vault_action(a, SPLIT, id=77, amount=1), "CONDITION_NOT_OPEN"),
         (lambda s, a: s.vault_action(a, MERGE, id=77, amount=1), "INSUFFICIENT_COLLATERAL"),
-        (lambda s, a: s.vault_action(a, REDEEM, id=77), "CONDITION_NOT_RESOLVED"),
+        (lambda s, a: s.vault_action(a, REDEEM, id=77, amount=1), "CONDITION_NOT_RESOLVED"),
+        (lambda s, a: s.vault_action(a, REDEEM, id=77), "ZERO_AMOUNT"),
         (lambda s, a: s.vault_action(a, 5, amount=1), "BAD_KIND"),
     ],
 )
@@ -260,7 +266,13 @@ def wallet(stage: Stage) -> Person:
     stage.fund(dana, free_sets=START * CONTRACT)
     for outcome in Outcome:
         stage.send(
-            dana, "safeTransferFrom", dana.address, contract.address, token_id(stage.condition, outcome), START * CONTRACT, b""
+            dana,
+            "safeTransferFrom",
+            dana.address,
+            contract.address,
+            token_id(stage.condition, outcome),
+            START * CONTRACT,
+            b"",
         )
     wallet = Person("wallet", dana.key, contract.address)
     stage.give(wallet, START * DOLLAR)
@@ -343,9 +355,7 @@ def test_tokens_that_a_receiver_refuses_stay_in_its_vault(stage: Stage, hostile:
 
 
 @pytest.mark.parametrize("mode", [REVERT, WRONG_ANSWER, BURN_GAS, RETURN_BOMB])
-def test_a_withdrawal_that_a_receiver_refuses_is_skipped(
-    stage: Stage, alice: Person, hostile: Contract, mode: int
-) -> None:
+def test_a_withdrawal_that_a_receiver_refuses_is_skipped(stage: Stage, alice: Person, hostile: Contract, mode: int) -> None:
     misbehave(stage, hostile, mode)
     withdraw = stage.vault_action(alice, WITHDRAW, id=token_id(stage.condition, YES), amount=SIZE, to=hostile.address)
     assert stage.settle(withdraw).reasons == ["RECEIVER_REFUSED"]
