@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from bridge.compiler import Artifact
-from tests.contracts.stage import CONTRACT, DOLLAR, Node, Person, Stage, compile_stage, person, running_anvil
+from tests.contracts.anvil import Node, running_anvil
+from tests.contracts.stage import CONTRACT, DOLLAR, Person, Stage, compile_stage, person
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offchain_book.engine.operations import FillOperation, OrderScheme, Outcome, TokenSide
-from tests.contracts.stage import CONTRACT, DOLLAR, ROOT, Person, Stage, compile_stage, person, running_anvil
+from tests.contracts.anvil import ROOT, running_anvil
+from tests.contracts.stage import CONTRACT, DOLLAR, Person, Stage, compile_stage, person
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

@@ -4,15 +4,9 @@ Real signatures, real receipts, deterministic keys and salts. Senders are impers
 """
 
 import itertools
-import json
-import os
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +28,6 @@ from bridge.settlement import (
 )
 from offchain_book.engine.operations import (
     ZERO_ADDRESS,
-    ZERO_BYTES32,
     FillLeg,
     FillOperation,
     MatchKind,
@@ -59,9 +52,8 @@ from offchain_book.signatures import (
     sign_digest,
     vault_action_digest,
 )
+from tests.contracts.anvil import CHAIN_ID, ROOT, Node, abi_type, checksummed, web3_log
 
-ROOT = Path(__file__).resolve().parents[2]
-CHAIN_ID = 31_337
 COMPATIBLE_CHAIN_ID = 80_002
 COMPATIBLE_V1 = "0xdFE02Eb6733538f8Ea35D585af8DE5958AD99E40"
 COMPATIBLE_V2 = "0xE111180000d2663C0091e4f400237545B87B996B"
@@ -101,6 +93,7 @@ MOCK_CONTRACTS = (
     "mocks/ContractWallet.sol:ContractWallet",
     "mocks/HostileReceiver.sol:HostileReceiver",
     "mocks/OddCollateral.sol:OddCollateral",
+    "mocks/OrderHashHarness.sol:OrderHashHarness",
 )
 
 
@@ -144,64 +137,6 @@ class Settled:
     @property
     def reasons(self) -> list[str]:
         return [("TAKER_" if skip.of_taker else "") + skip.reason.name for skip in self.skips]
-
-
-class Node:
-    """A thin JSON-RPC client over one kept connection; ten times quicker than web3's."""
-
-    def __init__(self, port: int) -> None:
-        self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
-        self.ids = itertools.count()
-
-    def call(self, method: str, *params: Any) -> Any:
-        answer = self.raw(method, *params)
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
-        return answer["result"]
-
-    def raw(self, method: str, *params: Any) -> dict[str, Any]:
-        body = json.dumps({"jsonrpc": "2.0", "id": next(self.ids), "method": method, "params": params})
-        self.connection.request("POST", "/", body, {"Content-Type": "application/json"})
-        return dict(json.loads(self.connection.getresponse().read()))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID) -> Iterator[Node]:
-    """Start anvil's own binary on a free port and stop it by its id."""
-    from bridge.node import anvil_binary
-
-    port = free_port()
-    arguments = f"--port {port} --chain-id {chain_id} --hardfork cancun --prune-history 256 --silent".split()
-    limits = ["--gas-limit", "60000000", "--auto-impersonate", "--base-fee", "0"]
-    extra = os.environ.get("STAGE_ANVIL", "").split()
-    process = subprocess.Popen(
-        [str(anvil_binary(root)), *arguments, *limits, *extra],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                node = Node(port)
-                node.call("eth_chainId")
-                break
-            except OSError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise RuntimeError("anvil did not start") from None
-                time.sleep(0.02)
-        yield node
-        node.connection.close()
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @dataclass
@@ -283,9 +218,9 @@ class Stage:
         for contract in (self.venue, self.usd) if hasattr(self, "venue") else (self.usd,) if hasattr(self, "usd") else ():
             for item in contract.abi:
                 if item["type"] == "error":
-                    signature = f"{item['name']}({','.join(_abi_type(i) for i in item['inputs'])})"
+                    signature = f"{item['name']}({','.join(abi_type(i) for i in item['inputs'])})"
                     if keccak256(signature.encode())[:4].hex() == data[2:10]:
-                        types = [_abi_type(i) for i in item["inputs"]]
+                        types = [abi_type(i) for i in item["inputs"]]
                         return Reverted(item["name"], self.web3.codec.decode(types, bytes.fromhex(data[10:])))
         return Reverted(data, ())
 
@@ -299,9 +234,9 @@ class Stage:
         answer = self.node.raw("eth_call", {"to": of.address, "data": encoded}, "latest")
         if "error" in answer:
             raise self.decode_error(answer["error"].get("data") or "0x")
-        types = [_abi_type(o) for o in next(i for i in of.abi if i.get("name") == function)["outputs"]]
+        types = [abi_type(o) for o in next(i for i in of.abi if i.get("name") == function)["outputs"]]
         values = self.web3.codec.decode(types, bytes.fromhex(answer["result"][2:]))
-        values = tuple(_checksummed(kind, value) for kind, value in zip(types, values, strict=True))
+        values = tuple(checksummed(kind, value) for kind, value in zip(types, values, strict=True))
         return values[0] if len(values) == 1 else values
 
     def events(self, receipt: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -310,7 +245,7 @@ class Stage:
             "0x" + bytes(event.topic.to_bytes(32) if isinstance(event.topic, int) else bytes.fromhex(event.topic[2:])).hex()
         )
         logs = [log for log in receipt["logs"] if log["topics"] and log["topics"][0] == topic]
-        return [dict(event.process_log(_web3_log(log))["args"]) for log in logs]
+        return [dict(event.process_log(web3_log(log))["args"]) for log in logs]
 
     def address(self, who: str | Person) -> str:
         if isinstance(who, Person):
@@ -556,35 +491,3 @@ def expect_revert(name: str, action: Callable[[], Any]) -> Reverted:
         action()
     assert caught.value.name == name
     return caught.value
-
-
-def _checksummed(kind: str, value: Any) -> Any:
-    return Web3.to_checksum_address(value) if kind == "address" else value
-
-
-def _abi_type(item: dict[str, Any]) -> str:
-    if item["type"].startswith("tuple"):
-        inner = ",".join(_abi_type(component) for component in item["components"])
-        return f"({inner}){item['type'][5:]}"
-    return str(item["type"])
-
-
-def _web3_log(log: dict[str, Any]) -> Any:
-    from hexbytes import HexBytes
-    from web3.datastructures import AttributeDict
-
-    return AttributeDict(
-        {
-            "address": Web3.to_checksum_address(log["address"]),
-            "topics": [HexBytes(topic) for topic in log["topics"]],
-            "data": HexBytes(log["data"]),
-            "blockNumber": int(log["blockNumber"], 16),
-            "transactionHash": HexBytes(log["transactionHash"]),
-            "transactionIndex": int(log["transactionIndex"], 16),
-            "blockHash": HexBytes(log["blockHash"]),
-            "logIndex": int(log["logIndex"], 16),
-        }
-    )
-
-
-__all__ = ["ZERO_BYTES32", "Node", "Person", "Reverted", "Settled", "Stage", "compile_stage", "expect_revert", "person"]

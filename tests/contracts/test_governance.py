@@ -7,6 +7,7 @@ import pytest
 from bridge.settlement import condition_id, token_id
 from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide, VaultActionKind
 from offchain_book.signatures import native_domain
+from tests.contracts.checks import assert_conserved, holdings
 from tests.contracts.stage import (
     CHAIN_ID,
     CONTRACT,
@@ -21,7 +22,6 @@ from tests.contracts.stage import (
     expect_revert,
     person,
 )
-from tests.contracts.test_fills import assert_conserved, holdings
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

@@ -9,6 +9,7 @@ from web3.contract import Contract
 from bridge.settlement import token_id
 from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide, VaultActionKind
 from offchain_book.signatures import vault_action_digest
+from tests.contracts.checks import START, assert_conserved, holdings
 from tests.contracts.stage import (
     CONTRACT,
     DOLLAR,
@@ -20,7 +21,6 @@ from tests.contracts.stage import (
     expect_revert,
     person,
 )
-from tests.contracts.test_fills import START, assert_conserved, holdings
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
@@ -140,6 +140,11 @@ def test_the_outflow_limit_survives_fills_of_the_pool(stage: Stage, alice: Perso
     again = stage.pool_action(PoolAction.SEND_TOKENS, 20 * 10**9, outcome=NO, to=alice.address)
     assert stage.settle(again).reasons == ["OUTFLOW_LIMIT"]
     assert stage.cash("pool") == 975 * DOLLAR
+    assert stage.view("positionsOf", stage.venue.address) == 2
+    drained = stage.pool_action(PoolAction.MERGE, stage.vault("pool", YES))
+    assert not stage.settle(drained).skips
+    assert stage.view("positionsOf", stage.venue.address) == 1
+    assert stage.settle(replace(again, number=stage.next())).reasons == ["OUTFLOW_LIMIT"]
 
 
 # Wallets
