@@ -329,7 +329,7 @@ def _pool_lines(state: State, operation: Operation) -> list[Line]:
 
 def _cancel_unfunded(state: State, account: Account, events: list[Event]) -> None:
     """Cancel a wallet's newest orders until every asset's available is at least zero."""
-    for asset, balance in account.balances.items():
+    for asset, balance in sorted(account.balances.items()):
         for order in reversed(list(account.open_orders.values())):
             if balance.available >= 0:
                 break
