@@ -4,7 +4,7 @@
 #   make test                    the whole suite but the soak tests
 #   make check                   format, lint, types, import rules, Solidity lint
 #   make bench | soak            benchmarks | long runs
-#   make hardhat                 install the contract tools and compile (then: npx hardhat ...)
+#   make hardhat                 compile and test the contracts with Hardhat (then: npx hardhat ...)
 #   make lock                    re-make the lock files after a change of pyproject.toml or package.json
 #   make clean                   remove everything that was installed or made, `var/` excepted
 
@@ -37,10 +37,10 @@ setup: $(RUNTIME) $(NODE)
 up: setup
 	@exec $(BIN)/causeway up $(ARGS)
 
-test: $(DEVELOPER) $(NODE) $(KALSHI) $(POLYMARKET)
+test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
 	@exec $(BIN)/pytest tests $(ARGS)
 
-soak: $(DEVELOPER) $(NODE) $(KALSHI) $(POLYMARKET)
+soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
 bench: $(DEVELOPER) $(NODE)
@@ -54,7 +54,7 @@ check: $(DEVELOPER) $(NODE_DEV)
 	node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
 hardhat: $(NODE_DEV)
-	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat compile $(ARGS)
+	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
 	rm -rf .venv .venv-kalshi .venv-polymarket node_modules .hardhat causeway.egg-info

@@ -1,5 +1,6 @@
 """Compile the contracts with the solc in `tools/`, once per state of the sources.
 
+Version and settings are those of `contracts/compiler.json`, which hardhat.config.js reads too.
 The result is cached under a key of every source, the compiler's settings and the pinned npm packages, so that a second
 start compiles nothing. Contracts under `contracts/mocks/` are for tests and are never part of a production build.
 """
@@ -22,14 +23,6 @@ PRODUCTION_CONTRACTS = (
 )
 """What a deployment needs; solc generates code for nothing else."""
 
-SOLC_VERSION = "0.8.37"
-# More runs would save about 100 gas a fill and break the size limit.
-SETTINGS: Mapping[str, Any] = {
-    "evmVersion": "cancun",
-    "viaIR": True,
-    "optimizer": {"enabled": True, "runs": 200},
-    "metadata": {"bytecodeHash": "none"},
-}
 _OUTPUT = ("abi", "evm.bytecode.object", "evm.bytecode.linkReferences", "evm.deployedBytecode.object", "storageLayout")
 
 
@@ -67,14 +60,16 @@ def compile_contracts(root: Path, cache_dir: Path, contracts: Sequence[str] = PR
     `contracts` are `path:Name` below `contracts/`. Raise `CompilationFailed` with the compiler's messages.
     """
     sources = _sources(root / "contracts", contracts)
-    key = _cache_key(root, _standard_input(sources, contracts))
+    compiler = json.loads((root / "contracts" / "compiler.json").read_text())
+    settings = compiler["settings"]
+    key = _cache_key(root, compiler["version"], _standard_input(sources, settings, contracts))
     cached = cache_dir / f"{key}.json"
     if cached.is_file():
         return _artifacts(json.loads(cached.read_text()))
     # The first contract is the large one: a process of its own, beside one for the rest, saves a quarter of the time.
     units = [unit for unit in (contracts[:1], contracts[1:]) if unit]
     with ThreadPoolExecutor(len(units)) as threads:
-        documents = [_standard_input(sources, unit) for unit in units]
+        documents = [_standard_input(sources, settings, unit) for unit in units]
         outputs = list(threads.map(partial(_run_compiler, root), documents))
     build = {
         name: output["contracts"][f"contracts/{path}"][name]
@@ -99,7 +94,7 @@ def _sources(contracts_dir: Path, contracts: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _standard_input(sources: Mapping[str, str], contracts: Sequence[str]) -> dict[str, Any]:
+def _standard_input(sources: Mapping[str, str], settings: Mapping[str, Any], contracts: Sequence[str]) -> dict[str, Any]:
     selection: dict[str, dict[str, list[str]]] = {}
     for contract in contracts:
         path, name = contract.split(":")
@@ -107,14 +102,14 @@ def _standard_input(sources: Mapping[str, str], contracts: Sequence[str]) -> dic
     return {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
-        "settings": {**SETTINGS, "outputSelection": selection},
+        "settings": {**settings, "outputSelection": selection},
     }
 
 
-def _cache_key(root: Path, document: Mapping[str, Any]) -> str:
+def _cache_key(root: Path, version: str, document: Mapping[str, Any]) -> str:
     """Hash what decides the output: sources, settings, compiler and library versions."""
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    digest.update(SOLC_VERSION.encode())
+    digest.update(version.encode())
     for package in ("@openzeppelin/contracts", "solc"):
         manifest = root / "node_modules" / package / "package.json"
         digest.update(json.loads(manifest.read_text())["version"].encode())
