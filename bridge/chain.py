@@ -453,6 +453,28 @@ class Chain:
             raise Reverted(self.simulate(sender, to, calldata, limit) or "reverted", tx_hash)
         return found
 
+    def transact_all(
+        self, key: str, calls: Sequence[tuple[str, bytes, int]], gas: int, timeout_ms: int = RECEIPT_TIMEOUT_MS
+    ) -> list[TransactionReceipt]:
+        """Send (to, calldata, value) with consecutive nonces, so that one block can take them all; wait for all receipts.
+
+        Each gets `gas`, because the node cannot estimate a call that builds on one before. Raises as `transact` does.
+        """
+        sender = address_of(key)
+        nonce, tip = self.nonce(sender, "pending"), self.priority_fee()
+        fees = {"gas": gas, "maxFeePerGas": 2 * self.head().base_fee + tip, "maxPriorityFeePerGas": tip}
+        hashes = [
+            self.send_raw(
+                self.sign_transaction(key, {**fees, "nonce": nonce + n, "to": to, "data": calldata, "value": value}).raw
+            )
+            for n, (to, calldata, value) in enumerate(calls)
+        ]
+        found = [self._wait_for(tx_hash, timeout_ms) for tx_hash in hashes]
+        for receipt, (to, calldata, _) in zip(found, calls, strict=True):
+            if not receipt.succeeded:
+                raise Reverted(self.simulate(sender, to, calldata, gas) or "reverted", receipt.tx_hash)
+        return found
+
     def _wait_for(self, tx_hash: str, timeout_ms: int) -> TransactionReceipt:
         deadline = time.monotonic() + timeout_ms / 1000
         while time.monotonic() < deadline:

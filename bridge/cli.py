@@ -1,7 +1,7 @@
 """`causeway`, the command. Reads arguments, calls one function, prints; heavy imports wait until a verb needs them.
 
 Exit codes: 0 done; 1 it failed, one line says why and what to do; 2 wrong usage; 3 the venue is not running or not ready;
-64 the verb is known and not built yet.
+4 not final in time; 5 final, and it did not settle; 64 the verb is known and not built yet.
 """
 
 import sys
@@ -12,19 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from bridge import cli_output as output
-
-ROOT = Path(__file__).resolve().parent.parent
-EXIT_FAILED = 1
-EXIT_NOT_READY = 3
-EXIT_NOT_BUILT = 64
+from bridge import cli_verbs as verbs
+from bridge.cli_options import (
+    DEFAULT_DATA_DIR,
+    EXIT_FAILED,
+    EXIT_NOT_BUILT,
+    EXIT_NOT_READY,
+    ROOT,
+    DataDirOption,
+    OutputOption,
+)
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-
-DataDirOption = Annotated[Path, typer.Option("--data-dir", help="The venue's data folder.")]
-OutputOption = Annotated[output.Format, typer.Option("--output", "-o", help="How to print the result.")]
-DEFAULT_DATA_DIR = ROOT / "var"
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def up(
 ) -> None:
     """Start the venue in the foreground: chain, contracts, book, API, demo. Ctrl-C settles what is open and stops all."""
     from bridge import cli_up
-    from bridge.venue import Options
+    from bridge.options import Options
 
     options = Options(
         root=ROOT,
@@ -145,23 +146,11 @@ def _file_trouble(error: Exception) -> str:
     return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
+verbs.add_to(app)
+
 _NOT_BUILT = {
-    "market": "creating, closing, showing and resolving markets from the command line",
-    "deposit": "deposits from the command line",
-    "withdraw": "withdrawals from the command line",
-    "tokenize": "sending custodial positions out as ERC-1155",
-    "redeem": "redemption from the command line",
-    "exit": "leaving with the venue off",
-    "chain": "running only the node",
-    "account": "account administration",
-    "link": "linking accounts with wallets",
-    "faucet": "the faucet from the command line",
-    "wait": "waiting for a request to become final",
-    "flush": "cutting and settling open batches on demand",
-    "trace": "tracing a request from API to ledger",
     "explain": "explaining a hold, a reject or a batch",
     "demo": "the market makers and takers",
-    "time": "moving venue time",
 }
 """Verbs of the design that arrive with later issues."""
 

@@ -17,7 +17,8 @@ from typing import Any
 import uvloop
 
 from bridge.cli_output import Format
-from bridge.venue import Options, Venue, VenueError
+from bridge.options import Options
+from bridge.venue import Venue, VenueError
 from offchain_book.engine.commands import ConfirmBatch, Sequenced
 from offchain_book.engine.events import BatchCut, BatchObserved, Event, Matched, OperationFailed, Rejected
 from offchain_book.errors import sentence

@@ -121,6 +121,14 @@ def _code_hash(chain: Chain, address: str) -> str:
     return keccak_hex(bytes.fromhex(code[2:])) if len(code) > 2 else ""
 
 
+def _creation_block(chain: Chain, address: str, first: int) -> int:
+    """Return the block in which a contract that was just deployed appeared, looking from `first` on."""
+    number = first
+    while len(str(chain.rpc.call("eth_getCode", address, hex(number)))) <= 2:
+        number += 1
+    return number
+
+
 def signed_not_before_ms(chain: Chain, deployed: Deployment) -> int:
     """Return the time from which on the contract takes V2 orders (`_oldestV2TimestampMs` in contracts/mixins/Fills.sol)."""
     block = chain.block(deployed.block_number)
@@ -184,7 +192,7 @@ def deploy(chain: Chain, artifacts: Mapping[str, Artifact], roles: RoleKeys, ter
     return Deployment(
         chain_id=chain.chain_id,
         genesis_hash=_genesis_hash(chain),
-        block_number=before,
+        block_number=_creation_block(chain, venue, before + 1),
         venue=venue,
         collateral=collateral,
         libraries=libraries,

@@ -8,8 +8,9 @@ was reported, and the number of the next deposit; whatever is read twice changes
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import sha3
 
@@ -33,6 +34,7 @@ from offchain_book.engine.state import State
 from offchain_book.sequencer import Overloaded, Sequencer
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 Finality = Callable[[], int]
 """As in `submitter.py`."""
@@ -42,7 +44,9 @@ POLL_MS = 250
 REPORT_MS = 3_000
 """Shortest time between two reports of a new final block."""
 HALT_AFTER_MS = 30_000
-"""Finality that stands still longer than this halts matching with wallets."""
+"""Finality that stands still longer than this halts matching with wallets; `halt_after_ms` derives shorter times."""
+LEAST_HALT_AFTER_MS = 3_000
+"""A healthy chain of our own may show nothing final for two blocks and a save."""
 MAX_BACKOFF_MS = 5_000
 RANGE_BLOCKS = 1_000
 """Most blocks in one request for logs."""
@@ -52,6 +56,11 @@ FOLLOWED_EVENTS = (*DEBITS, "Deposited", "ConditionResolved", "TransferSingle", 
 """Events that are read when final; a transfer tells what an exit delivered."""
 FOLLOWED_BLOCKS = 128
 """Most blocks above the final one that are followed by hash."""
+
+
+def halt_after_ms(settle_deadline_s: int, longest_ms: int = HALT_AFTER_MS) -> int:
+    """Return how long finality may stand still: a third of what a fill has to land, within bounds."""
+    return max(LEAST_HALT_AFTER_MS, min(longest_ms, settle_deadline_s * 1000 // 3))
 
 
 class ChainDiverged(Exception):
@@ -153,14 +162,26 @@ class Indexer:
     async def _work(self) -> None:
         wait_ms = self._poll_ms
         while True:
-            problem = await self._try(self._step) or await self._try(self._report)
+            problem = await self._while_reporting(self._try(self._step))
             if problem:
                 wait_ms = min(wait_ms * 2, MAX_BACKOFF_MS)
                 _log.warning("the indexer tries again in %d ms: %s", wait_ms, problem)
-                await self._try(self._report)
             else:
                 wait_ms = self._poll_ms
-            await asyncio.sleep(wait_ms / 1000)
+            await self._while_reporting(asyncio.sleep(wait_ms / 1000))
+
+    async def _while_reporting(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await what may take long, because a node that does not answer must not delay the report that it does not."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=self._poll_ms / 1000)
+                problem = await self._try(self._report)
+                if problem:
+                    _log.warning("finality could not be reported: %s", problem)
+            return task.result()
+        finally:
+            task.cancel()
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> str:
         """Do something; return what was in its way if it is worth trying again."""

@@ -5,9 +5,9 @@ Owns `chain-state.json` (anvil's), `chain-saved.json` (the newest complete copy 
 
 What anvil 1.7.1 does, measured, and what follows from it:
 
-* It writes its state in place every second, on a clock of its own. A file may be torn, and a dump that overlaps a block
-  may hold the accounts of one block and the head of the one before. So mining runs half a second out of step with saving,
-  a dump counts only when the head is still its head, and what counts is copied aside at once.
+* It writes its state in place about every second, on a clock that drifts against mining. A file may be torn, and a dump
+  that overlaps a block may hold the accounts of one block and the head of the one before. So a dump counts only when the
+  next block that has transactions is not in its accounts, which a nonce tells, and what counts is copied aside at once.
 * After a restart the first block carries wall time, however long it was off. So time is set back to the saved head, what
   the chain forgot can be sent again before its deadline, and `move_time_on` ends that.
 * Each start makes a new genesis block beside the saved one unless `--timestamp` repeats the first.
@@ -38,6 +38,8 @@ HISTORY_STATES = 64
 """States of old blocks that anvil keeps; without the option it fills the disk."""
 START_TIMEOUT_MS = 15_000
 STOP_TIMEOUT_MS = 15_000
+MAX_BLOCKS_BEHIND = 64
+"""A state file that is further behind the head says nothing."""
 _POLL_S = 0.02
 _TAIL = b'"historical_states":null}'
 _BEST = b'"best_block_number":'
@@ -121,6 +123,13 @@ def _accounts_match_blocks(content: bytes, head: int) -> bool:
     )
 
 
+def _nonce_in(content: bytes, address: str) -> int:
+    """Return an account's nonce in a state file."""
+    marker = f'"{address}":{{"nonce":'.encode()
+    start = content.find(marker)
+    return 0 if start < 0 else int(content[start + len(marker) : start + len(marker) + 20].split(b",")[0])
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old or the new one."""
     fresh = path.with_suffix(".new")
@@ -191,7 +200,6 @@ class Anvil:
         self._log_path = data_dir / "logs" / "anvil.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
-        self._started_at = 0.0
         self._saved = -1
         self._seen: tuple[int, int] = (0, 0)
         self._lock = threading.Lock()
@@ -201,12 +209,12 @@ class Anvil:
     def start(self) -> None:
         """Adopt the folder's orphan, or start anew from the saved state. Raises NodeError."""
         record = self._read_record()
-        if record is not None and self._is_ours(record.pid):
-            if record.port == self._port and self._answers_as(record):
-                self._pid, self.adopted = record.pid, True
-                self.version = self._client_version()
-                return
-            self._end(record.pid)
+        if record is not None and self._can_adopt(record):
+            self._pid, self.adopted = record.pid, True
+            self.version = self._client_version()
+            return
+        for pid in self._orphans():
+            self._end(pid)
         if not port_is_free(self._port):
             raise NodeError(f"port {self._port} is taken by another program: choose another with --chain-port")
         self._choose_state(stopped_cleanly=record is None or record.pid == 0)
@@ -216,9 +224,14 @@ class Anvil:
 
     def stop_orphan(self) -> None:
         """End the anvil that a killed venue left running on this folder, if there is one."""
-        record = self._read_record()
-        if record is not None:
-            self._end(record.pid)
+        for pid in self._orphans():
+            self._end(pid)
+
+    def _orphans(self) -> list[int]:
+        """Return every anvil of this folder; a venue that was killed as it started one had not written it down yet."""
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid=,command="], capture_output=True, text=True, check=False)
+        rows = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
+        return [int(row[0]) for row in rows if len(row) == 2 and f"--state {self._state_path} " in row[1]]
 
     def _read_record(self) -> _Running | None:
         try:
@@ -232,6 +245,9 @@ class Anvil:
     def _is_ours(self, pid: int) -> bool:
         """Whether this process is an anvil that writes this folder's state file."""
         return pid > 0 and f"--state {self._state_path} " in _command_line(pid)
+
+    def _can_adopt(self, record: _Running) -> bool:
+        return self._is_ours(record.pid) and record.port == self._port and self._answers_as(record)
 
     def _answers_as(self, record: _Running) -> bool:
         try:
@@ -253,6 +269,15 @@ class Anvil:
                 f"{self._state_path} is damaged and no copy of it was kept: "
                 "restore it from a backup, or start over with --fresh"
             )
+        elif self._is_needed:
+            raise NodeError(
+                f"{self._state_path} and its copy chain-saved.json are missing: restore them, or start over with --fresh"
+            )
+
+    @property
+    def _is_needed(self) -> bool:
+        """Whether a venue was deployed on this folder's chain; then a new chain in its place would only hide the loss."""
+        return self._state_path.with_name("deployment.json").exists()
 
     def _spawn(self, record: _Running | None) -> None:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +294,6 @@ class Anvil:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         self._pid = self._process.pid
-        self._started_at = time.monotonic()
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_MS / 1000
@@ -308,12 +332,10 @@ class Anvil:
         self.rpc.call("anvil_mine", blocks)
 
     def begin_mining(self) -> None:
-        """Mine every second from now on, half a second out of step with saving."""
+        """Mine every second from now on."""
         self.rpc.call("evm_setAutomine", False)
-        if self.rpc.call("anvil_getIntervalMining") == BLOCK_TIME_S:
-            return
-        time.sleep((0.5 - (time.monotonic() - self._started_at)) % 1.0)
-        self.rpc.call("evm_setIntervalMining", BLOCK_TIME_S)
+        if self.rpc.call("anvil_getIntervalMining") != BLOCK_TIME_S:
+            self.rpc.call("evm_setIntervalMining", BLOCK_TIME_S)
 
     def move_time_on(self, now_s: int) -> None:
         """Let the next block carry `now_s` and go on from there; never backwards."""
@@ -338,12 +360,26 @@ class Anvil:
     def _take_copy(self, seen: tuple[int, int]) -> None:
         content = self._state_path.read_bytes()
         head = _complete_head(content)
-        if head < 0 or int(self.rpc.call("eth_blockNumber"), 16) != head:
+        if head < 0 or not self._holds_exactly(content, head):
             return
         after = self._state_path.stat()
         if (after.st_mtime_ns, after.st_size) == seen:
             _replace(self._saved_path, content)
             self._saved, self._seen = head, seen
+
+    def _holds_exactly(self, content: bytes, head: int) -> bool:
+        """Return whether the accounts in a state file are those after its head, and not after the next block already."""
+        newest = int(self.rpc.call("eth_blockNumber"), 16)
+        if not head <= newest <= head + MAX_BLOCKS_BEHIND:
+            return False
+        for number in range(head + 1, newest + 1):
+            block = self.rpc.call("eth_getBlockByNumber", hex(number), True)
+            if block is None:
+                return False
+            if block["transactions"]:
+                first = block["transactions"][0]
+                return _nonce_in(content, first["from"].lower()) <= int(first["nonce"], 16)
+        return True
 
     def wait_saved(self, block_number: int) -> None:
         """Return when a saved state contains this block."""
@@ -368,6 +404,9 @@ class Anvil:
 
     def stop(self) -> None:
         """Stop the process; it saves its state first."""
+        if not self._pid or not self._alive(self._pid):
+            self.rpc.close()
+            return  # whoever answers at this port is somebody else's, and a state that a crash left is not clean
         with contextlib.suppress(ChainUnavailable, RpcError):
             self.rpc.call("evm_setIntervalMining", 0)
         self.rpc.close()

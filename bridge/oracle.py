@@ -5,10 +5,11 @@ back from the chain by the indexer, never assumed here, so a crash at any point 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
-from bridge.chain import Chain, Reverted
+from bridge.chain import Chain, Reverted, StateUnavailable
 from bridge.rpc import ChainUnavailable, RpcError
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, MarketResolved, OperationSettled
@@ -16,8 +17,8 @@ from offchain_book.engine.state import Market
 from offchain_book.sequencer import Sequencer
 
 _log = logging.getLogger(__name__)
-RETRY_S = 2
-"""Pause after the chain refused or did not answer."""
+LOOK_AGAIN_S = 2
+"""Pause before the chain is looked at again: it may have refused, not answered, or forgotten in a reorg."""
 
 
 class Oracle:
@@ -47,14 +48,14 @@ class Oracle:
     async def run(self) -> None:
         """Resolve what is due, whenever something may have become due."""
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S if self._due() else None)
             self._wake.clear()
             for market in self._due():
                 try:
                     await asyncio.to_thread(self._resolve, market)
-                except (ChainUnavailable, RpcError, Reverted) as error:
+                except (ChainUnavailable, StateUnavailable, RpcError, Reverted) as error:
                     _log.warning("%s is not resolved on chain yet: %s", market.ticker, error)
-                    asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
 
     def _resolve(self, market: Market) -> None:
         """Report and confirm, each only if the contract does not have it yet."""
@@ -66,7 +67,7 @@ class Oracle:
             self._send(self._reviewer_key, "confirm", market)
 
     def _send(self, key: str, function: str, market: Market) -> None:
-        calldata = self._chain.encode(function, [market.condition_id, market.yes_payout_micros])
+        calldata = self._chain.encode(function, [_bytes32(market.condition_id), market.yes_payout_micros])
         self._chain.transact(key, self._chain.address, calldata)
 
 
@@ -76,4 +77,8 @@ OPEN, REPORTED, RESOLVED = 1, 2, 3
 
 def condition_state(chain: Chain, condition_id: str) -> int:
     """Return where a condition stands at the head."""
-    return int(chain.read("conditionOf", [condition_id])[0])
+    return int(chain.read("conditionOf", [_bytes32(condition_id)])[0])
+
+
+def _bytes32(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

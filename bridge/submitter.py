@@ -330,6 +330,7 @@ class Submitter:
                 receipt.tx_hash,
                 receipt.block_number,
             ):
+                crash_point("after_receipt")
                 await self._observe(batch, c.BatchStage.MINED, receipt.tx_hash, receipt.block_number)
         elif batch.stage is c.BatchStage.MINED:
             _log.warning("batch %d left the chain: its transactions are sent again", batch.batch_no)
@@ -416,10 +417,17 @@ class Submitter:
         for flight, receipt in await asyncio.to_thread(self._proved, ready, view):
             crash_point("before_confirm")
             skipped = skipped_in(receipt)
+            self._refuse_landed(flight, {number for number, _ in skipped})
             await self._submit(
                 c.ConfirmBatch(flight.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, skipped)
             )
             del self._flights[flight.batch_no]
+
+    def _refuse_landed(self, flight: _Flight, skipped: set[int]) -> None:
+        """Halt before a fact that the engine cannot take gets into the journal."""
+        for number in range(flight.first, flight.end):
+            if number not in skipped and self._state.operations[number].failed:
+                raise SubmitterHalted(f"operation {number} landed after the ledger had given it up; see docs/runbook.md")
 
     def _proved(self, ready: Sequence[_Flight], view: _View) -> list[tuple[_Flight, TransactionReceipt]]:
         """Read the receipts again, whole, and hold them against the final block's own state.

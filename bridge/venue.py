@@ -12,8 +12,6 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import uvicorn
@@ -21,16 +19,21 @@ import uvicorn
 from bridge import deployment, seed
 from bridge.attempts import Attempts
 from bridge.chain import FORBIDDEN_CHAIN_ID, Chain, WrongChain
+from bridge.clock import VenueClock
 from bridge.compiler import Artifact, CompilationFailed, compile_contracts
 from bridge.datadir import DataDir, DataDirInUse
 from bridge.deployment import DeploymentError, Terms
-from bridge.indexer import Indexer, custodial_references
+from bridge.hooks import ChainHooks
+from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_after_ms
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
+from bridge.options import Options
+from bridge.oracle import Oracle
 from bridge.replay import replay
 from bridge.rpc import ChainUnavailable
+from bridge.status import describe
 from bridge.submitter import Submitter
 from offchain_book.app import build_app
-from offchain_book.config import CLIENT_CHAIN_ID, Settings
+from offchain_book.config import Settings
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.snapshot import state_hash
@@ -41,8 +44,6 @@ from offchain_book.sequencer import Sequencer
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-DEFAULT_SETTLE_DEADLINE_S = 60
-DEFAULT_EXIT_DELAY_S = 120
 BATCH_OPERATIONS = 100
 """A settlement batch is cut at so many operations, or after --batch-ms."""
 KEEP_ALIVE_S = 65
@@ -51,6 +52,8 @@ DRAIN_TIMEOUT_S = 10
 """How long Ctrl-C waits for open batches to become final."""
 RESUME_TIMEOUT_S = 30
 """How long a resumed chain's time stands back, so that what it forgot still lands in time."""
+OWN_CHAIN_HALTS_MS = 10_000
+"""Longest that our own chain, with its blocks of a second, may show nothing final; on somebody else's blocks may be rare."""
 WATCH_S = 0.15
 EXPECTED = (
     ChainUnavailable,
@@ -89,24 +92,6 @@ class Console(Protocol):
         """A command was applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `causeway up` was asked for. None means: as the data folder has it, or the default."""
-
-    root: Path
-    data_dir: Path
-    port: int = 8_000
-    chain_port: int = 8_545
-    chain_url: str = ""
-    fresh: bool = False
-    demo: bool = True
-    seed: int = 0
-    confirmations: int = 2
-    batch_ms: int = 500
-    settle_deadline_s: int | None = None
-    exit_delay_s: int | None = None
-
-
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the venue decides the order in which things stop."""
 
@@ -128,7 +113,6 @@ class Venue:
         self._undo = contextlib.AsyncExitStack()
         self._funded = False
         self._hash_at: tuple[int, str] = (-1, "")
-        self._clock_offset_ms = 0
 
     # --- life ----------------------------------------------------------------------------------------------------------
 
@@ -160,7 +144,7 @@ class Venue:
         self._node = self._make_node()
         if options.fresh:
             await asyncio.to_thread(self._wipe)
-        terms = self._check_terms()
+        terms = options.terms(self._data.read_json("deployment.json"))
         await self._start_node()
         patience = asyncio.get_running_loop().call_later(1, self._console.note, "compiling the contracts: 20 s, once")
         artifacts = await self._unless_stopped(asyncio.to_thread(self._compile))
@@ -168,7 +152,7 @@ class Venue:
         self._roles = deployment.role_keys()
         await self._unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
         self._open_journal()
-        self._serve(listener)
+        self._serve(listener, artifacts)
         await self._unless_stopped(self._make_demo(artifacts))
         self._write_status()
         self._sequencer.subscribe(self._on_command)
@@ -224,6 +208,10 @@ class Venue:
         self._undo.callback(listener.close)
         return listener
 
+    @property
+    def _owns_chain(self) -> bool:
+        return isinstance(self._node, Anvil)
+
     def _make_node(self) -> Anvil | ExternalNode:
         if self._options.chain_url:
             return ExternalNode(self._options.chain_url)
@@ -262,23 +250,6 @@ class Venue:
             raise VenueError("node is missing: install Node.js 20 or newer (the compiler runs on it)")
         return compile_contracts(self._options.root, self._options.root / "var" / "cache")
 
-    def _check_terms(self) -> Terms:
-        """Return what the contracts fix for good: a flag may choose it once, and cannot change it later."""
-        options, book = self._options, self._data.read_json("deployment.json")
-        if book is None:
-            terms = Terms(
-                options.settle_deadline_s or DEFAULT_SETTLE_DEADLINE_S, options.exit_delay_s or DEFAULT_EXIT_DELAY_S
-            )
-            terms.check()
-            return terms
-        for flag, asked, found in (
-            ("--settle-deadline", options.settle_deadline_s, book["settle_deadline_s"]),
-            ("--exit-delay", options.exit_delay_s, book["exit_delay_s"]),
-        ):
-            if asked is not None and asked != found:
-                raise VenueError(f"{flag} is fixed at {found} by this folder's contracts: leave it out, or use --fresh")
-        return Terms(book["settle_deadline_s"], book["exit_delay_s"])
-
     def _find_contracts(self, artifacts: dict[str, Artifact], terms: Terms) -> None:
         """Find the folder's contracts on the chain, or deploy them."""
         self._chain = Chain(self._node.url, self._chain_id, artifacts["Venue"].abi)
@@ -308,19 +279,22 @@ class Venue:
         self._seed = int(read_config(self._data.journal)["seed"])
         projections = Projections()
         state = replay(self._data.journal, projections)
-        self._clock_offset_ms = int((self._data.read_json("clock.json") or {}).get("offset_ms", 0))
-        self._sequencer = Sequencer(state, journal, projections, self._clock_ms)
+        self._clock = VenueClock(self._data)
+        self._sequencer = Sequencer(state, journal, projections, self._clock)
         self._sequencer.start()
         self._undo.push_async_callback(self._sequencer.stop)
         self._supervise("sequencer", self._watch_sequencer())
         self._undo.push_async_callback(self._cancel, "sequencer")
         if journal.repaired_bytes:
             self._console.note(f"the journal ended amid a record ({journal.repaired_bytes} bytes), which was cut off")
+        head = self._chain.head().number
+        if self._owns_chain and head < state.final_block:
+            raise VenueError(
+                f"the chain's saved state ends at block {head}, but block {state.final_block} was final before: restore "
+                f"chain-state.json and chain-saved.json in {self._data.path} from a newer copy, or start over with --fresh"
+            )
         took_ms = round((time.monotonic() - started) * 1000)
         self._console.step("book", f"replayed {state.seq} commands in {took_ms} ms  state {self._state_hash()[:12]}")
-
-    def _clock_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self._clock_offset_ms
 
     async def _watch_sequencer(self) -> None:
         while True:
@@ -328,7 +302,7 @@ class Venue:
                 raise self._sequencer.failure
             await asyncio.sleep(WATCH_S)
 
-    def _serve(self, listener: socket.socket) -> None:
+    def _serve(self, listener: socket.socket, artifacts: dict[str, Artifact]) -> None:
         found = self._deployment
         http_url = f"http://{HOST}:{self._options.port}"
         self._settings = Settings(
@@ -343,7 +317,16 @@ class Venue:
             http_url=http_url,
             rpc_url=self._node.url,
         )
-        app = build_app(self._sequencer, self._settings, self._checks(), self._state_hash)
+        self._hooks = ChainHooks(
+            self._sequencer,
+            self._chain,
+            found,
+            self._roles.admin.private_key,
+            artifacts["TestUSD"].abi,
+            self._node,
+            self._clock,
+        )
+        app = build_app(self._sequencer, self._settings, self._checks(), self._state_hash, hooks=self._hooks)
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -391,7 +374,7 @@ class Venue:
         await asyncio.to_thread(self._node.mine, self._options.confirmations)
 
     def _settle(self) -> None:
-        """Start the two tasks that talk with the chain."""
+        """Start the tasks that talk with the chain."""
         attempts = Attempts(self._data.attempts)
         self._undo.callback(attempts.close)
         self._submitter = Submitter(
@@ -410,11 +393,16 @@ class Venue:
             self._final_block,
             custodial_references(self._sequencer.state),
             self._deployment.block_number,
+            halt_after_ms(self._deployment.settle_deadline_s, OWN_CHAIN_HALTS_MS if self._owns_chain else HALT_AFTER_MS),
         )
         self._supervise("indexer", self._indexer.run())
         self._undo.push_async_callback(self._cancel, "indexer")
         self._supervise("submitter", self._submitter.run())
         self._undo.push_async_callback(self._cancel, "submitter")
+        oracle = Oracle(self._sequencer, self._chain, self._roles.oracle.private_key, self._roles.reviewer.private_key)
+        self._supervise("oracle", oracle.run())
+        self._undo.push_async_callback(self._cancel, "oracle")
+        self._hooks.attach(self._submitter, self._indexer)
         self._undo.push_async_callback(self._drain)
         self._undo.push_async_callback(self._stop_serving)
 
@@ -425,6 +413,9 @@ class Venue:
         """Settle what is open, for a bounded time; what is left is settled by the next `up`."""
         open_count = len(self._sequencer.state.operations)
         if not open_count or self._submitter.failure is not None:
+            return
+        if self._sequencer.failure is not None or self._tasks["chain process"].done():
+            self._console.note(f"{open_count} operations are still open; the next `up` settles them")
             return
         self._console.note(f"settling {open_count} open operations")
         try:
@@ -439,7 +430,7 @@ class Venue:
             self._console.note(f"settling {len(self._sequencer.state.operations)} operations that were open")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._submitter.flush(), RESUME_TIMEOUT_S)
-        await asyncio.to_thread(self._node.move_time_on, self._clock_ms() // 1000)
+        await asyncio.to_thread(self._node.move_time_on, self._clock() // 1000)
 
     async def _wait_until_funded(self) -> None:
         if self._last_deposit >= 0:
@@ -456,9 +447,11 @@ class Venue:
             return Finding(failure is None, f"seq {self._sequencer.state.seq}" if failure is None else repr(failure))
 
         async def chain() -> Finding:
+            state = self._sequencer.state
+            if state.chain_halted:
+                return Finding(False, f"finality stands still at block {state.final_block}")
             head = await asyncio.to_thread(self._chain.head)
-            halted = self._sequencer.state.chain_halted
-            return Finding(not halted, f"block {head.number}" + (", finality stands still" if halted else ""))
+            return Finding(True, f"block {head.number}")
 
         async def deposits() -> Finding:
             return Finding(self._funded, "credited" if self._funded else "the first deposits are not final yet")
@@ -487,51 +480,8 @@ class Venue:
         self._data.write_json("status.json", self._status(), private=True)
 
     def _status(self) -> dict[str, Any]:
-        """Return what others script against (DESIGN §6), without what only the running venue knows."""
-        http_url = self._settings.http_url
-        return {
-            "http": http_url,
-            "ws": f"ws://{HOST}:{self._options.port}",
-            "rpc": self._node.url,
-            "page": f"{http_url}/",
-            "gamma": f"{http_url}/gamma",
-            "data_api": f"{http_url}/data-api",
-            "chain_id": self._chain_id,
-            "client_chain_id": CLIENT_CHAIN_ID,
-            "contracts": self._deployment.contracts,
-            "abi_dir": str(self._data.abi),
-            "accounts": self._accounts(),
-            "markets": {
-                market.ticker: {
-                    "event_ticker": market.event_ticker,
-                    "condition_id": market.condition_id,
-                    "token_ids": {"yes": market.yes_token_id, "no": market.no_token_id},
-                }
-                for market in self._sequencer.state.markets.values()
-            },
-            "operator_token_path": str(self._data.operator_token),
-            "limits": {
-                "confirmations": self._settings.confirmations,
-                "settle_deadline_s": self._settings.settle_deadline_s,
-                "exit_delay_s": self._settings.exit_delay_s,
-            },
-            "data_dir": str(self._data.path),
-        }
-
-    def _accounts(self) -> dict[str, dict[str, dict[str, str]]]:
-        known = self._sequencer.state.accounts
-        return {
-            "custodial": {
-                name: {"key_id": seed.key_id(self._seed, name), "private_key_path": str(self._data.keys / f"{name}.pem")}
-                for name in seed.CUSTODIAL
-                if name in known
-            },
-            "wallets": {
-                name: {"address": key.address, "private_key": key.private_key}
-                for name, key in seed.wallet_keys().items()
-                if key.address in known
-            },
-        }
+        contracts = self._deployment.contracts
+        return describe(self._settings, contracts, self._data, self._sequencer.state, self._seed)
 
 
 class _Stopped(Exception):

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offchain_book import config
 from offchain_book.config import Settings
-from offchain_book.gateways import kalshi, native, operator, polymarket
+from offchain_book.gateways import admin, kalshi, native, operator, polymarket
 from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -179,11 +179,17 @@ def build_app(
     checks: Mapping[str, operator.Check],
     state_hash: Callable[[], str],
     lifespan: Lifespan | None = None,
+    hooks: admin.Hooks | None = None,
 ) -> FastAPI:
-    """Return the application that serves one venue. `checks` say, by name, whether its parts are ready."""
+    """Return the application that serves one venue. `checks` say, by name, whether its parts are ready.
+
+    `hooks` are the chain's side of the admin routes; without them there are none.
+    """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.include_router(operator.router(sequencer, settings, checks, state_hash))
     app.include_router(native.router(sequencer, settings))
+    if hooks is not None:
+        app.include_router(admin.router(sequencer, settings, hooks))
     app.include_router(kalshi.router(sequencer, settings))
     app.include_router(polymarket.router(sequencer, settings))
 

@@ -159,6 +159,7 @@ class Projections:
         self.batch_operations: dict[int, tuple[int, int, str]] = {}
         """Batch -> (first, count, transaction hash)."""
         self.account_updated_ms: dict[str, int] = {}
+        self._halted = False
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
         """Take in one command and what it caused."""
@@ -267,9 +268,28 @@ class Projections:
 
     def _batch_observed(self, state: State, entry: c.Sequenced, event: e.BatchObserved) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
-        stage = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage, TradeStage.MATCHED)
+        seen = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage)
         for number in range(event.first, event.first + event.operation_count):
+            again = self.operations[number].stage == TradeStage.RETRYING
+            stage = TradeStage.RETRYING if self._halted else seen or (TradeStage.RETRYING if again else TradeStage.MATCHED)
             self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
+
+    def _chain_observed(self, state: State, entry: c.Sequenced, event: e.ChainObserved) -> None:
+        """While finality stands still every open fill is RETRYING; when it returns, those in a block are MINED again."""
+        if event.halted == self._halted:
+            return
+        self._halted = event.halted
+        mined = {
+            number
+            for batch in state.batches.values()
+            if batch.stage is c.BatchStage.MINED
+            for number in range(batch.first, batch.first + batch.count)
+        }
+        for number in state.operations:
+            view = self.operations[number]
+            if event.halted or number in mined:
+                stage = TradeStage.RETRYING if event.halted else TradeStage.MINED
+                self._move(number, stage, view.tx_hash, view.block_number, entry.at_ms)
 
     def _settled(self, state: State, entry: c.Sequenced, event: e.OperationSettled) -> None:
         stage = TradeStage.FAILED if event.skipped else TradeStage.CONFIRMED
@@ -336,6 +356,7 @@ _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None
     e.OperationQueued: Projections._queued,
     e.BatchCut: Projections._batch_cut,
     e.BatchObserved: Projections._batch_observed,
+    e.ChainObserved: Projections._chain_observed,
     e.OperationSettled: Projections._settled,
     e.OperationFailed: Projections._failed,
     e.Posted: Projections._posted,

@@ -5,10 +5,13 @@ command is durable. A broken invariant stops the writer and keeps the journal.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from offchain_book.engine.commands import Command, Sequenced
@@ -23,6 +26,8 @@ MAX_GROUP = 512
 """Most commands in one group commit."""
 MAX_QUEUE = 20_000
 """Most commands waiting; beyond it `submit` raises Overloaded."""
+_CRASH_AT = os.environ.get("CAUSEWAY_CRASH_AT", "")
+_CRASH_FILE = os.environ.get("CAUSEWAY_CRASH_FILE", "")
 
 Listener = Callable[[Sequenced, Sequence[Event]], None]
 T = TypeVar("T")
@@ -57,9 +62,23 @@ class Receipt:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def crash_point(name: str) -> None:
-    """Die here, as if by kill -9, when CAUSEWAY_CRASH_AT names this point. For the crash tests."""
-    if os.environ.get("CAUSEWAY_CRASH_AT") == name:
+def crash_point(name: str, entries: Sequence[Sequenced] = ()) -> None:
+    """Die here, as if by kill -9, when CAUSEWAY_CRASH_AT names this point. For the crash tests.
+
+    CAUSEWAY_CRASH_FILE names a file that says the same and may be written while the venue runs. `point Command` waits for
+    a command of that kind.
+    """
+    if _CRASH_AT or _CRASH_FILE:
+        _crash_if_asked(name, {type(entry.command).__name__ for entry in entries})
+
+
+def _crash_if_asked(name: str, kinds: set[str]) -> None:
+    asked = _CRASH_AT
+    if _CRASH_FILE:
+        with contextlib.suppress(FileNotFoundError):
+            asked = Path(_CRASH_FILE).read_text()
+    point, _, kind = asked.strip().partition(" ")
+    if point == name and (not kind or kind in kinds):
         os._exit(137)
 
 
@@ -75,6 +94,8 @@ class Sequencer:
         self._queue: asyncio.Queue[tuple[Command, str, asyncio.Future[Receipt]]] = asyncio.Queue()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
+        self._writer = ThreadPoolExecutor(1, "journal")
+        """A thread of its own: the shared ones may all be waiting for a chain that does not answer."""
 
     def start(self) -> None:
         """Begin to take commands."""
@@ -88,6 +109,7 @@ class Sequencer:
             await self._queue.join()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.shutdown()
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with every command and its events, in order, after it is durable. It must not block."""
@@ -111,12 +133,12 @@ class Sequencer:
                 waiting.append(self._queue.get_nowait())
             entries = self._number(waiting)
             try:
-                crash_point("before_append")
-                await loop.run_in_executor(None, self._journal.append, entries)
-                crash_point("after_append")
+                crash_point("before_append", entries)
+                await loop.run_in_executor(self._writer, self._journal.append, entries)
+                crash_point("after_append", entries)
                 for entry, (_, _, future) in zip(entries, waiting, strict=True):
                     receipt = Receipt(entry, self._apply(entry))
-                    crash_point("after_apply")
+                    crash_point("after_apply", [entry])
                     if not future.done():
                         future.set_result(receipt)
             except BaseException as error:

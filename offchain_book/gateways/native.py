@@ -32,7 +32,15 @@ MAX_WHOLE_DIGITS = 12
 
 _NOT_FOUND = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.UNKNOWN_MARKET})
 _CONFLICT = frozenset(
-    {RejectCode.DUPLICATE_REQUEST, RejectCode.ACTION_NONCE_USED, RejectCode.ALREADY_LINKED, RejectCode.ALREADY_RESOLVED}
+    {
+        RejectCode.ACCOUNT_EXISTS,
+        RejectCode.ACTION_NONCE_USED,
+        RejectCode.ALREADY_LINKED,
+        RejectCode.ALREADY_RESOLVED,
+        RejectCode.DUPLICATE_REQUEST,
+        RejectCode.KEY_EXISTS,
+        RejectCode.MARKET_EXISTS,
+    }
 )
 
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -274,10 +282,6 @@ class NativeRoutes:
                           "batch:N, command:N, deposit:N, a reference or a transaction hash")  # fmt: skip
         return found
 
-    async def eip712(self) -> Json:
-        """List the domains and types of everything that a wallet signs."""
-        return typed_data(self._settings)
-
 
 def account_view(account: Account) -> Json:
     """Return an account's balances, every asset in millionths."""
@@ -304,57 +308,6 @@ def account_view(account: Account) -> Json:
     }
 
 
-def typed_data(settings: Settings) -> Json:
-    """Return domains and types as `eth_signTypedData_v4` takes them."""
-
-    def fields(text: str) -> list[Json]:
-        return [{"type": kind, "name": name} for kind, name in (part.split(" ") for part in text.split(","))]
-
-    native = {"name": "Causeway", "version": "1", "chainId": settings.chain_id, "verifyingContract": settings.venue_address}
-    polymarket = {"name": "Polymarket CTF Exchange", "chainId": settings.client_chain_id}
-    v1 = (
-        "uint256 salt,address maker,address signer,address taker,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,"
-        "uint256 expiration,uint256 nonce,uint256 feeRateBps,uint8 side,uint8 signatureType"
-    )
-    v2 = (
-        "uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,uint8 side,"
-        "uint8 signatureType,uint256 timestamp,bytes32 metadata,bytes32 builder"
-    )
-    order = (
-        "address wallet,uint256 tokenId,uint8 side,uint256 sellAmount,uint256 buyAmount,uint256 nonce,uint256 expiration,"
-        "uint256 feeCapBps,bytes32 builder"
-    )
-    action = "address wallet,uint8 kind,uint256 id,uint256 amount,address to,uint256 nonce,uint256 deadline"
-    link = "string account,address wallet,uint256 deadline"
-    auth = "address address,string timestamp,uint256 nonce,string message"
-    return {
-        "order": {"domain": native, "primaryType": "Order", "types": {"Order": fields(order)}},
-        "vault_action": {
-            "domain": native,
-            "primaryType": "VaultAction",
-            "types": {"VaultAction": fields(action)},
-            "kinds": {kind.name: kind.value for kind in VaultActionKind},
-        },
-        "link_account": {"domain": native, "primaryType": "LinkAccount", "types": {"LinkAccount": fields(link)}},
-        "polymarket_v1_order": {
-            "domain": {**polymarket, "version": "1", "verifyingContract": settings.compatible_v1},
-            "primaryType": "Order",
-            "types": {"Order": fields(v1)},
-        },
-        "polymarket_v2_order": {
-            "domain": {**polymarket, "version": "2", "verifyingContract": settings.compatible_v2},
-            "primaryType": "Order",
-            "types": {"Order": fields(v2)},
-        },
-        "clob_auth": {
-            "domain": {"name": "ClobAuthDomain", "version": "1", "chainId": settings.client_chain_id},
-            "primaryType": "ClobAuth",
-            "types": {"ClobAuth": fields(auth)},
-            "message": signatures.CLOB_AUTH_MESSAGE,
-        },
-    }
-
-
 def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     """Return the routes under /venue that users call."""
     native = NativeRoutes(sequencer, settings)
@@ -365,5 +318,4 @@ def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     routes.add_api_route("/links", native.link, methods=["POST"], status_code=201)
     routes.add_api_route("/actions", native.action, methods=["POST"], status_code=201)
     routes.add_api_route("/trace/{name:path}", native.trace, methods=["GET"])
-    routes.add_api_route("/eip712", native.eip712, methods=["GET"])
     return routes

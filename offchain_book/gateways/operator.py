@@ -159,8 +159,8 @@ def _limits(settings: Settings) -> dict[str, int]:
     }
 
 
-def _admin_router(sequencer: Sequencer, settings: Settings) -> APIRouter:
-    """Return the routes that only the operator may call."""
+def operator_only(settings: Settings) -> Callable[..., None]:
+    """Return the dependency that refuses whoever does not bring the operator's bearer token."""
     expected = f"Bearer {settings.operator_token}".encode()
 
     def authorized(authorization: Annotated[str, Header()] = "") -> None:
@@ -171,7 +171,12 @@ def _admin_router(sequencer: Sequencer, settings: Settings) -> APIRouter:
                 {"WWW-Authenticate": "Bearer"},
             )
 
-    admin = APIRouter(prefix="/venue/admin", tags=["admin"], dependencies=[Depends(authorized)])
+    return authorized
+
+
+def _admin_router(sequencer: Sequencer, settings: Settings) -> APIRouter:
+    """Return the list of what only the operator may call; `admin.py` has the rest."""
+    admin = APIRouter(prefix="/venue/admin", tags=["admin"], dependencies=[Depends(operator_only(settings))])
 
     @admin.get("")
     async def index(request: Request) -> dict[str, Any]:

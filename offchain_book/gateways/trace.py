@@ -60,7 +60,7 @@ class Tracer:
             "commands": [self._command(seq) for seq in sorted(seqs)],
             "orders": [_order(order, mask) for order in sorted(orders, key=lambda order: order.seq)],
             "fills": [_trade(self._read.trades[trade], mask) for trade in sorted(trades)],
-            "operations": [_operation(self._read.operations[number], mask) for number in sorted(operations)],
+            "operations": [operation_view(self._read.operations[number], mask) for number in sorted(operations)],
             "transactions": self._transactions(operations),
             "deposits": [
                 {**asdict(deposit), "account_id": mask(deposit.account_id)}
@@ -179,7 +179,8 @@ def _trade(trade: TradeView, mask: Mask) -> Json:
     }
 
 
-def _operation(view: OperationView, mask: Mask) -> Json:
+def operation_view(view: OperationView, mask: Mask) -> Json:
+    """Return an operation of the stream and how far it has come."""
     operation = view.operation
     body: Json = {"number": operation.number, "stage": view.stage, "batch": view.batch_no if view.batch_no >= 0 else None}
     body |= {"transaction": view.tx_hash or None, "block": view.block_number or None, "not_after_s": operation.not_after_s}

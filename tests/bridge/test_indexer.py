@@ -1,13 +1,14 @@
 """What the exchange believes of the chain, and when."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bridge.chain import Chain, StateUnavailable, address_of
-from bridge.indexer import ChainDiverged, Indexer, account_reference, custodial_references
+from bridge.indexer import HALT_AFTER_MS, ChainDiverged, Indexer, account_reference, custodial_references, halt_after_ms
 from bridge.logs import Deposited, VenueEvent
 from bridge.rpc import ChainUnavailable
 from offchain_book.engine import commands as c
@@ -327,6 +328,32 @@ async def test_node_that_is_away_halts_too(world: World, tmp_path: Path) -> None
         await until(lambda: venue.state.chain_halted, venue.tasks)
         chain.away = False
         await until_mined(world, lambda: not venue.state.chain_halted, venue.tasks)
+
+
+async def test_node_that_does_not_answer_halts_as_soon(world: World, tmp_path: Path) -> None:
+    """A stopped process keeps its callers waiting; the report must not wait with them."""
+
+    class Stuck(Chain):
+        free = threading.Event()
+
+        def head(self):
+            self.free.wait()
+            return super().head()
+
+    async with exchange(world, tmp_path) as venue:
+        Stuck.free.set()
+        venue.indexer(world.connect(Stuck), halt_after_ms=300)
+        await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
+        Stuck.free.clear()
+        await until(lambda: venue.state.chain_halted, venue.tasks)
+        Stuck.free.set()
+        await until_mined(world, lambda: not venue.state.chain_halted, venue.tasks)
+
+
+@pytest.mark.parametrize(("deadline_s", "expected_ms"), [(5, 3_000), (12, 4_000), (60, 10_000)])
+def test_finality_may_stand_still_for_a_third_of_the_deadline(deadline_s: int, expected_ms: int) -> None:
+    assert halt_after_ms(deadline_s, 10_000) == expected_ms
+    assert halt_after_ms(3_600) == HALT_AFTER_MS
 
 
 async def test_many_blocks_at_once_are_read_in_ranges(world: World, tmp_path: Path) -> None:

@@ -74,18 +74,33 @@ def test_block_is_final_only_when_deep_and_saved(make: Make) -> None:
     assert anvil.final_block(100) == -1
 
 
-def test_torn_or_overlapping_save_does_not_count(make: Make) -> None:
+def test_torn_save_does_not_count(make: Make) -> None:
     anvil = make()
     anvil.start()
     anvil.mine(3)
     until(lambda: anvil.saved_block() == 3)
-    whole = anvil._state_path.read_bytes()
-    anvil.mine(1)
-    anvil._state_path.write_bytes(whole + b" ")
-    assert anvil.saved_block() == 3, "a save whose head is not the chain's head may hold half a block"
-    anvil._state_path.write_bytes(whole[:-100])
+    anvil._state_path.write_bytes(anvil._state_path.read_bytes()[:-100])
     assert anvil.saved_block() == 3
+    anvil.mine(1)
     until(lambda: anvil.saved_block() == 4)
+
+
+def test_save_that_overlaps_a_block_does_not_count(make: Make) -> None:
+    anvil = make()
+    anvil.start()
+    anvil.begin_setup()
+    send(anvil)
+    until(lambda: anvil.saved_block() == 1)
+    before = anvil._state_path.read_bytes()
+    send(anvil)
+    until(lambda: head(anvil)["number"] == 2)
+    half = json.loads(before)
+    half["accounts"][FUNDED]["nonce"] = 2
+    torn_between = json.dumps(half, separators=(",", ":")).encode()
+    assert anvil._holds_exactly(before, 1), "one block behind, and whole"
+    assert not anvil._holds_exactly(torn_between, 1), "the head of one block with the accounts of the next"
+    anvil.mine(100)
+    assert not anvil._holds_exactly(before, 1), "too far behind to be checked"
 
 
 def test_restart_resumes_at_the_saved_time_until_time_moves_on(make: Make) -> None:
@@ -220,6 +235,35 @@ def test_taken_port_names_the_flag(make: Make) -> None:
             make(taken.getsockname()[1]).start()
 
 
+def test_stop_after_a_crash_does_not_call_the_state_clean(make: Make) -> None:
+    first = make()
+    first.start()
+    first.begin_setup()
+    send(first)
+    until(lambda: first.saved_block() == 1)
+    killed(first)
+    copy = first._saved_path.read_bytes()
+    first._state_path.write_bytes(first._state_path.read_bytes() + b" ")
+    first.stop()
+    assert first._saved_path.read_bytes() == copy
+    record = first._read_record()
+    assert record is not None
+    assert record.pid != 0
+
+
+def test_another_folders_chain_on_the_port_is_left_alone(make: Make, tmp_path: Path) -> None:
+    other = make()
+    other.start()
+    other.begin_mining()
+    (tmp_path / "second").mkdir()
+    refused = Anvil(node.anvil_binary(ROOT), tmp_path / "second", port_of(other))
+    with pytest.raises(NodeError, match="--chain-port"):
+        refused.start()
+    refused.stop()
+    assert other.rpc.call("anvil_getIntervalMining") == 1
+    other.check()
+
+
 def test_mining_goes_on_every_second(make: Make) -> None:
     anvil = make()
     anvil.start()
@@ -247,3 +291,32 @@ def test_external_node_is_checked_and_never_stopped(make: Make) -> None:
     assert external.final_block(2) == 3
     external.stop()
     anvil.check()
+
+
+def test_chain_that_a_deployment_needs_is_never_replaced_by_a_new_one(make: Make) -> None:
+    """A new chain would overwrite what is left, and a copy that is restored later would not be recognised."""
+    anvil = make()
+    anvil.start()
+    anvil.wait_saved(0)
+    anvil.stop()
+    record = anvil._record_path.read_bytes()
+    anvil._state_path.with_name("deployment.json").write_text("{}")
+    kept = anvil._state_path.read_bytes()
+    anvil._state_path.unlink()
+    anvil._saved_path.unlink()
+    with pytest.raises(NodeError, match=r"chain-saved\.json are missing: restore"):
+        make().start()
+    assert anvil._record_path.read_bytes() == record
+    anvil._state_path.write_bytes(kept)
+    make().start()
+
+
+def test_anvil_that_nobody_wrote_down_is_found(make: Make) -> None:
+    """The venue was killed between starting the chain and noting its process."""
+    anvil = make()
+    anvil.start()
+    anvil._record_path.unlink()
+    again = make(anvil._port)
+    again.start()
+    assert not again.adopted
+    assert again._pid != anvil._pid

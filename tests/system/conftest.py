@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from bridge import cli_status
+
 ROOT = Path(__file__).resolve().parents[2]
 CAUSEWAY = ROOT / ".venv" / "bin" / "causeway"
 READY_TIMEOUT_S = 120
@@ -68,11 +70,13 @@ class VenueProcess:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT
             )
-        while causeway("status", "-o", "json", "--data-dir", str(self.data_dir)).returncode:
+        while not cli_status.read(self.data_dir)["ready"]:  # the command would take a core from the venue that starts
             assert self.process.poll() is None, f"`up` ended with {self.process.returncode}: {self.output}"
             assert time.monotonic() - started < READY_TIMEOUT_S, f"not ready: {self.output}"
             time.sleep(0.05)
-        return round((time.monotonic() - started) * 1000)
+        took_ms = round((time.monotonic() - started) * 1000)
+        assert causeway("status", "--data-dir", str(self.data_dir)).returncode == 0
+        return took_ms
 
     def status(self) -> dict[str, Any]:
         """Return `causeway status -o json`."""

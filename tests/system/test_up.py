@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bridge import cli
 from bridge.cli import EXIT_FAILED, EXIT_NOT_BUILT, EXIT_NOT_READY, ROOT
 from bridge.node import Anvil, anvil_binary
 from tests.system.clients import kalshi, polymarket
@@ -262,7 +263,7 @@ def test_verify_finds_the_first_bad_record(running: VenueProcess, tmp_path: Path
 
 
 def test_verbs_of_later_issues_exit_64(tmp_path: Path) -> None:
-    for verb in ("market", "withdraw", "exit", "trace", "time"):
+    for verb in cli._NOT_BUILT:
         done = causeway(verb, "x", "--data-dir", str(tmp_path), "-o", "json")
         assert done.returncode == EXIT_NOT_BUILT
         assert json.loads(done.stdout)["error"]["exit_code"] == EXIT_NOT_BUILT

@@ -1,0 +1,44 @@
+"""`causeway chain`: only the data folder's chain, without the venue. For leaving while the venue is off, and for tools."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from bridge.clock import VenueClock
+from bridge.datadir import DataDir
+from bridge.node import Anvil, anvil_binary
+from bridge.rpc import ChainUnavailable
+
+WATCH_S = 0.15
+
+
+def run(root: Path, data_dir: Path, port: int, ready: Callable[[str, str], None]) -> None:
+    """Run the chain until SIGINT or SIGTERM; `ready` gets its version and URL. Raises NodeError, DataDirInUse."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    data = DataDir(data_dir)
+    data.lock()
+    node = Anvil(anvil_binary(root), data.path, port)
+    try:
+        node.start()
+        node.begin_mining()
+        node.move_time_on(VenueClock(data)() // 1_000)
+        ready(node.version, node.url)
+        while not asked:
+            node.check()
+            try:
+                node.saved_block()
+            except ChainUnavailable:
+                continue
+            finally:
+                time.sleep(WATCH_S)
+    finally:
+        node.stop()
+        data.unlock()

@@ -1,0 +1,74 @@
+"""`causeway market`: create, close, resolve and show markets of the running venue."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from bridge import cli_output as output
+from bridge.cli_client import CommandError, Json, VenueClient, reporting
+from bridge.cli_options import DEFAULT_DATA_DIR, EXIT_NOT_FINAL, EXIT_USAGE, DataDirOption, OutputOption
+
+POLL_S = 0.1
+market = typer.Typer(no_args_is_help=True, help="Create, close, resolve and show markets.")
+Ticker = Annotated[str, typer.Argument(help="The market's ticker.")]
+
+
+@market.command()
+def create(
+    file: Annotated[
+        Path, typer.Option("--file", help="TOML or JSON: see docs/interfaces.md and docs/examples/market.toml.")
+    ],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Create an event's markets. Exit codes: 0 they are open; 1 refused; 2 the file is wrong; 3 the venue is not running."""
+    from offchain_book.gateways.market_file import MarketFileError, as_json, parse_json, parse_toml
+
+    with reporting(form):
+        try:
+            text = file.read_text()
+            body = as_json(parse_json(text) if file.suffix == ".json" else parse_toml(text))
+        except OSError as error:
+            raise CommandError(f"{file}: {error.strerror}", EXIT_USAGE) from None
+        except MarketFileError as error:
+            raise CommandError(f"{file}: {error}", EXIT_USAGE) from None
+        output.show(VenueClient(data_dir).admin("POST", "/markets", body), form)
+
+
+@market.command()
+def close(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """Stop trading in a market for good. Exit codes: 0 closed; 1 refused; 3 the venue is not running."""
+    with reporting(form):
+        output.show(VenueClient(data_dir).admin("POST", f"/markets/{quote(ticker)}/close"), form)
+
+
+@market.command()
+def resolve(
+    ticker: Ticker,
+    outcome: Annotated[str, typer.Argument(help="yes, no, or what YES pays in dollars, like 0.1234.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it is resolved on chain.")] = False,
+    timeout: Annotated[int, typer.Option(help="Seconds to wait.")] = 120,
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Decide a market. Exit codes: 0 decided (--wait: final on chain); 1 refused; 3 not running; 4 not final in time."""
+    with reporting(form):
+        venue = VenueClient(data_dir)
+        found: Json = venue.admin("POST", f"/markets/{quote(ticker)}/resolve", {"outcome": outcome})
+        deadline = time.monotonic() + timeout
+        while wait and not found["resolved_on_chain"]:
+            if time.monotonic() > deadline:
+                raise CommandError(f"{ticker} is decided, and not resolved on chain after {timeout} s", EXIT_NOT_FINAL)
+            time.sleep(POLL_S)
+            found = venue.admin("GET", f"/markets/{quote(ticker)}")
+        output.show(found, form)
+
+
+@market.command()
+def show(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """Show a market: terms, state, and what the custody pool holds. Exit codes: 0; 1 unknown; 3 the venue is not running."""
+    with reporting(form):
+        output.show(VenueClient(data_dir).admin("GET", f"/markets/{quote(ticker)}"), form)

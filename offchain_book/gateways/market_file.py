@@ -1,0 +1,166 @@
+"""The market file: one event with its series and its markets, read strictly. docs/interfaces.md describes the format.
+
+TOML and JSON carry the same fields. Everything that can be judged without the exchange is judged here, so that a mistake is
+found before anything reaches the chain.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.operations import Outcome
+from offchain_book.engine.units import PRICE_SCALE
+
+MAX_FEE_RATE_E4 = 700
+"""The contract takes no fee above 0.07 of price times complement."""
+PRICE_STRUCTURES: Mapping[str, tuple[tuple[int, int, int], ...]] = {
+    "linear_cent": ((100, 9_900, 100),),
+    "deci_cent": ((10, 9_990, 10),),
+    "tapered_deci_cent": ((10, 1_000, 10), (1_000, 9_000, 100), (9_000, 9_990, 10)),
+}
+"""Kalshi's names -> (first price, last price, step) in ten-thousandths of a dollar."""
+
+Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$")]
+Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Note = Annotated[str, msgspec.Meta(max_length=200)]
+Rules = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+Rate = Annotated[str, msgspec.Meta(pattern=r"^0(\.\d{1,4})?$")]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class MarketFileError(Exception):
+    """The file says something that cannot be; the message names the field."""
+
+
+class SeriesPart(msgspec.Struct, forbid_unknown_fields=True):
+    """`[series]`: fees and category. A series that exists already keeps its terms."""
+
+    ticker: Ticker
+    title: Title | None = None
+    category: Title = "Other"
+    tags: list[Title] = []
+    frequency: Title = "custom"
+    taker_fee: Rate = "0"
+    maker_fee: Rate = "0"
+
+
+class EventPart(msgspec.Struct, forbid_unknown_fields=True):
+    """`[event]`: the question."""
+
+    ticker: Ticker
+    title: Title
+    sub_title: Note = ""
+    mutually_exclusive: bool = False
+
+
+class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[markets]]`: what can be traded. `open` left out means now."""
+
+    ticker: Ticker
+    title: Title
+    rules: Rules
+    close: Time
+    open: Time | None = None
+    type: Literal["binary", "scalar"] = "binary"
+    price_structure: Literal["linear_cent", "deci_cent", "tapered_deci_cent"] = "linear_cent"
+    yes: Note = "Yes"
+    no: Note = "No"
+
+
+class MarketFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    series: SeriesPart
+    event: EventPart
+    markets: Annotated[list[MarketPart], msgspec.Meta(min_length=1, max_length=200)]
+
+
+def parse_toml(text: str) -> MarketFile:
+    """Read a TOML file. Raises MarketFileError."""
+    try:
+        return checked(msgspec.convert(tomllib.loads(text), MarketFile))
+    except tomllib.TOMLDecodeError as error:
+        raise MarketFileError(f"this is not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise MarketFileError(str(error)) from None
+
+
+def parse_json(text: str | bytes) -> MarketFile:
+    """Read a JSON file or request body. Raises MarketFileError."""
+    try:
+        return checked(msgspec.json.decode(text, type=MarketFile))
+    except msgspec.DecodeError as error:
+        raise MarketFileError(str(error)) from None
+
+
+def checked(file: MarketFile) -> MarketFile:
+    """Return the file if its parts fit together."""
+    seen: set[str] = set()
+    for position, market in enumerate(file.markets):
+        where = f"$.markets[{position}]"
+        if market.ticker in seen:
+            raise MarketFileError(f"ticker {market.ticker} is there twice - at `{where}.ticker`")
+        seen.add(market.ticker)
+        if market.open is not None and market.close <= market.open:
+            raise MarketFileError(f"close is not after open - at `{where}.close`")
+    for name, rate in (("taker_fee", file.series.taker_fee), ("maker_fee", file.series.maker_fee)):
+        if rate_e4(rate) > MAX_FEE_RATE_E4:
+            raise MarketFileError(f"the contract takes fees up to 0.07, not {rate} - at `$.series.{name}`")
+    return file
+
+
+def rate_e4(text: str) -> int:
+    """Return a decimal rate in ten-thousandths."""
+    return int(text.partition(".")[2].ljust(4, "0"))
+
+
+def milliseconds(time: datetime) -> int:
+    """Return a time as Unix milliseconds."""
+    return int(time.timestamp()) * 1000 + time.microsecond // 1000
+
+
+def series_command(part: SeriesPart) -> c.CreateSeries:
+    """Return the command that creates a series."""
+    taker, maker = rate_e4(part.taker_fee), rate_e4(part.maker_fee)
+    fee_type = "quadratic_with_maker_fees" if maker else "quadratic"
+    title = part.title or part.ticker
+    return c.CreateSeries(part.ticker, title, part.category, tuple(part.tags), part.frequency, fee_type, taker, maker)
+
+
+def event_command(file: MarketFile) -> c.CreateEvent:
+    """Return the command that creates the event."""
+    event = file.event
+    return c.CreateEvent(event.ticker, file.series.ticker, event.title, event.sub_title, event.mutually_exclusive)
+
+
+def market_command(part: MarketPart, event_ticker: str, question_id: str, condition_id: str, now_ms: int) -> c.CreateMarket:
+    """Return the command that creates a market whose condition is open on chain."""
+    condition = int(condition_id, 16)
+    ranges = PRICE_STRUCTURES[part.price_structure]
+    assert all(0 < start <= end < PRICE_SCALE for start, end, _ in ranges)
+    return c.CreateMarket(
+        ticker=part.ticker,
+        event_ticker=event_ticker,
+        title=part.title,
+        question_id=question_id,
+        condition_id=condition_id,
+        yes_token_id=str(condition | Outcome.YES),
+        no_token_id=str(condition | Outcome.NO),
+        open_ms=milliseconds(part.open) if part.open else now_ms,
+        close_ms=milliseconds(part.close),
+        yes_sub_title=part.yes,
+        no_sub_title=part.no,
+        rules=part.rules,
+        market_type=part.type,
+        price_structure=part.price_structure,
+        price_ranges=ranges,
+    )
+
+
+def as_json(file: MarketFile) -> Any:
+    """Return the file as JSON data."""
+    return msgspec.to_builtins(file)

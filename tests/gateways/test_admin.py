@@ -1,0 +1,199 @@
+"""The operator's routes, and the market file."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.state import MarketStatus
+from offchain_book.gateways.admin import HookRefused
+from offchain_book.gateways.market_file import MarketFileError, parse_json, parse_toml, rate_e4
+from tests.gateways.native_venue import DOLLAR, STRANGER, TICKER, WALLET, NativeVenue
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "market.toml"
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
+    async with NativeVenue(tmp_path).running() as running:
+        yield running
+
+
+def file(**changed: Any) -> dict[str, Any]:
+    """Return a market file, with fields of its market changed."""
+    market = {"ticker": "KXSUN-27-A", "title": "Sun?", "rules": "If so.", "close": "2035-01-01T00:00:00Z", **changed}
+    series = {"ticker": "KXSUN", "title": "Sun", "taker_fee": "0.07"}
+    return {"series": series, "event": {"ticker": "KXSUN-27", "title": "Sun"}, "markets": [market]}
+
+
+def error_of(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/markets"),
+        ("GET", f"/markets/{TICKER}"),
+        ("POST", f"/markets/{TICKER}/close"),
+        ("POST", f"/markets/{TICKER}/resolve"),
+        ("POST", "/accounts"),
+        ("GET", "/accounts/alice"),
+        ("POST", "/deposits"),
+        ("POST", "/faucet"),
+        ("POST", "/flush"),
+        ("POST", "/time"),
+        ("GET", "/operations/0"),
+    ],
+)
+async def test_every_route_needs_the_token(small: NativeVenue, method: str, path: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "token"}):
+        assert (await small.admin(method, path, {}, headers)).status_code == 401
+    assert small.hooks.asked == []
+
+
+# --- markets -----------------------------------------------------------------------------------------------------------
+
+
+async def test_markets_are_made_after_their_conditions(small: NativeVenue) -> None:
+    answer = await small.admin("POST", "/markets", file(price_structure="tapered_deci_cent"))
+    assert answer.status_code == 201, answer.text
+    assert small.hooks.asked == [("prepare", ("KXSUN-27-A", "If so."))]
+    market = small.state.markets["KXSUN-27-A"]
+    assert market.finest_tick_e4 == 10
+    assert market.taker_rate_e4 == 700
+    assert answer.json()["markets"][0]["condition_id"] == market.condition_id
+    assert error_of(await small.admin("POST", "/markets", file())) == (409, "MARKET_EXISTS")
+    second = file(ticker="KXSUN-27-B")
+    del second["series"]["title"], second["series"]["taker_fee"]
+    assert (await small.admin("POST", "/markets", second)).status_code == 201, "a series that exists keeps its terms"
+    assert small.state.events["KXSUN-27"].tickers == ["KXSUN-27-A", "KXSUN-27-B"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"close": "2020-01-01T00:00:00Z"}, 400, "BAD_MARKET_FILE"),
+        ({"close": "2035-01-01T00:00:00"}, 400, "BAD_MARKET_FILE"),
+        ({"open": "2036-01-01T00:00:00Z"}, 400, "BAD_MARKET_FILE"),
+        ({"ticker": "lower"}, 400, "BAD_MARKET_FILE"),
+        ({"price_structure": "none"}, 400, "BAD_MARKET_FILE"),
+        ({"colour": "red"}, 400, "BAD_MARKET_FILE"),
+        ({"rules": ""}, 400, "BAD_MARKET_FILE"),
+        ({"ticker": TICKER}, 409, "MARKET_EXISTS"),
+    ],
+)
+async def test_bad_market_file_reaches_no_chain(small: NativeVenue, changed: Any, status: int, code: str) -> None:
+    assert error_of(await small.admin("POST", "/markets", file(**changed))) == (status, code)
+    assert small.hooks.asked == []
+
+
+async def test_series_and_event_must_fit(small: NativeVenue) -> None:
+    new = file()
+    del new["series"]["title"]
+    assert error_of(await small.admin("POST", "/markets", new)) == (400, "BAD_MARKET_FILE")
+    other_fees = {**file(), "series": {"ticker": "KXRAIN", "taker_fee": "0.01"}}
+    assert error_of(await small.admin("POST", "/markets", other_fees)) == (409, "SERIES_DIFFERS")
+    other_series = {**file(), "event": {"ticker": "KXRAIN-26", "title": "Rain"}}
+    assert error_of(await small.admin("POST", "/markets", other_series)) == (409, "EVENT_DIFFERS")
+
+
+def test_example_in_the_docs_is_valid() -> None:
+    example = parse_toml(EXAMPLE.read_text())
+    assert [market.type for market in example.markets] == ["binary", "scalar"]
+    assert rate_e4(example.series.maker_fee) == 175
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("markets = 3 = 4", "this is not TOML"),
+        ('[series]\nticker = "A"\ntaker_fee = 0.07', "`$.series.taker_fee`"),
+        ('[series]\nticker = "A"\ntaker_fee = "0.08"\n[event]\nticker = "A"\ntitle = "A"\n', "`markets`"),
+    ],
+)
+def test_toml_mistakes_name_the_field(text: str, says: str) -> None:
+    with pytest.raises(MarketFileError) as error:
+        parse_toml(text)
+    assert says in str(error.value)
+
+
+def test_json_mistakes_name_the_field() -> None:
+    import json
+
+    twice = file()
+    twice["markets"] *= 2
+    for content, says in (
+        (twice, "$.markets[1].ticker"),
+        ({**file(), "series": {"ticker": "A", "taker_fee": "0.09"}}, "0.07"),
+    ):
+        with pytest.raises(MarketFileError) as error:
+            parse_json(json.dumps(content))
+        assert says in str(error.value)
+
+
+async def test_close_and_resolve(small: NativeVenue) -> None:
+    assert (await small.admin("POST", f"/markets/{TICKER}/close")).json()["status"] == "closed"
+    assert error_of(await small.admin("POST", f"/markets/{TICKER}/close")) == (400, "MARKET_INACTIVE")
+    answer = await small.admin("POST", f"/markets/{TICKER}/resolve", {"outcome": "0.1234"})
+    assert (answer.json()["status"], answer.json()["yes_payout_micros"]) == ("determined", 123_400)
+    again = await small.admin("POST", f"/markets/{TICKER}/resolve", {"outcome": "yes"})
+    assert error_of(again) == (409, "ALREADY_RESOLVED")
+    assert error_of(await small.admin("GET", "/markets/NONE")) == (404, "UNKNOWN_MARKET")
+
+
+@pytest.mark.parametrize("outcome", ["maybe", "1.1", "-0.5", "0.1234567", "", ".5", "1e0", "9" * 30])
+async def test_bad_outcome_decides_nothing(small: NativeVenue, outcome: str) -> None:
+    answer = await small.admin("POST", f"/markets/{TICKER}/resolve", {"outcome": outcome})
+    assert error_of(answer) == (400, "BAD_OUTCOME")
+    assert small.state.markets[TICKER].status is MarketStatus.ACTIVE
+
+
+# --- accounts and money --------------------------------------------------------------------------------------------------
+
+
+async def test_account_gets_a_key(small: NativeVenue) -> None:
+    body = {"name": "zoe", "public_key_pem": small.key.public_pem}
+    made = (await small.admin("POST", "/accounts", body)).json()
+    assert small.state.keys[made["key_id"]].account_id == "zoe"
+    assert (await small.admin("GET", "/accounts/zoe")).json()["key_ids"] == [made["key_id"]]
+    assert error_of(await small.admin("POST", "/accounts", body)) == (409, "ACCOUNT_EXISTS")
+    assert error_of(await small.admin("POST", "/accounts", {**body, "public_key_pem": "x"})) == (400, "BAD_PUBLIC_KEY")
+    for name in ("venue:equity", "Zoe", "0xab", "", "a" * 33):
+        assert error_of(await small.admin("POST", "/accounts", {**body, "name": name})) == (400, "BAD_BODY")
+
+
+async def test_account_whose_key_was_lost_to_a_crash_gets_one(small: NativeVenue) -> None:
+    await small.do(c.OpenAccount("zoe", c.Custody.CUSTODIAL, "zoe"))
+    body = {"name": "zoe", "public_key_pem": small.key.public_pem}
+    assert (await small.admin("POST", "/accounts", body)).status_code == 201
+
+
+async def test_deposits_go_through_the_chain(small: NativeVenue) -> None:
+    body = {"account": "alice", "amount": "2.5", "wait": True}
+    answer = (await small.admin("POST", "/deposits", body)).json()
+    assert (answer["id"], answer["credited"]) == ("deposit:3", True)
+    assert small.hooks.asked == [("deposit", "alice", 2_500_000), ("credited", 3)]
+    assert error_of(await small.admin("POST", "/deposits", {**body, "account": "x"})) == (404, "UNKNOWN_ACCOUNT")
+    for amount in ("0", "1000000.000001"):
+        assert error_of(await small.admin("POST", "/deposits", {**body, "amount": amount})) == (400, "BAD_AMOUNT")
+    small.hooks.refuses = HookRefused(409, "NOT_A_DEV_WALLET", "only it can")
+    assert error_of(await small.admin("POST", "/deposits", {**body, "account": WALLET})) == (409, "NOT_A_DEV_WALLET")
+
+
+async def test_faucet_flush_and_time(small: NativeVenue) -> None:
+    await small.admin("POST", "/faucet", {"wallet": STRANGER, "amount": "3"})
+    assert (await small.admin("POST", "/flush")).json()["settled"] == 0
+    assert (await small.admin("POST", "/time", {"seconds": 60})).json()["moved_s"] == 60
+    assert small.hooks.asked == [("faucet", STRANGER, 3 * DOLLAR), ("flush",), ("time", 60)]
+    for seconds in (0, -1, 1 << 40, "60"):
+        assert error_of(await small.admin("POST", "/time", {"seconds": seconds})) == (400, "BAD_BODY")
+
+
+async def test_operation_shows_its_stage(small: NativeVenue) -> None:
+    await small.signed("/venue/withdrawals", {"reference": "r", "amount": "1", "to": STRANGER})
+    found = (await small.admin("GET", "/operations/0")).json()
+    assert (found["type"], found["stage"], found["to"]) == ("pool_send_cash", "MATCHED", STRANGER)
+    assert error_of(await small.admin("GET", "/operations/1")) == (404, "UNKNOWN_OPERATION")
