@@ -5,19 +5,22 @@ non-empty level when one empties (measured faster than a bit mask or a sorted di
 """
 
 from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.queue import Queue
 from offchain_book.engine.units import PRICE_SCALE
 
 
 class Level:
     """All orders at one price of one side, oldest first."""
 
-    __slots__ = ("head", "price_e4", "size_micros", "tail")
+    __slots__ = ("head", "price_e4", "queue", "size_micros", "tail")
 
     def __init__(self, price_e4: int) -> None:
         self.price_e4 = price_e4
         self.head: Order | None = None
         self.tail: Order | None = None
         self.size_micros = 0
+        self.queue: Queue | None = None
+        """Prefix sums, once somebody has asked for a place in this queue."""
 
 
 class Book:
@@ -80,6 +83,8 @@ class Book:
         level.size_micros += order.remaining_micros
         order.in_book = True
         self._count += 1
+        if level.queue is not None:
+            level.queue.append(level, order)
 
     def remove(self, order: Order) -> None:
         """Take an order out; its remaining size leaves the level."""
@@ -97,10 +102,13 @@ class Book:
         else:
             after.previous = before
         level.size_micros -= order.remaining_micros
+        if level.queue is not None:
+            level.queue.remove(order)
         order.previous = order.next = None
         order.in_book = False
         self._count -= 1
         if level.head is None:
+            level.queue = None
             self._walk(order.side, order.price_e4)
 
     def reduce(self, order: Order, size_micros: int) -> None:
@@ -113,6 +121,31 @@ class Book:
         assert level is not None
         level.size_micros -= size_micros
         order.remaining_micros -= size_micros
+        if level.queue is not None:
+            level.queue.shrink(order, size_micros)
+
+    def ahead_micros(self, order: Order) -> int:
+        """Return how much trades before a resting order: every better level, and who came earlier to its own.
+
+        O(log n) in the orders of its level, after one pass over them the first time; the better levels are summed one by
+        one, and the grid bounds how many there are.
+        """
+        assert order.in_book
+        price = order.price_e4
+        if order.side is BookSide.BID:
+            levels, better = self._bids, range(self._best_bid, price, -1)
+        else:
+            levels, better = self._asks, range(self._best_ask, price)
+        found = 0
+        for other in better:
+            level = levels[other]
+            if level is not None:
+                found += level.size_micros
+        level = levels[price]
+        assert level is not None
+        if level.queue is None:
+            level.queue = Queue(level)
+        return found + level.queue.before_micros(order)
 
     def depth(self, side: BookSide, limit: int = 0) -> list[tuple[int, int]]:
         """Return (YES price, size) per level, best first; all levels when `limit` is 0."""

@@ -252,7 +252,7 @@ def _fill_leg(side: Side, leg: Leg) -> FillLeg:
         outcome=leg.outcome,
         side=leg.side,
         fee_micros=side.fee_micros if wallet else 0,
-        signed=order.signed,
+        signed=order.terms.signed,
         closes_order=order.remaining_micros == 0,
     )
 

@@ -28,6 +28,8 @@ def open_account(state: State, command: c.OpenAccount) -> list[Event]:
     """Open an account."""
     if command.account_id in state.accounts:
         return reject(RejectCode.ACCOUNT_EXISTS, account_id=command.account_id)
+    if "/" in command.account_id:
+        return reject(RejectCode.INVALID_ACCOUNT_ID, account_id=command.account_id)
     state.accounts[command.account_id] = Account(command.account_id, command.custody, command.name)
     return [AccountOpened(command.account_id)]
 
@@ -149,6 +151,8 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
         return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
     if account.is_wallet:
         return reject(RejectCode.CUSTODY_MISMATCH, account_id=command.account_id, custody=account.custody)
+    if account.parent:
+        return reject(RejectCode.INVALID_SUBACCOUNT, account_id=account.parent, number=account.number, highest=0)
     if account.wallet not in ("", command.wallet):
         return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
     wallet = state.accounts.get(command.wallet)
@@ -158,7 +162,5 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
         return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
     account.wallet = command.wallet
     wallet.owner = account.owner
-    for order in wallet.open_orders.values():
-        order.owner = account.owner
     account.deliver_to = command.wallet if command.deliver else ""
     return [AccountLinked(command.account_id, command.wallet, command.deliver)]

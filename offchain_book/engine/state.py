@@ -3,8 +3,10 @@
 Gateways and the bridge read it freely (one thread, between commands) and never write.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from sortedcontainers import SortedList
 
@@ -25,14 +27,21 @@ OUTSIDE = "chain:outside"
 VENUE_ACCOUNTS = (EQUITY, GUARANTEE, SUSPENSE)
 
 
+@lru_cache(maxsize=65_536)
 def token_asset(ticker: str, outcome: Outcome) -> str:
     """Return the ledger's name of an outcome token."""
     return f"{ticker}:{outcome.name}"
 
 
+@lru_cache(maxsize=65_536)
 def collateral_account(ticker: str) -> str:
     """Return the account that holds a market's collateral and has issued its tokens."""
     return f"market:{ticker}"
+
+
+def subaccount_id(account_id: str, number: int) -> str:
+    """Return the account id of a numbered part of an account; 0 is the account itself."""
+    return f"{account_id}/{number}" if number else account_id
 
 
 class Balance:
@@ -84,8 +93,26 @@ class Exposure:
         self.hold = 0
 
 
+@dataclass(slots=True)
+class OrderGroup:
+    """Orders of one account that share a limit on what may match in a rolling window (see `groups.py`)."""
+
+    group_id: str
+    limit_micros: int
+    triggered: bool = False
+    matched_micros: int = 0
+    """The sum of `window`."""
+    window: deque[tuple[int, int]] = field(default_factory=deque)
+    """(venue time, millionths matched), oldest first."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    """Those that rest."""
+
+
 class Account:
-    """An account of either custody. `owner` is the beneficial owner: linked accounts share it."""
+    """An account of either custody. `owner` is the beneficial owner: linked accounts and subaccounts share it.
+
+    A subaccount is an account of its own with a `parent`; its id is the parent's with a slash and its number.
+    """
 
     __slots__ = (
         "account_id",
@@ -93,19 +120,30 @@ class Account:
         "cash",
         "client_order_ids",
         "custody",
+        "dead_men",
         "deliver_free",
         "deliver_to",
         "exit_at_s",
+        "exposure_cap_micros",
         "exposures",
+        "groups",
+        "is_wallet",
         "name",
+        "netting",
+        "number",
         "open_orders",
         "owner",
+        "parent",
+        "position_limits",
+        "subaccounts",
         "wallet",
     )
 
     def __init__(self, account_id: str, custody: Custody, name: str) -> None:
         self.account_id = account_id
         self.custody = custody
+        self.is_wallet = custody is Custody.WALLET
+        """Whether this account trades from an on-chain vault balance."""
         self.name = name
         self.owner = account_id
         self.wallet = account_id if custody is Custody.WALLET else ""
@@ -119,6 +157,17 @@ class Account:
         self.exposures: dict[str, Exposure] = {}
         self.open_orders: dict[str, Order] = {}
         self.client_order_ids: dict[str, str] = {}
+        self.groups: dict[str, OrderGroup] = {}
+        self.dead_men: dict[str, int] = {}
+        """Session ("" is the whole account) -> deadline of its dead-man timer."""
+        self.parent = ""
+        self.number = 0
+        self.subaccounts: list[int] = []
+        self.netting = True
+        """Custodial: YES and NO of a market cancel out. When off, both may be held side by side."""
+        self.position_limits: dict[str, int] = {}
+        """Ticker ("" is every market) -> most contracts of either side, open orders included."""
+        self.exposure_cap_micros: int | None = None
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset, creating an empty one."""
@@ -126,11 +175,6 @@ class Account:
         if found is None:
             found = self.balances[asset] = Balance()
         return found
-
-    @property
-    def is_wallet(self) -> bool:
-        """Whether this account trades from an on-chain vault balance."""
-        return self.custody is Custody.WALLET
 
 
 @dataclass(slots=True)
@@ -315,6 +359,8 @@ class State:
     """Open orders only; finished ones live in the projections."""
     expiries: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
     """(expiry in ms, order id) of open orders that expire."""
+    dead_men: "SortedList[tuple[int, str, str]]" = field(default_factory=SortedList)
+    """(deadline in ms, account id, session id) of armed dead-man timers."""
     closings: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
     """(close in ms, ticker) of markets that still trade."""
     finished_order_ids: set[str] = field(default_factory=set)

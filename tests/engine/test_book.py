@@ -4,9 +4,12 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from offchain_book.engine.book import Book
-from offchain_book.engine.order import BookSide, Order, SelfTrade, TimeInForce
+from offchain_book.engine.commands import Custody
+from offchain_book.engine.order import BookSide, Order, Terms
+from offchain_book.engine.state import Account
 from tests.engine.naive_book import NaiveBook
 
+ACCOUNT, TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()
 PLACE = st.tuples(
     st.sampled_from(list(BookSide)), st.one_of(st.integers(1, 9_999), st.integers(48, 52).map(lambda c: c * 100)),
     st.integers(1, 50),
@@ -15,10 +18,7 @@ STEPS = st.lists(st.one_of(PLACE, st.integers(0, 200)), max_size=120)
 
 
 def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
-    return Order(
-        str(number), "", "a", "a", "T", side, None, price_e4, size, TimeInForce.GTC, False, SelfTrade.MAKER,
-        0, 0, None, number, 0,
-    )  # fmt: skip
+    return Order(str(number), ACCOUNT, "T", side, price_e4, size, TERMS)
 
 
 def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
