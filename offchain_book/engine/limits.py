@@ -64,10 +64,12 @@ def check(state: State, account: Account, market: Market, side: BookSide, more_m
     if room is None or more_micros <= room:
         return None
     limit = _position_limit(account, market.ticker)
-    worst = worst_positions(account, market.ticker)[0 if side is BookSide.BID else 1] + more_micros
+    positions = worst_positions(account, market.ticker)
+    worst = positions[0 if side is BookSide.BID else 1] + more_micros
     if limit is not None and worst > limit:
         return reject(RejectCode.POSITION_LIMIT, ticker=market.ticker, limit_micros=limit, worst_micros=worst)
-    total = exposure_micros(state, account) + more_micros - room
+    here = max(0, *positions)
+    total = exposure_micros(state, account) - here + max(here, worst)
     return reject(RejectCode.EXPOSURE_CAP, limit_micros=account.exposure_cap_micros or 0, worst_micros=total)
 
 

@@ -75,3 +75,41 @@ def test_fillable_counts_only_prices_that_cross() -> None:
     assert book.fillable(BookSide.BID, 6_100, 100) == 20
     assert book.fillable(BookSide.BID, 6_100, 5) == 5
     assert book.fillable(BookSide.BID, 5_900, 5) == 0
+
+
+QUEUE_STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "add", "remove", "shrink", "ask"]), st.integers(0, 60), st.integers(1, 20)),
+    max_size=120,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sampled_from(list(BookSide)), QUEUE_STEPS)
+def test_what_stands_ahead_of_an_order_is_the_sum_of_all_before_it(
+    side: BookSide, steps: list[tuple[str, int, int]]
+) -> None:
+    book = Book()
+    for number, (what, pick, size) in enumerate(steps):
+        resting = book.orders(side)
+        if what == "add" or not resting:
+            book.add(make_order(number, side, 5_000 + 100 * (pick % 3), size))
+        elif what == "remove":
+            book.remove(resting[pick % len(resting)])
+        elif what == "shrink":
+            order = resting[pick % len(resting)]
+            book.reduce(order, min(size, order.remaining_micros))
+        else:
+            chosen = resting[pick % len(resting)]
+            before = resting[: resting.index(chosen)]
+            assert book.ahead_micros(chosen) == sum(order.remaining_micros for order in before)
+
+
+def test_a_watched_queue_grows_and_still_knows_every_place() -> None:
+    book = Book()
+    orders = [make_order(number, BookSide.BID, 5_000, 1) for number in range(1_000)]
+    for number, order in enumerate(orders):
+        book.add(order)
+        assert book.ahead_micros(order) == number
+    for order in orders[::2]:
+        book.remove(order)
+    assert [book.ahead_micros(order) for order in orders[1::2]] == list(range(500))
