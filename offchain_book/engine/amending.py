@@ -147,6 +147,7 @@ def _set_expiry(state: State, order: Order, expires_ms: int) -> None:
     order.expires_ms = expires_ms
     if expires_ms:
         state.expiries.add((expires_ms, order.order_id))
+        state.wake_at(expires_ms)
 
 
 def _arrive(state: State, market: Market, order: Order, price: int, rest: int, events: list[Event]) -> None:

@@ -72,6 +72,7 @@ class Book:
         level = levels[price]
         if level is None:
             level = levels[price] = Level(price)
+        order.price_e4 = level.price_e4  # one integer object for the whole level
         last = level.tail
         order.previous = last
         order.next = None

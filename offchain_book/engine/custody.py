@@ -35,27 +35,25 @@ from offchain_book.engine.operations import (
 )
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import GUARANTEE, Account, Batch, Market, OpenOperation, State
+from offchain_book.engine.state import GUARANTEE, Batch, Market, OpenOperation, State
 from offchain_book.engine.units import complement_e4, cost_micros
 
 NO_DEADLINE_S = 2**40 - 1
 """`notAfter` of the pool's own operations: nothing of a wallet's is at stake, so they may land late (ADR 0006)."""
 
 
-@dataclass(slots=True)
 class Side:
-    """One side of a match while it is being worked out."""
+    """One side of a match while it is being worked out. `buys` is the outcome that this side of the book buys."""
 
-    order: Order
-    account: Account
-    close_micros: int
-    open_micros: int
-    fee_micros: int = 0
+    __slots__ = ("account", "buys", "close_micros", "fee_micros", "open_micros", "order")
 
-    @property
-    def buys(self) -> Outcome:
-        """The outcome that this side of the book buys."""
-        return Outcome.YES if self.order.side is BookSide.BID else Outcome.NO
+    def __init__(self, order: Order, close_micros: int, open_micros: int) -> None:
+        self.order = order
+        self.account = order.account
+        self.buys = Outcome.YES if order.side is BookSide.BID else Outcome.NO
+        self.close_micros = close_micros
+        self.open_micros = open_micros
+        self.fee_micros = 0
 
 
 @dataclass(frozen=True, slots=True)

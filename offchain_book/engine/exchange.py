@@ -28,13 +28,15 @@ from offchain_book.engine import (
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order, close_market
 from offchain_book.engine.events import Event, OrderAccepted
-from offchain_book.engine.ledger import check
+from offchain_book.engine.ledger import InvariantBroken, check
 from offchain_book.engine.listing import reject
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.operations import OrderScheme
 from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, MarketStatus, State, token_asset
+
+_NEVER_MS = 2**62
 
 
 def new_state(settle_deadline_s: int) -> State:
@@ -47,14 +49,17 @@ def new_state(settle_deadline_s: int) -> State:
 
 def apply(state: State, entry: c.Sequenced) -> list[Event]:
     """Apply one command and return what happened. The only writer of `state`."""
-    check(entry.seq == state.seq + 1, f"command {entry.seq} does not follow {state.seq}")
+    if entry.seq != state.seq + 1:
+        raise InvariantBroken(f"command {entry.seq} does not follow {state.seq}")
     check(entry.at_ms >= state.now_ms, "venue time never runs backwards")
     state.seq = entry.seq
     state.now_ms = entry.at_ms
+    command = entry.command
+    if entry.at_ms < state.wake_ms:
+        return _HANDLERS[type(command)](state, command)
     events: list[Event] = []
     _advance_clock(state, events)
-    events += _HANDLERS[type(entry.command)](state, entry.command)
-    return events
+    return events + _HANDLERS[type(command)](state, command)
 
 
 def _advance_clock(state: State, events: list[Event]) -> None:
@@ -66,6 +71,7 @@ def _advance_clock(state: State, events: list[Event]) -> None:
         timers.fire_next(state, events)
     while state.closings and state.closings[0][0] <= now_ms:
         close_market(state, state.markets[state.closings[0][1]], events)
+    state.wake_ms = next_due_ms(state) or _NEVER_MS
 
 
 def next_due_ms(state: State) -> int:

@@ -141,6 +141,7 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
     state.tokens[command.yes_token_id] = (command.ticker, Outcome.YES)
     state.tokens[command.no_token_id] = (command.ticker, Outcome.NO)
     state.closings.add((command.close_ms, command.ticker))
+    state.wake_at(command.close_ms)
     return [MarketCreated(command.ticker)]
 
 

@@ -12,7 +12,7 @@ from offchain_book.engine.ledger import Line, post
 from offchain_book.engine.operations import MatchKind, Outcome
 from offchain_book.engine.order import CancelReason, Order, OrderStatus, SelfTrade, TimeInForce
 from offchain_book.engine.state import EQUITY, GUARANTEE, OUTSIDE, Market, State, collateral_account, token_asset
-from offchain_book.engine.units import CASH, complement_e4, cost_micros
+from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
@@ -100,7 +100,7 @@ def _execute(
 
 def _side(order: Order, size: int) -> custody.Side:
     close = risk.closing_micros(order, size)
-    return custody.Side(order, order.account, close, size - close)
+    return custody.Side(order, close, size - close)
 
 
 def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: int) -> None:
@@ -141,16 +141,21 @@ def _settle_side(
 
 def match_lines(market: Market, first: custody.Side, second: custody.Side, size: int, price_e4: int) -> list[Line]:
     """Return the ledger lines of a match without fees; `size` minus both closing parts is what the sets grow by."""
+    ticker, yes_price, no_price = market.ticker, price_e4, PRICE_SCALE - price_e4
+    yes, no = token_asset(ticker, Outcome.YES), token_asset(ticker, Outcome.NO)
     lines: list[Line] = []
     for side in (first, second):
-        account = side.account.account_id
-        own = own_price_e4(side.order.side, price_e4)
-        cash = cost_micros(side.close_micros, complement_e4(own)) - cost_micros(side.open_micros, own)
-        lines.append((account, CASH, cash))
-        lines.append((account, token_asset(market.ticker, side.buys), side.open_micros))
-        lines.append((account, token_asset(market.ticker, side.buys.complement), -side.close_micros))
+        account, opened, closed = side.account.account_id, side.open_micros, side.close_micros
+        if side.buys is Outcome.YES:
+            buys, sells, pays, gets = yes, no, yes_price, no_price
+        else:
+            buys, sells, pays, gets = no, yes, no_price, yes_price
+        lines.append((account, CASH, (closed * gets - opened * pays) // PRICE_SCALE))
+        lines.append((account, buys, opened))
+        lines.append((account, sells, -closed))
     made = size - first.close_micros - second.close_micros
-    lines += supply_lines(market.ticker, made)
+    if made:
+        lines += supply_lines(ticker, made)
     return lines
 
 
@@ -214,7 +219,7 @@ def _pieces(first: custody.Side, second: custody.Side) -> tuple[tuple[MatchKind,
     minted = min(first.open_micros, second.open_micros)
     moved = abs(first.close_micros - second.close_micros)
     pieces = ((MatchKind.MERGE, merged), (MatchKind.COMPLEMENTARY, moved), (MatchKind.MINT, minted))
-    return tuple(piece for piece in pieces if piece[1])
+    return tuple([piece for piece in pieces if piece[1]])
 
 
 def _count_in_groups(state: State, taker: Order, maker: Order, size: int, events: list[Event]) -> CancelReason | None:
@@ -231,7 +236,8 @@ def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelRe
     if not order.remaining_micros:
         forget(state, order)
     elif stopped is None and terms.time_in_force is TimeInForce.GTC and not order.budget_micros:
-        risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
+        if market.taker_rate_e4 > market.maker_rate_e4:
+            risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
         market.book.add(order)
         if order.order_id not in state.orders:
             _list(state, order)
@@ -247,5 +253,6 @@ def _list(state: State, order: Order) -> None:
     account.open_orders[order.order_id] = order
     if order.expires_ms:
         state.expiries.add((order.expires_ms, order.order_id))
+        state.wake_at(order.expires_ms)
     if order.terms.group_id:
         account.groups[order.terms.group_id].orders[order.order_id] = order

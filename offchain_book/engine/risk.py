@@ -29,10 +29,14 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
     bids, asks = exposure.bid_cost, exposure.ask_cost
     if not account.netting:
         return bids + asks
-    if bids:
-        bids -= min(_total(account, ticker, Outcome.NO), exposure.bid_size)
-    if asks:
-        asks -= min(_total(account, ticker, Outcome.YES), exposure.ask_size)
+    yes, no = exposure.yes, exposure.no
+    if yes is None or no is None:
+        yes = exposure.yes = account.balance(token_asset(ticker, Outcome.YES))
+        no = exposure.no = account.balance(token_asset(ticker, Outcome.NO))
+    if no.total:
+        bids -= min(no.total, exposure.bid_size)
+    if yes.total:
+        asks -= min(yes.total, exposure.ask_size)
     return max(0, bids, asks)
 
 

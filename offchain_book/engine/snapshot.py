@@ -42,7 +42,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Account):
         return _account(value)
     if isinstance(value, Balance | Exposure):
-        return {name: getattr(value, name) for name in type(value).__slots__}
+        return {name: getattr(value, name) for name in type(value).__slots__ if name not in ("yes", "no")}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):

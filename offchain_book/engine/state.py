@@ -81,9 +81,12 @@ class Balance:
 
 
 class Exposure:
-    """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`)."""
+    """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`).
 
-    __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold")
+    `yes` and `no` are shortcuts to the account's balances, made when they are needed and never stored.
+    """
+
+    __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold", "no", "yes")
 
     def __init__(self) -> None:
         self.bid_cost = 0
@@ -91,6 +94,8 @@ class Exposure:
         self.ask_cost = 0
         self.ask_size = 0
         self.hold = 0
+        self.yes: Balance | None = None
+        self.no: Balance | None = None
 
 
 @dataclass(slots=True)
@@ -343,6 +348,8 @@ class State:
 
     settle_deadline_s: int
     seq: int = 0
+    wake_ms: int = 0
+    """Before this instant the clock has nothing to do; a lower bound, so that most commands need one comparison."""
     now_ms: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     contra: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -385,3 +392,7 @@ class State:
     skipped_operations: int = 0
     ghost_fills: int = 0
     guaranteed_fills: int = 0
+
+    def wake_at(self, at_ms: int) -> None:
+        """Note that the clock has something to do at this instant."""
+        self.wake_ms = min(self.wake_ms, at_ms)

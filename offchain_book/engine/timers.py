@@ -28,6 +28,7 @@ def arm(state: State, command: c.ArmDeadMan) -> list[Event]:
     _stop(state, account, command.session_id)
     account.dead_men[command.session_id] = command.deadline_ms
     state.dead_men.add((command.deadline_ms, account.account_id, command.session_id))
+    state.wake_at(command.deadline_ms)
     return [DeadManArmed(account.account_id, command.session_id, command.deadline_ms)]
 
 
