@@ -99,12 +99,16 @@ def _custodial_delta(side: Side) -> tuple[int, int]:
     return gains if side.buys is Outcome.YES else (gains[1], gains[0])
 
 
-def track_custodial(market: Market, side: Side) -> None:
-    """Count a custodial side of a match that stays off the chain: position and u move together."""
-    if not side.account.is_wallet:
-        yes, no = _custodial_delta(side)
-        market.custodial_yes_micros += yes
-        market.custodial_no_micros += no
+def track_custodial(market: Market, first: Side, second: Side, size_micros: int) -> None:
+    """Count a match between custodial accounts, which stays off the chain: positions and u move together."""
+    for side in (first, second):
+        if side.buys is Outcome.YES:
+            market.custodial_yes_micros += side.open_micros
+            market.custodial_no_micros -= side.close_micros
+        else:
+            market.custodial_no_micros += side.open_micros
+            market.custodial_yes_micros -= side.close_micros
+    market.unsplit_micros += size_micros - first.close_micros - second.close_micros
 
 
 def _move_pool(state: State, market: Market, side: Side, leg: Leg, size_micros: int, price_e4: int) -> None:

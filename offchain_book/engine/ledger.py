@@ -24,19 +24,17 @@ def post(state: State, reference: str, lines: Sequence[Line], events: list[Event
     moved = tuple([line for line in lines if line[2]])
     if not moved:
         return moved
-    accounts = state.accounts
     sums: dict[str, int] = {}
+    account, last_id = None, ""
     for account_id, asset, amount in moved:
         sums[asset] = sums.get(asset, 0) + amount
-        account = accounts.get(account_id)
-        if account is None:
+        if account_id != last_id:  # lines of one account stand together
+            account, last_id = state.accounts.get(account_id), account_id
+        if account is not None:
+            account.balance(asset).total += amount
+        else:
             balances = state.contra.setdefault(account_id, {})
             balances[asset] = balances.get(asset, 0) + amount
-        else:
-            balance = account.balances.get(asset)
-            if balance is None:
-                balance = account.balance(asset)
-            balance.total += amount
     if any(sums.values()):
         raise InvariantBroken(f"posting {reference} does not balance: {sums}")
     events.append(Posted(reference, moved))

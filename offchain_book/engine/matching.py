@@ -74,9 +74,7 @@ def _execute(
             state, market, match_id, size, price, taker_side, maker_side, lines, guarantee, events
         )
     else:
-        custody.track_custodial(market, taker_side)
-        custody.track_custodial(market, maker_side)
-        market.unsplit_micros += size - taker_side.close_micros - maker_side.close_micros
+        custody.track_custodial(market, taker_side, maker_side, size)
     events.append(
         Matched(
             match_id,
@@ -95,7 +93,11 @@ def _execute(
     for side in (taker_side, maker_side):
         if side.account.deliver_to and side.open_micros:
             actions.deliver(state, side.account, market, side.buys, side.open_micros, match_id, events)
-    return _count_in_groups(state, taker, maker, size, events)
+    if maker.terms.group_id:
+        groups.count_match(state, maker, size, events)
+    if taker.terms.group_id and groups.count_match(state, taker, size, events):
+        return CancelReason.GROUP_TRIGGERED
+    return None
 
 
 def _side(order: Order, size: int) -> custody.Side:
@@ -151,8 +153,10 @@ def match_lines(market: Market, first: custody.Side, second: custody.Side, size:
         else:
             buys, sells, pays, gets = no, yes, no_price, yes_price
         lines.append((account, CASH, (closed * gets - opened * pays) // PRICE_SCALE))
-        lines.append((account, buys, opened))
-        lines.append((account, sells, -closed))
+        if opened:
+            lines.append((account, buys, opened))
+        if closed:
+            lines.append((account, sells, -closed))
     made = size - first.close_micros - second.close_micros
     if made:
         lines += supply_lines(ticker, made)
@@ -215,19 +219,14 @@ def _fill_side(side: custody.Side) -> FillSide:
 
 def _pieces(first: custody.Side, second: custody.Side) -> tuple[tuple[MatchKind, int], ...]:
     """Cut a match where a custodial side crosses its zero position; each piece has one kind in the ledger."""
-    merged = min(first.close_micros, second.close_micros)
-    minted = min(first.open_micros, second.open_micros)
-    moved = abs(first.close_micros - second.close_micros)
-    pieces = ((MatchKind.MERGE, merged), (MatchKind.COMPLEMENTARY, moved), (MatchKind.MINT, minted))
-    return tuple([piece for piece in pieces if piece[1]])
-
-
-def _count_in_groups(state: State, taker: Order, maker: Order, size: int, events: list[Event]) -> CancelReason | None:
-    if maker.terms.group_id:
-        groups.count_match(state, maker, size, events)
-    if taker.terms.group_id and groups.count_match(state, taker, size, events):
-        return CancelReason.GROUP_TRIGGERED
-    return None
+    pieces = []
+    if first.close_micros and second.close_micros:
+        pieces.append((MatchKind.MERGE, min(first.close_micros, second.close_micros)))
+    if first.close_micros != second.close_micros:
+        pieces.append((MatchKind.COMPLEMENTARY, abs(first.close_micros - second.close_micros)))
+    if first.open_micros and second.open_micros:
+        pieces.append((MatchKind.MINT, min(first.open_micros, second.open_micros)))
+    return tuple(pieces)
 
 
 def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelReason | None, events: list[Event]) -> None:

@@ -51,7 +51,7 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_
     return cost + fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
 
 
-def _add_to_exposure(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
+def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
     if side is BookSide.BID:
         exposure.bid_cost += cost
         exposure.bid_size += size
@@ -96,10 +96,10 @@ def hold_again(order: Order, price_e4: int, size_micros: int, rate_e4: int) -> i
 
 def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> int:
     account = order.account
-    _add_to_exposure(exposure, order.side, more_cost, more_size)
+    _add(exposure, order.side, more_cost, more_size)
     need = _exposure_hold(account, order.ticker, exposure) - exposure.hold
     if need > account.cash.available:
-        _add_to_exposure(exposure, order.side, -more_cost, -more_size)
+        _add(exposure, order.side, -more_cost, -more_size)
         return need
     account.cash.held += need
     exposure.hold += need
@@ -133,18 +133,24 @@ def hold_wallet_tokens(order: Order) -> int:
 def adjust(order: Order, size_before: int, rate_e4: int) -> None:
     """Bring an order's hold in line with its remaining size, after a fill, a cancel or the move into the book."""
     account, size = order.account, order.remaining_micros
-    if not account.is_wallet:
-        exposure = account.exposures[order.ticker]
-        hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=False)
-        _add_to_exposure(exposure, order.side, hold - order.hold_micros, size - size_before)
-        _refresh(account, order.ticker, exposure)
-    elif order.opens:
-        hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=True)
-        account.cash.held += hold - order.hold_micros
+    if account.is_wallet:
+        _adjust_wallet(order, rate_e4)
+        return
+    hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=False) if size else 0
+    exposure = account.exposures[order.ticker]
+    _add(exposure, order.side, hold - order.hold_micros, size - size_before)
+    order.hold_micros = hold
+    _refresh(account, order.ticker, exposure)
+
+
+def _adjust_wallet(order: Order, rate_e4: int) -> None:
+    size, balance = order.remaining_micros, order.account.cash
+    if order.opens:
+        hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=True) if size else 0
     else:
-        hold = size
         assert order.outcome is not None
-        account.balance(token_asset(order.ticker, order.outcome)).held += hold - order.hold_micros
+        hold, balance = size, order.account.balance(token_asset(order.ticker, order.outcome))
+    balance.held += hold - order.hold_micros
     order.hold_micros = hold
 
 
