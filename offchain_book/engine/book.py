@@ -58,6 +58,16 @@ class Book:
         """Whether an order arriving on `side` at a price would trade."""
         return self._best_ask <= price_e4 if side is BookSide.BID else 0 < self._best_bid >= price_e4
 
+    def facing(self, side: BookSide, price_e4: int) -> Order | None:
+        """Return the order that an arrival on `side` at a price trades with next, if it trades at all."""
+        if side is BookSide.BID:
+            best = self._best_ask
+            level = self._asks[best] if best <= price_e4 else None
+        else:
+            best = self._best_bid
+            level = self._bids[best] if best >= price_e4 else None
+        return level.head if level is not None else None
+
     def add(self, order: Order) -> None:
         """Put an order at the end of its level."""
         price = order.price_e4

@@ -17,12 +17,12 @@ from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
     """Trade with the book until the order is done or nothing crosses. Returns why matching had to stop, if it had to."""
-    book = market.book
-    side, other, limit = taker.side, taker.side.opposite, taker.price_e4
+    book, side, limit = market.book, taker.side, taker.price_e4
     owner = taker.account.owner
-    while taker.remaining_micros and book.crosses(side, limit):
-        maker = book.first(other)
-        assert maker is not None
+    while taker.remaining_micros:
+        maker = book.facing(side, limit)
+        if maker is None:
+            return None
         if maker.account.owner == owner:
             if taker.terms.self_trade is SelfTrade.TAKER_AT_CROSS:
                 return CancelReason.SELF_TRADE

@@ -118,7 +118,6 @@ def run_book(warm_up: list[Step], steps: list[Step]) -> tuple[float, int]:
         orders[number] = order = make_order(ids[number], side, price * 100, size)
         book.add(order)
     fills: list[tuple[str, int, int]] = []
-    opposite = {BookSide.BID: BookSide.ASK, BookSide.ASK: BookSide.BID}
     start = time.process_time()
     for number, side, price, size in steps:
         if side is None:
@@ -127,9 +126,10 @@ def run_book(warm_up: list[Step], steps: list[Step]) -> tuple[float, int]:
                 book.remove(found)
             continue
         order = make_order(ids[number], side, price * 100, size)
-        while size and book.crosses(side, price * 100):
-            maker = book.first(opposite[side])
-            assert maker is not None
+        while size:
+            maker = book.facing(side, order.price_e4)
+            if maker is None:
+                break
             traded = min(size, maker.remaining_micros)
             fills.append((maker.order_id, maker.price_e4, traded))
             book.reduce(maker, traded)

@@ -24,9 +24,11 @@ def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
 def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
     """Match and rest with the engine's book, as the exchange does."""
     fills = []
-    while order.remaining_micros and book.crosses(order.side, order.price_e4):
-        maker = book.first(order.side.opposite)
-        assert maker is not None
+    while order.remaining_micros:
+        maker = book.facing(order.side, order.price_e4)
+        assert maker is (book.first(order.side.opposite) if book.crosses(order.side, order.price_e4) else None)
+        if maker is None:
+            break
         size = min(order.remaining_micros, maker.remaining_micros)
         fills.append((int(maker.order_id), maker.price_e4, size))
         book.reduce(maker, size)
