@@ -9,7 +9,7 @@ from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import OUTSIDE, VENUE_ACCOUNTS, State, collateral_account, token_asset
-from offchain_book.engine.units import CASH
+from offchain_book.engine.units import CASH, whole_lots
 
 ALICE, BOB = "alice", "bob"
 WENDY, WALT = "0x" + "aa" * 20, "0x" + "bb" * 20
@@ -101,7 +101,7 @@ def find(events: Sequence[Event], kind: type[E]) -> list[E]:
 
 def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.CreateMarket:
     """Return a market's creation."""
-    number = sum(map(ord, ticker))
+    number = int.from_bytes(ticker.encode(), "big")
     return c.CreateMarket(
         ticker,
         event,
@@ -188,7 +188,7 @@ def assert_holds_are_exact(state: State) -> None:
             if len(orders) > 7:
                 held += account.exposures[ticker].hold
                 continue
-            yes, no = (account.balance(token_asset(ticker, outcome)).total for outcome in Outcome)
+            yes, no = (whole_lots(account.balance(token_asset(ticker, outcome)).total) for outcome in Outcome)
             worst = max(_loss(account.netting, subset, yes, no) for subset in _subsets(orders))
             assert account.exposures[ticker].hold == worst, (account.account_id, ticker)
             held += worst

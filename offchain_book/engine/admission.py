@@ -1,19 +1,21 @@
 """Who may place what: the checks of an arriving order, in the order of their reporting. Nothing here changes state."""
 
 from offchain_book.engine import commands as c
-from offchain_book.engine import custody, groups, limits, risk
+from offchain_book.engine import custody, failures, groups, limits, risk
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
-from offchain_book.engine.operations import Outcome
-from offchain_book.engine.order import BookSide, TimeInForce
+from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder
+from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, Market, MarketStatus, State
+from offchain_book.engine.state import GUARANTEE, Account, Market, MarketStatus, State
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros
 
 MAX_ORDER_MICROS = 1_000_000_000_000
 """Largest order: a million contracts."""
 MAX_OPEN_ORDERS = 200_000
 """Most open orders of one account."""
+CONTRACT_FEE_CAP_E4 = 700
+"""The contract's immutable fee cap: 0.07 of price times complement. Markets that charge more are not for wallets."""
 
 
 def check_request(state: State, account: Account, market: Market, command: c.PlaceOrder) -> list[Event] | None:
@@ -24,7 +26,7 @@ def check_request(state: State, account: Account, market: Market, command: c.Pla
         or check_size(command.size_micros)
         or check_price(market, command.price_e4)
         or _check_options(account, command)
-        or (check_wallet(state, account, command) if account.is_wallet else None)
+        or (_check_wallet(state, account, market, command) if account.is_wallet else None)
         or (groups.check(account, command.group_id) if command.group_id else None)
     )
 
@@ -34,7 +36,7 @@ def check_now(state: State, account: Account, market: Market, command: c.PlaceOr
     return (
         check_expiry(state, command.expires_ms)
         or (check_post_only(market, command.side, command.price_e4) if command.post_only else None)
-        or _check_fill_or_kill(market, command, size_micros)
+        or _check_fill_or_kill(state, account, market, command, size_micros)
         or _check_limits(state, account, market, command, size_micros)
     )
 
@@ -118,16 +120,30 @@ def _check_options(account: Account, command: c.PlaceOrder) -> list[Event] | Non
     return None
 
 
-def check_wallet(state: State, account: Account, command: c.PlaceOrder) -> list[Event] | None:
-    """Check what only wallets have to meet: the chain must move, the wallet must stay, the signature must last."""
+def _check_wallet(state: State, account: Account, market: Market, command: c.PlaceOrder) -> list[Event] | None:
+    """What only wallets have to meet: the chain must move, the wallet must stay, the contract must take the signature."""
     if state.chain_halted:
         return reject(RejectCode.CHAIN_HALTED, last_final_ms=state.final_time_s * 1000)
     if account.exit_at_s:
         return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
-    if command.signed is not None and command.signed.expiration_s:
-        earliest = custody.next_not_after_s(state)
-        if command.signed.expiration_s <= earliest:
-            return reject(RejectCode.SIGNED_EXPIRY_TOO_SOON, expires_s=command.signed.expiration_s, earliest_s=earliest)
+    if command.signed is None:
+        return None
+    return _check_signed(state, account, market, command.signed)
+
+
+def _check_signed(state: State, account: Account, market: Market, signed: SignedOrder) -> list[Event] | None:
+    """Refuse what the contract would skip later: too little life, too low a fee cap, void by watermark or age."""
+    earliest = custody.next_not_after_s(state)
+    if signed.expiration_s and signed.expiration_s <= earliest:
+        return reject(RejectCode.SIGNED_EXPIRY_TOO_SOON, expires_s=signed.expiration_s, earliest_s=earliest)
+    cap = CONTRACT_FEE_CAP_E4
+    if signed.scheme is not OrderScheme.POLYMARKET_V2:
+        cap = min(cap, signed.fee_rate_bps)
+    if market.max_rate_e4 > cap:
+        return reject(RejectCode.FEE_RATE_BELOW_MARKET, signed_bps=cap, market_bps=market.max_rate_e4)
+    void = failures.void_field(state, account, signed)
+    if void is not None:
+        return reject(RejectCode.SIGNED_ORDER_VOID, field=void[0], signed=void[1], lowest=void[2])
     return None
 
 
@@ -147,35 +163,64 @@ def check_post_only(market: Market, side: BookSide, price: int) -> list[Event] |
     return None
 
 
-def _check_fill_or_kill(market: Market, command: c.PlaceOrder, size_micros: int) -> list[Event] | None:
-    """Check that all of it could trade now. The owner's own orders count: an order that meets one ends like an IOC."""
+def _check_fill_or_kill(
+    state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
+) -> list[Event] | None:
+    """Check that all of it could trade now."""
     if command.time_in_force is not TimeInForce.FOK:
         return None
-    fillable = _fillable(market, command, size_micros)
+    fillable = _fillable(state, account, market, command, size_micros)
     if fillable < size_micros:
         return reject(RejectCode.FILL_OR_KILL_UNFILLED, size_micros=size_micros, fillable_micros=fillable)
     return None
 
 
-def _fillable(market: Market, command: c.PlaceOrder, wanted: int) -> int:
-    """Return how much could trade now, in contracts; for an order by amount its whole size when the budget can go."""
-    left = command.budget_micros or command.max_cost_micros
-    if not left:
-        return market.book.fillable(command.side, command.price_e4, wanted)
-    found = 0
-    for level_price, level_size in market.book.depth(command.side.opposite):
-        if (level_price > command.price_e4) if command.side is BookSide.BID else (level_price < command.price_e4):
+def _fillable(state: State, account: Account, market: Market, command: c.PlaceOrder, wanted: int) -> int:
+    """Return how much of an order would trade now, by walking the book as `match` will; for an order by amount the whole
+    size if its budget can be spent.
+
+    A custodial fill-or-kill order that meets the owner's own behaves like immediate-or-cancel (Kalshi's rule), so own orders
+    count as if they traded; a wallet's stops there, and where matching would stop for the chain, the guarantee or the group.
+    """
+    by_amount, left, found = command.budget_micros > 0, wanted, 0
+    budget = command.budget_micros or command.max_cost_micros
+    bounded = budget > 0
+    guarantee = state.accounts[GUARANTEE].cash.available
+    room = groups.room_micros(account.groups[command.group_id], state.now_ms) if command.group_id else MAX_ORDER_MICROS
+    for maker in market.book.walk(command.side.opposite):
+        if (maker.price_e4 > command.price_e4) if command.side is BookSide.BID else (maker.price_e4 < command.price_e4):
             break
-        own = own_price_e4(command.side, level_price)
-        limit = level_size if command.budget_micros else min(level_size, wanted - found)
-        size = min(limit, affordable_micros(left, own))
-        left -= cost_micros(size, own)
+        if maker.account.owner == account.owner and account.is_wallet:
+            if command.self_trade is SelfTrade.MAKER:
+                continue
+            break
+        own = own_price_e4(command.side, maker.price_e4)
+        size = maker.remaining_micros if by_amount else min(left, maker.remaining_micros)
+        if bounded:
+            size = min(size, affordable_micros(budget, own))
+        if account.is_wallet is not maker.account.is_wallet:
+            wallet_side = command.side if account.is_wallet else maker.side
+            guarantee -= risk.guarantee_cost(wallet_side, market.max_rate_e4, maker.price_e4, size)
+            if guarantee < 0:
+                break
+        if state.chain_halted and maker.account.is_wallet:
+            break
         found += size
-        if command.budget_micros and size < level_size:
+        left -= size
+        budget -= cost_micros(size, own)
+        if by_amount and size < maker.remaining_micros:
             return wanted
-        if size < level_size:
+        if found >= room or (left <= 0 and not by_amount) or (bounded and not size):
             break
-    return min(found, wanted - 1) if command.budget_micros else found
+    return min(found, wanted - 1) if by_amount else found
+
+
+def fee_price_e4(market: Market, command: c.PlaceOrder) -> int:
+    """Return the best own price at which an order would trade now, where a dollar of its budget pays the highest fee."""
+    book, side = market.book, command.side
+    if not book.crosses(side, command.price_e4):
+        return own_price_e4(side, command.price_e4)
+    return own_price_e4(side, book.best_ask_e4 if side is BookSide.BID else book.best_bid_e4)
 
 
 def _check_limits(

@@ -132,7 +132,7 @@ def _check_arrival(state: State, market: Market, order: Order, price: int, rest:
         refused = limits.check(state, account, market, order.side, rest - order.remaining_micros)
     if refused:
         return refused
-    need = risk.hold_again(order, price, rest, max(market.taker_rate_e4, market.maker_rate_e4))
+    need = risk.hold_again(order, price, rest, market.max_rate_e4)
     if need:
         cash = account.cash
         return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)

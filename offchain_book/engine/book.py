@@ -4,6 +4,8 @@ The grid is bounded (prices 1..9999), so a level is found by index, the best pri
 non-empty level when one empties (measured faster than a bit mask or a sorted dict, ADR 0003).
 """
 
+from collections.abc import Iterator
+
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.queue import Queue
 from offchain_book.engine.units import PRICE_SCALE
@@ -120,7 +122,7 @@ class Book:
         self._count -= 1
         if level.head is None:
             level.queue = None
-            self._walk(order.side, order.price_e4)
+            self._move_best(order.side, order.price_e4)
 
     def reduce(self, order: Order, size_micros: int) -> None:
         """Shrink a resting order in place; at zero it leaves. The order keeps its place in the queue."""
@@ -173,29 +175,20 @@ class Book:
 
     def orders(self, side: BookSide) -> list[Order]:
         """Return every resting order of a side in the order in which they would trade."""
-        found: list[Order] = []
+        return list(self.walk(side))
+
+    def walk(self, side: BookSide) -> Iterator[Order]:
+        """Yield the orders of a side in the order in which they would trade."""
         levels = self._bids if side is BookSide.BID else self._asks
         prices = range(self._best_bid, 0, -1) if side is BookSide.BID else range(self._best_ask, PRICE_SCALE)
         for price in prices:
             level = levels[price]
             order = level.head if level is not None else None
             while order is not None:
-                found.append(order)
+                yield order
                 order = order.next
-        return found
 
-    def fillable(self, side: BookSide, price_e4: int, size_micros: int) -> int:
-        """Return how much of `size_micros` could trade now for an order arriving on `side`."""
-        found = 0
-        for level_price, level_size in self.depth(side.opposite):
-            if (level_price > price_e4) if side is BookSide.BID else (level_price < price_e4):
-                break
-            found += level_size
-            if found >= size_micros:
-                return size_micros
-        return found
-
-    def _walk(self, side: BookSide, emptied_e4: int) -> None:
+    def _move_best(self, side: BookSide, emptied_e4: int) -> None:
         """Move the best-price pointer off a level that has just emptied."""
         if side is BookSide.BID:
             if emptied_e4 != self._best_bid:

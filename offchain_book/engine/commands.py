@@ -363,6 +363,15 @@ class ObserveExit:
 
 
 @dataclass(frozen=True, slots=True)
+class ObserveWatermark:
+    """Chain fact at the head: a wallet voids its V1 and native orders below a nonce, or V2 orders before a time."""
+
+    wallet: str
+    min_nonce: int = 0
+    cancel_before_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RecordExit:
     """Chain fact, final: a wallet's exit paid out cash (`outcome` None) or tokens. `reference` is tx hash and log index."""
 
@@ -469,6 +478,7 @@ Command = (
     | ConfirmBatch
     | ObserveChain
     | ObserveExit
+    | ObserveWatermark
     | RecordExit
     | Withdraw
     | SubmitAction

@@ -354,6 +354,14 @@ class ExitObserved(NamedTuple):
     exit_at_s: int
 
 
+class WatermarkObserved(NamedTuple):
+    """A wallet's watermark was seen on chain."""
+
+    wallet: str
+    min_nonce: int
+    cancel_before_ms: int
+
+
 class MarketResolved(NamedTuple):
     """The outcome is decided."""
 
@@ -418,6 +426,7 @@ Event = (
     | ActionAccepted
     | AccountLinked
     | ExitObserved
+    | WatermarkObserved
     | MarketResolved
     | PositionPaid
     | ResolutionConfirmed

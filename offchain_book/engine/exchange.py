@@ -39,9 +39,9 @@ from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, MarketSt
 _NEVER_MS = 2**62
 
 
-def new_state(settle_deadline_s: int) -> State:
+def new_state(settle_deadline_s: int, signed_not_before_ms: int = 0) -> State:
     """Return an empty exchange with the venue's own accounts."""
-    state = State(settle_deadline_s=settle_deadline_s)
+    state = State(settle_deadline_s=settle_deadline_s, signed_not_before_ms=signed_not_before_ms)
     for account_id in VENUE_ACCOUNTS:
         state.accounts[account_id] = Account(account_id, c.Custody.CUSTODIAL, "")
     return state
@@ -128,6 +128,7 @@ def _new_order(state: State, account: Account, market: Market, command: c.PlaceO
         command.group_id,
         command.session_id,
         command.signed,
+        admission.fee_price_e4(market, command) if command.budget_micros or command.max_cost_micros else 0,
     )
     return Order(
         command.order_id,
@@ -153,7 +154,7 @@ def _expiry_ms(state: State, command: c.PlaceOrder) -> int:
 
 def _hold(market: Market, order: Order) -> list[Event] | None:
     """Hold what the order may cost at most, or say what is missing."""
-    rate = max(market.taker_rate_e4, market.maker_rate_e4)
+    rate = market.max_rate_e4
     account = order.account
     if account.is_wallet and not order.opens:
         need = risk.hold_wallet_tokens(order)
@@ -258,6 +259,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.ExpireOperations: failures.expire_operations,
     c.ObserveChain: custody.observe_chain,
     c.ObserveExit: failures.observe_exit,
+    c.ObserveWatermark: failures.observe_watermark,
     c.RecordExit: failures.record_exit,
     c.CloseMarket: close,
     c.ResolveMarket: resolution.resolve_market,

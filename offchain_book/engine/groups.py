@@ -49,6 +49,11 @@ def matched_micros(group: OrderGroup, now_ms: int) -> int:
     return group.matched_micros - sum(size for at_ms, size in group.window if at_ms <= now_ms - WINDOW_MS)
 
 
+def room_micros(group: OrderGroup, now_ms: int) -> int:
+    """Return what may still match before the group is triggered."""
+    return group.limit_micros - matched_micros(group, now_ms)
+
+
 def _trigger_if_reached(state: State, account: Account, group: OrderGroup, events: list[Event]) -> bool:
     window = group.window
     while window and window[0][0] <= state.now_ms - WINDOW_MS:

@@ -50,8 +50,8 @@ def _execute(
         if state.chain_halted:
             return CancelReason.CHAIN_HALTED
         if taker.account.is_wallet is not maker.account.is_wallet:
-            wallet_order = taker if taker.account.is_wallet else maker
-            guarantee = risk.guarantee_cost(wallet_order, max(market.taker_rate_e4, market.maker_rate_e4), price, size)
+            wallet_side = taker.side if taker.account.is_wallet else maker.side
+            guarantee = risk.guarantee_cost(wallet_side, market.max_rate_e4, price, size)
             if guarantee > state.accounts[GUARANTEE].cash.available:
                 return CancelReason.GUARANTEE_EXHAUSTED
     taker_side, maker_side = _side(taker, size), _side(maker, size)
@@ -62,7 +62,7 @@ def _execute(
     reference = f"match:{match_id}"
     lines = post(state, reference, match_lines(market, taker_side, maker_side, size, price), events)
     taker_rate, maker_rate = market.taker_rate_e4, market.maker_rate_e4
-    lines += _settle_side(state, market, taker_side, before[0], taker_rate, max(taker_rate, maker_rate), size, price,
+    lines += _settle_side(state, market, taker_side, before[0], taker_rate, market.max_rate_e4, size, price,
                           reference, events)  # fmt: skip
     lines += _settle_side(state, market, maker_side, before[1], maker_rate, maker_rate, size, price, reference, events)
     _count_volume(state, market, size, price, taker_side, maker_side)

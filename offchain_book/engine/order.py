@@ -65,6 +65,7 @@ class CancelReason(StrEnum):
     GROUP_DELETED = "group_deleted"
     DEAD_MAN = "dead_man"
     SESSION_ENDED = "session_ended"
+    WATERMARK = "watermark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Terms:
     group_id: str = ""
     session_id: str = ""
     signed: SignedOrder | None = None
+    fee_price_e4: int = 0
+    """With a budget: the best own price when the order arrived, where a dollar would pay the highest fee."""
 
 
 shared_terms = lru_cache(maxsize=4_096)(Terms)
@@ -153,6 +156,16 @@ class Order:
     def outcome(self) -> Outcome | None:
         """The token of a wallet's order; None for custodial orders."""
         return self.terms.outcome
+
+    @property
+    def signed(self) -> SignedOrder | None:
+        """What a wallet signed."""
+        return self.terms.signed
+
+    @property
+    def size_micros(self) -> int:
+        """What was filled and what is still wanted."""
+        return self.filled_micros + self.remaining_micros
 
     @property
     def opens(self) -> bool:

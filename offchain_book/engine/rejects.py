@@ -52,6 +52,8 @@ class RejectCode(IntEnum):
     WALLET_EXITING = 152  # exit_at_s
     SIGNED_EXPIRY_TOO_SOON = 153  # expires_s, earliest_s
     OUTFLOW_LIMIT = 154  # have_micros, need_micros
+    FEE_RATE_BELOW_MARKET = 155  # signed_bps, market_bps
+    SIGNED_ORDER_VOID = 156  # field, signed, lowest
     DEPOSIT_ALREADY_CREDITED = 160  # deposit_index
     DEPOSIT_OUT_OF_ORDER = 161  # deposit_index, expected
     BATCH_OUT_OF_ORDER = 162  # first, expected

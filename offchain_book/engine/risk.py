@@ -17,12 +17,12 @@ from offchain_book.engine import fees
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset
-from offchain_book.engine.units import PRICE_SCALE, complement_e4, cost_micros
+from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
 
 
-def _total(account: Account, ticker: str, outcome: Outcome) -> int:
+def _tradable(account: Account, ticker: str, outcome: Outcome) -> int:
     balance = account.balances.get(token_asset(ticker, outcome))
-    return balance.total if balance is not None else 0
+    return whole_lots(balance.total) if balance is not None else 0
 
 
 def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
@@ -34,9 +34,9 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
         yes = exposure.yes = account.balance(token_asset(ticker, Outcome.YES))
         no = exposure.no = account.balance(token_asset(ticker, Outcome.NO))
     if no.total:
-        bids -= min(no.total, exposure.bid_size)
+        bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
     if yes.total:
-        asks -= min(yes.total, exposure.ask_size)
+        asks -= min(yes.total - yes.total % LOT_MICROS, exposure.ask_size)
     return max(0, bids, asks)
 
 
@@ -44,11 +44,12 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_
     """Return what `size_micros` more of an order may cost at a price, fees included."""
     own = price_e4 if order.side is BookSide.BID else PRICE_SCALE - price_e4
     cost = size_micros * own // PRICE_SCALE
-    if order.budget_micros:
-        cost = min(cost, max(0, order.budget_micros))
-    if not rate_e4 or not size_micros:
+    if rate_e4 and size_micros:
+        cost += fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
+    if not order.budget_micros:
         return cost
-    return cost + fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
+    spent = max(0, order.budget_micros) + (fees.budget_reserve_micros(order, rate_e4) if rate_e4 else 0)
+    return min(cost, spent)
 
 
 def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
@@ -162,14 +163,14 @@ def closing_micros(order: Order, size_micros: int) -> int:
     if not account.netting:
         return 0
     opposite = Outcome.NO if order.side is BookSide.BID else Outcome.YES
-    return min(size_micros, _total(account, order.ticker, opposite))
+    return min(size_micros, _tradable(account, order.ticker, opposite))
 
 
 def reducible_micros(account: Account, market: Market, side: BookSide) -> int:
     """Return how much a custodial order on a side could close before it would open anything."""
     if not account.netting:
         return 0
-    return _total(account, market.ticker, Outcome.NO if side is BookSide.BID else Outcome.YES)
+    return _tradable(account, market.ticker, Outcome.NO if side is BookSide.BID else Outcome.YES)
 
 
 def hold_if_netting(account: Account, enabled: bool) -> int:
@@ -191,7 +192,7 @@ def hold_without(account: Account, market: Market, balance: Balance, amount_micr
     return hold - exposure.hold
 
 
-def guarantee_cost(order: Order, rate_e4: int, price_e4: int, size_micros: int) -> int:
-    """Return the most that taking this order's place could cost: its side opened from nothing, with the highest fee."""
-    own = price_e4 if order.side is BookSide.BID else complement_e4(price_e4)
+def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:
+    """Return the most that taking a wallet's place could cost: its side opened from nothing, with the highest fee."""
+    own = price_e4 if side is BookSide.BID else complement_e4(price_e4)
     return cost_micros(size_micros, own) + fees.rounded_up(fees.numerator(rate_e4, size_micros, price_e4))

@@ -122,6 +122,7 @@ class Account:
     __slots__ = (
         "account_id",
         "balances",
+        "cancel_before_ms",
         "cash",
         "client_order_ids",
         "custody",
@@ -133,6 +134,7 @@ class Account:
         "exposures",
         "groups",
         "is_wallet",
+        "min_nonce",
         "name",
         "netting",
         "number",
@@ -157,6 +159,8 @@ class Account:
         self.deliver_free = False
         """A wallet's choice: bought tokens arrive in its free half."""
         self.exit_at_s = 0
+        self.min_nonce = 0
+        self.cancel_before_ms = 0
         self.cash = Balance()
         self.balances: dict[str, Balance] = {CASH: self.cash}
         self.exposures: dict[str, Exposure] = {}
@@ -287,6 +291,11 @@ class Market:
         """NO tokens that the pool holds on chain once the stream has landed."""
         return self.custodial_no_micros - self.unsplit_micros
 
+    @property
+    def max_rate_e4(self) -> int:
+        """The highest fee rate that a fill may pay."""
+        return max(self.taker_rate_e4, self.maker_rate_e4)
+
     def token_id(self, outcome: Outcome) -> str:
         """Return an outcome's token id as a decimal string."""
         return self.yes_token_id if outcome is Outcome.YES else self.no_token_id
@@ -347,6 +356,8 @@ class State:
     """The whole exchange. `apply` in `exchange.py` is the only writer."""
 
     settle_deadline_s: int
+    signed_not_before_ms: int = 0
+    """The contract refuses V2 orders signed before this time."""
     seq: int = 0
     wake_ms: int = 0
     """Before this instant the clock has nothing to do; a lower bound, so that most commands need one comparison."""

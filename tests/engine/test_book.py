@@ -70,15 +70,6 @@ def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
     assert [order.order_id for order in book.orders(BookSide.BID)] == ["1", "2"]
 
 
-def test_fillable_counts_only_prices_that_cross() -> None:
-    book = Book()
-    for number, price in enumerate((6_000, 6_100, 6_200)):
-        book.add(make_order(number, BookSide.ASK, price, 10))
-    assert book.fillable(BookSide.BID, 6_100, 100) == 20
-    assert book.fillable(BookSide.BID, 6_100, 5) == 5
-    assert book.fillable(BookSide.BID, 5_900, 5) == 0
-
-
 QUEUE_STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "add", "remove", "shrink", "ask"]), st.integers(0, 60), st.integers(1, 20)),
     max_size=120,

@@ -5,7 +5,7 @@ import pytest
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import GroupChange, Matched, OrderCancelled, OrderGroupChanged
 from offchain_book.engine.groups import MAX_LIMIT_MICROS, WINDOW_MS
-from offchain_book.engine.order import CancelReason
+from offchain_book.engine.order import CancelReason, TimeInForce
 from offchain_book.engine.rejects import RejectCode
 from tests.builders import ALICE, BOB, CONTRACT, Venue, assert_orders_are_listed, find, open_venue, rejected
 
@@ -56,6 +56,14 @@ def test_an_arriving_order_stops_when_its_group_is_triggered(venue: Venue) -> No
     assert sum(match.size_micros for match in find(events, Matched)) == 6 * CONTRACT
     assert find(events, OrderCancelled)[0].reason is CancelReason.GROUP_TRIGGERED
     assert_orders_are_listed(venue.state)
+
+
+def test_a_fill_or_kill_order_is_refused_when_its_group_would_stop_it_half_way(venue: Venue) -> None:
+    for price in (5_000, 5_100, 5_200):
+        venue.place(BOB, "ask", price, 3)
+    events = venue.place(ALICE, "bid", 6_000, 9, group_id="g", time_in_force=TimeInForce.FOK)
+    assert rejected(events).code is RejectCode.FILL_OR_KILL_UNFILLED
+    assert find(venue.place(ALICE, "bid", 6_000, 6, group_id="g", time_in_force=TimeInForce.FOK), Matched)
 
 
 def test_an_amended_order_stops_when_its_group_is_triggered(venue: Venue) -> None:

@@ -10,7 +10,7 @@ from offchain_book.engine.events import Event
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide, VaultAction, VaultActionKind
 from offchain_book.engine.order import TimeInForce
 from offchain_book.engine.rejects import RejectCode
-from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, TICKER, WALT, WENDY, Venue, market, open_venue, rejected
+from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue, rejected
 
 RESERVED = {RejectCode.SELF_TRADE, RejectCode.GUARANTEE_EXHAUSTED, RejectCode.OUTFLOW_LIMIT}
 """Numbers that are taken and that no rule gives yet: such orders are cancelled, not refused."""
@@ -73,6 +73,17 @@ def _exiting(venue: Venue) -> list[Event]:
 
 def _signed_too_short(venue: Venue) -> list[Event]:
     signed = SignedOrder(OrderScheme.NATIVE, "0x", WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x", expiration_s=1)
+    return venue.place(WENDY, "buy yes", 5_000, 1, signed=signed)
+
+
+def _fee_cap_too_low(venue: Venue) -> list[Event]:
+    signed = SignedOrder(OrderScheme.NATIVE, "0x", WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x", fee_rate_bps=1)
+    return venue.place(WENDY, "buy yes", 5_000, 1, FEE_TICKER, signed=signed)
+
+
+def _void(venue: Venue) -> list[Event]:
+    venue.do(c.ObserveWatermark(WENDY, min_nonce=5))
+    signed = SignedOrder(OrderScheme.NATIVE, "0x", WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x", nonce=4)
     return venue.place(WENDY, "buy yes", 5_000, 1, signed=signed)
 
 
@@ -157,6 +168,8 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.CHAIN_HALTED, _halted),
     (R.WALLET_EXITING, _exiting),
     (R.SIGNED_EXPIRY_TOO_SOON, _signed_too_short),
+    (R.FEE_RATE_BELOW_MARKET, _fee_cap_too_low),
+    (R.SIGNED_ORDER_VOID, _void),
     (R.DEPOSIT_ALREADY_CREDITED, _do(c.CreditDeposit(0, ALICE, 1, "0x", 1, "0x"))),
     (R.DEPOSIT_OUT_OF_ORDER, _do(c.CreditDeposit(99, ALICE, 1, "0x", 1, "0x"))),
     (R.BATCH_OUT_OF_ORDER, _do(c.CutBatch(0, 7, 1, "0x"))),

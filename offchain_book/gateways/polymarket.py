@@ -1,0 +1,96 @@
+"""Polymarket's CLOB API at the root of the venue, for its unmodified Python clients (V1 and V2). Read me first.
+
+A gateway translates and decides nothing. Subjects have modules of their own: `polymarket_auth` (API keys),
+`polymarket_markets` (books, prices, markets), `polymarket_trading` and `polymarket_orders` (placing, cancelling),
+`polymarket_account` (own orders, trades, balances), `polymarket_errors` (production's texts), `polymarket_words`
+(decimals, ids, tokens), `polymarket_http` (bodies, pages, authentication). What production has and this venue has not
+answers 501.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from offchain_book.config import Settings
+from offchain_book.gateways import polymarket_account, polymarket_auth, polymarket_markets, polymarket_trading
+from offchain_book.gateways.polymarket_errors import ApiError
+from offchain_book.gateways.polymarket_http import Handler, PolymarketRoute, Venue, reply, wall_time_s
+from offchain_book.sequencer import Sequencer
+
+ORDER_VERSION = 2
+"""The order struct that the V2 client is told to sign; V1 orders are taken as well."""
+
+_REWARDS = "the venue pays no liquidity rewards"
+_RFQ = "requests for quotes are not served; every order meets the one book"
+_READONLY = "read-only API keys are not served yet"
+_BUILDERS = "builder keys and fees are not served yet; builder codes inside orders are kept"
+NOT_SERVED: tuple[tuple[str, str, str], ...] = (
+    ("POST", "/auth/readonly-api-key", _READONLY),
+    ("GET", "/auth/readonly-api-keys", _READONLY),
+    ("DELETE", "/auth/readonly-api-key", _READONLY),
+    ("GET", "/auth/validate-readonly-api-key", _READONLY),
+    ("POST", "/auth/builder-api-key", _BUILDERS),
+    ("GET", "/auth/builder-api-key", _BUILDERS),
+    ("DELETE", "/auth/builder-api-key", _BUILDERS),
+    ("GET", "/fees/builder-fees/{builder_code}", _BUILDERS),
+    ("GET", "/builder/trades", _BUILDERS),
+    ("GET", "/live-activity/events/{condition_id}", "live activity is not served yet; use the stream"),
+    ("GET", "/markets/live-activity/{condition_id}", "live activity is not served yet; use the stream"),
+    ("GET", "/prices-history", "price history is not served in this dialect yet"),
+    ("GET", "/data/pre-migration-orders", "this venue never migrated, so there are no such orders"),
+    ("POST", "/v1/heartbeats", "heartbeats are not served yet; orders stay until cancelled or expired"),
+    ("GET", "/rewards/markets/current", _REWARDS),
+    ("GET", "/rewards/markets/{condition_id}", _REWARDS),
+    ("GET", "/rewards/user", _REWARDS),
+    ("GET", "/rewards/user/total", _REWARDS),
+    ("GET", "/rewards/user/percentages", _REWARDS),
+    ("GET", "/rewards/user/markets", _REWARDS),
+    ("POST", "/rfq/request", _RFQ),
+    ("DELETE", "/rfq/request", _RFQ),
+    ("GET", "/rfq/data/requests", _RFQ),
+    ("POST", "/rfq/quote", _RFQ),
+    ("DELETE", "/rfq/quote", _RFQ),
+    ("GET", "/rfq/data/requester/quotes", _RFQ),
+    ("GET", "/rfq/data/quoter/quotes", _RFQ),
+    ("GET", "/rfq/data/best-quote", _RFQ),
+    ("POST", "/rfq/request/accept", _RFQ),
+    ("POST", "/rfq/quote/approve", _RFQ),
+    ("GET", "/rfq/config", _RFQ),
+)
+"""Production's routes that answer 501 here, with the reason."""
+
+
+async def _ok(request: Request) -> Response:
+    """Say that the venue answers."""
+    return reply("OK")
+
+
+async def _time(request: Request) -> Response:
+    """Return the wall clock in seconds, which signatures are checked against."""
+    return reply(wall_time_s())
+
+
+async def _version(request: Request) -> Response:
+    """Return the order struct that clients should sign."""
+    return reply({"version": ORDER_VERSION})
+
+
+def _refusal(reason: str) -> Handler:
+    async def endpoint(request: Request) -> Response:
+        raise ApiError(501, reason, "NOT_SERVED")
+
+    endpoint.__doc__ = f"Not served: {reason}."
+    return endpoint
+
+
+def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
+    """Return the routes of the dialect."""
+    venue = Venue(sequencer, settings)
+    routes = APIRouter(route_class=PolymarketRoute, tags=["polymarket"])
+    routes.add_api_route("/ok", _ok, methods=["GET"])
+    routes.add_api_route("/time", _time, methods=["GET"])
+    routes.add_api_route("/version", _version, methods=["GET"])
+    for module in (polymarket_auth, polymarket_markets, polymarket_trading, polymarket_account):
+        module.add_routes(routes, venue)
+    for method, path, reason in NOT_SERVED:
+        name = f"{method}{path}".lower().translate({ord(char): "_" for char in "/-{}"})
+        routes.add_api_route(path, _refusal(reason), methods=[method], name=name, status_code=501)
+    return routes

@@ -1,0 +1,161 @@
+"""API credentials of wallets: derived from the venue's secret, never stored, checked in constant time.
+
+A wallet proves itself once with an EIP-712 signature (L1) and then signs each request with an HMAC (L2). The key id
+follows from the address and the wallet's nonce. Secret and passphrase follow from the key id and the moment it was
+registered, so a key that was revoked and registered again gets new ones. The journal holds public material only.
+"""
+
+import base64
+import hashlib
+import hmac
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from offchain_book.config import L2_WINDOW_S, SIGNATURE_WINDOW_S, Settings
+from offchain_book.engine.commands import KeyKind
+from offchain_book.engine.state import ApiKey, State
+from offchain_book.signatures import InvalidAddress, InvalidSignature, clob_auth_digest, parse_address, recover
+
+MAX_NONCE = 2**63 - 1
+"""Largest nonce of an API key; beyond it the journal's integers would not fit everywhere."""
+_MAX_TIMESTAMP_DIGITS = 15
+
+
+class NotAuthenticated(Exception):
+    """The caller is not who the headers say; `check` names the check that failed, the message says what was seen."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__(reason)
+        self.check = check
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an API client keeps: the id is public, the rest is not."""
+
+    key_id: str
+    secret: str
+    passphrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletProof:
+    """A wallet that has proved itself with its signature, and the nonce of the key that it asks for."""
+
+    address: str
+    nonce: int
+
+
+def _derive(api_secret: bytes, *parts: str) -> bytes:
+    return hmac.new(api_secret, "|".join(parts).encode(), hashlib.sha256).digest()
+
+
+def key_id_of(api_secret: bytes, address: str, nonce: int) -> str:
+    """Return the id of the key that belongs to a wallet and a nonce."""
+    return str(uuid.UUID(bytes=_derive(api_secret, "key", address, str(nonce))[:16], version=4))
+
+
+def credentials(api_secret: bytes, key: ApiKey) -> Credentials:
+    """Return a registered key with its secret half."""
+    registered = str(key.created_ms)
+    secret = _derive(api_secret, "secret", key.key_id, registered)
+    passphrase = _derive(api_secret, "passphrase", key.key_id, registered)
+    return Credentials(key.key_id, base64.urlsafe_b64encode(secret).decode(), passphrase.hex())
+
+
+def request_signature(secret: str, timestamp: str, method: str, path: str, body: bytes) -> str:
+    """Return the HMAC of a request. The clients hash the body with every single quote replaced by a double one."""
+    message = f"{timestamp}{method}{path}".encode() + body.replace(b"'", b'"')
+    digest = hmac.new(base64.urlsafe_b64decode(secret), message, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def prove_wallet(settings: Settings, headers: Mapping[str, str], now_s: int) -> WalletProof:
+    """Check the headers of a wallet's own signature (L1). Raises NotAuthenticated."""
+    address = _wallet(headers)
+    signature = _header(headers, "POLY_SIGNATURE")
+    timestamp = _header(headers, "POLY_TIMESTAMP")
+    nonce = headers.get("POLY_NONCE", "") or "0"
+    _check_timestamp(timestamp, now_s, SIGNATURE_WINDOW_S)
+    if not (nonce.isascii() and nonce.isdigit() and len(nonce) < 20 and int(nonce) <= MAX_NONCE):
+        raise NotAuthenticated("nonce", f"POLY_NONCE has to be a whole number up to {MAX_NONCE}")
+    recovered = []
+    for chain_id in (settings.client_chain_id, settings.chain_id):
+        digest = clob_auth_digest(chain_id, address, timestamp, int(nonce))
+        try:
+            signer = recover(digest, signature).lower()
+        except InvalidSignature as error:
+            raise NotAuthenticated("signature", f"POLY_SIGNATURE cannot be read: {error}") from error
+        if signer == address:
+            return WalletProof(address, int(nonce))
+        recovered.append(f"{signer} under chain id {chain_id}")
+    raise NotAuthenticated("signature", f"POLY_SIGNATURE recovers to {' and '.join(recovered)}, not to {address}")
+
+
+def authenticate_request(
+    state: State, settings: Settings, headers: Mapping[str, str], method: str, path: str, body: bytes, now_s: int
+) -> ApiKey:
+    """Check the headers of a request that is signed with an API key (L2). Raises NotAuthenticated."""
+    key_id = _header(headers, "POLY_API_KEY")
+    passphrase = _header(headers, "POLY_PASSPHRASE")
+    signature = _header(headers, "POLY_SIGNATURE")
+    timestamp = _header(headers, "POLY_TIMESTAMP")
+    address = _wallet(headers)
+    key = _key(state, key_id)
+    if key.account_id != address:
+        raise NotAuthenticated("address", f"API key {key_id} does not belong to {address}")
+    _check_timestamp(timestamp, now_s, L2_WINDOW_S)
+    known = credentials(settings.api_secret, key)
+    expected = request_signature(known.secret, timestamp, method, path, body)
+    if not _equal(known.passphrase, passphrase):
+        raise NotAuthenticated("passphrase", "POLY_PASSPHRASE does not belong to this API key")
+    if not _equal(expected, signature):
+        raise NotAuthenticated("signature", f"POLY_SIGNATURE is not the HMAC of timestamp, {method}, {path} and the body")
+    return key
+
+
+def authenticate_frame(state: State, settings: Settings, key_id: str, secret: str, passphrase: str) -> ApiKey:
+    """Check credentials that came in a WebSocket frame. Raises NotAuthenticated."""
+    key = _key(state, key_id)
+    known = credentials(settings.api_secret, key)
+    if not (_equal(known.secret, secret) & _equal(known.passphrase, passphrase)):
+        raise NotAuthenticated("secret", "secret or passphrase do not belong to this API key")
+    return key
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name, "")
+    if not value:
+        raise NotAuthenticated("headers", f"header {name} is missing")
+    return value
+
+
+def _wallet(headers: Mapping[str, str]) -> str:
+    try:
+        return parse_address(_header(headers, "POLY_ADDRESS"))
+    except InvalidAddress as error:
+        raise NotAuthenticated("address", f"POLY_ADDRESS: {error}") from error
+
+
+def _key(state: State, key_id: str) -> ApiKey:
+    key = state.keys.get(key_id)
+    if key is None or key.kind is not KeyKind.POLYMARKET:
+        raise NotAuthenticated("key", f"there is no API key {key_id}; it was never created, or it was revoked")
+    return key
+
+
+def _check_timestamp(timestamp: str, now_s: int, window_s: int) -> None:
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _MAX_TIMESTAMP_DIGITS):
+        raise NotAuthenticated("timestamp", "POLY_TIMESTAMP has to be whole seconds since 1970")
+    away = int(timestamp) - now_s
+    if abs(away) > window_s:
+        when = "ahead of" if away > 0 else "behind"
+        raise NotAuthenticated(
+            "timestamp", f"POLY_TIMESTAMP is {abs(away)} s {when} the venue's clock ({now_s}); {window_s} s are allowed"
+        )
+
+
+def _equal(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode())
