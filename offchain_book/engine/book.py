@@ -1,10 +1,12 @@
 """Price-time priority for one market: a direct-indexed array of levels with intrusive lists and a best-price pointer.
 
 The grid is bounded (prices 1..9999), so a level is found by index, the best price by a pointer that walks to the next
-non-empty level when one empties (measured faster than a bit mask or a sorted dict, ADR 0003).
+non-empty level when one empties (measured faster than a bit mask or a sorted dict, ADR 0003). It walks in steps of the
+greatest common divisor of all prices seen: on a cent grid a hundred prices at a time, and a finer tick needs no notice.
 """
 
 from collections.abc import Iterator
+from math import gcd
 
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.queue import Queue
@@ -28,7 +30,7 @@ class Level:
 class Book:
     """The resting orders of one market. Knows prices and time priority, nothing of accounts."""
 
-    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_count")
+    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_count", "_step")
 
     def __init__(self) -> None:
         self._bids: list[Level | None] = [None] * (PRICE_SCALE + 1)
@@ -36,6 +38,7 @@ class Book:
         self._best_bid = 0
         self._best_ask = PRICE_SCALE
         self._count = 0
+        self._step = PRICE_SCALE
 
     def __len__(self) -> int:
         """Return how many orders rest."""
@@ -73,6 +76,8 @@ class Book:
     def add(self, order: Order) -> None:
         """Put an order at the end of its level."""
         price = order.price_e4
+        if price % self._step:
+            self._step = gcd(self._step, price)
         if order.side is BookSide.BID:
             levels = self._bids
             if price > self._best_bid:
@@ -146,9 +151,9 @@ class Book:
         assert order.in_book
         price = order.price_e4
         if order.side is BookSide.BID:
-            levels, better = self._bids, range(self._best_bid, price, -1)
+            levels, better = self._bids, range(self._best_bid, price, -self._step)
         else:
-            levels, better = self._asks, range(self._best_ask, price)
+            levels, better = self._asks, range(self._best_ask, price, self._step)
         found = 0
         for other in better:
             level = levels[other]
@@ -164,7 +169,7 @@ class Book:
         """Return (YES price, size) per level, best first; all levels when `limit` is 0."""
         found: list[tuple[int, int]] = []
         levels = self._bids if side is BookSide.BID else self._asks
-        prices = range(self._best_bid, 0, -1) if side is BookSide.BID else range(self._best_ask, PRICE_SCALE)
+        prices = self._prices(side)
         for price in prices:
             level = levels[price]
             if level is not None and level.head is not None:
@@ -180,7 +185,7 @@ class Book:
     def walk(self, side: BookSide) -> Iterator[Order]:
         """Yield the orders of a side in the order in which they would trade."""
         levels = self._bids if side is BookSide.BID else self._asks
-        prices = range(self._best_bid, 0, -1) if side is BookSide.BID else range(self._best_ask, PRICE_SCALE)
+        prices = self._prices(side)
         for price in prices:
             level = levels[price]
             order = level.head if level is not None else None
@@ -188,19 +193,31 @@ class Book:
                 yield order
                 order = order.next
 
+    def _prices(self, side: BookSide) -> range:
+        """Return every price of a side at which orders may rest, best first."""
+        if side is BookSide.BID:
+            return range(self._best_bid, 0, -self._step)
+        return range(self._best_ask, PRICE_SCALE, self._step)
+
     def _move_best(self, side: BookSide, emptied_e4: int) -> None:
         """Move the best-price pointer off a level that has just emptied."""
         if side is BookSide.BID:
             if emptied_e4 != self._best_bid:
                 return
-            price, bids = emptied_e4 - 1, self._bids
-            while price > 0 and ((level := bids[price]) is None or level.head is None):
-                price -= 1
-            self._best_bid = price
+            bids = self._bids
+            for price in range(emptied_e4 - self._step, 0, -self._step):
+                level = bids[price]
+                if level is not None and level.head is not None:
+                    self._best_bid = price
+                    return
+            self._best_bid = 0
         else:
             if emptied_e4 != self._best_ask:
                 return
-            price, asks = emptied_e4 + 1, self._asks
-            while price < PRICE_SCALE and ((level := asks[price]) is None or level.head is None):
-                price += 1
-            self._best_ask = price
+            asks = self._asks
+            for price in range(emptied_e4 + self._step, PRICE_SCALE, self._step):
+                level = asks[price]
+                if level is not None and level.head is not None:
+                    self._best_ask = price
+                    return
+            self._best_ask = PRICE_SCALE

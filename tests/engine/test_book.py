@@ -61,6 +61,18 @@ def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[
         assert book.best_ask_e4 == min((price for price, _ in naive.depth(BookSide.ASK)), default=10_000)
 
 
+def test_a_finer_tick_is_found_beside_orders_of_the_old_grid() -> None:
+    book = Book()
+    coarse, fine = make_order(1, BookSide.ASK, 5_100, 10), make_order(2, BookSide.ASK, 5_045, 10)
+    book.add(make_order(0, BookSide.ASK, 5_000, 10))
+    book.add(coarse)
+    book.add(fine)
+    assert submit(book, make_order(3, BookSide.BID, 5_000, 10)) == [(0, 5_000, 10)]
+    assert book.best_ask_e4 == 5_045
+    assert book.depth(BookSide.ASK) == [(5_045, 10), (5_100, 10)]
+    assert book.ahead_micros(coarse) == 10
+
+
 def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
     book = Book()
     first, second = make_order(1, BookSide.BID, 5_000, 10), make_order(2, BookSide.BID, 5_000, 10)
