@@ -10,6 +10,8 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.ACCOUNT_EXISTS: "account {account_id} exists already",
     RejectCode.UNKNOWN_KEY: "there is no API key {key_id}",
     RejectCode.KEY_EXISTS: "API key {key_id} exists already",
+    RejectCode.INVALID_ACCOUNT_ID: "an account id cannot be {account_id}: a slash belongs to subaccounts",
+    RejectCode.INVALID_SUBACCOUNT: "account {account_id} cannot have a subaccount {number}; numbers are 1 to {highest}",
     RejectCode.UNKNOWN_MARKET: "there is no market {ticker}",
     RejectCode.MARKET_EXISTS: "market {ticker} exists already",
     RejectCode.MARKET_INACTIVE: "market {ticker} is {status} and takes no orders",
@@ -20,6 +22,10 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.ORDER_NOT_OPEN: "order {order_id} is not open any more",
     RejectCode.DUPLICATE_ORDER_ID: "order {order_id} is known already",
     RejectCode.DUPLICATE_CLIENT_ORDER_ID: "client order id {client_order_id} was used for order {order_id}",
+    RejectCode.INVALID_DECREASE: "give exactly one of reduce-by (above zero) and reduce-to (from zero to below the "
+    "{remaining_micros} millionths that order {order_id} still has open)",
+    RejectCode.SIZE_BELOW_FILLED: "a total of {size_micros} leaves nothing open: {filled_micros} are filled (millionths)",
+    RejectCode.SIGNED_ORDER_FIXED: "order {order_id} is signed: its price stands and it can neither grow nor last longer",
     RejectCode.PRICE_OUT_OF_RANGE: "price {price_e4} is outside {lowest_e4}..{highest_e4} (ten-thousandths of a dollar)",
     RejectCode.PRICE_OFF_TICK: "price {price_e4} is off the tick; the nearest valid prices are {below_e4} and {above_e4} "
     "(ten-thousandths of a dollar)",
@@ -30,6 +36,8 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.EXPIRY_IN_PAST: "the expiry {expires_ms} is not after the venue's time {now_ms}",
     RejectCode.POST_ONLY_CROSS: "post only: the order would trade at once at {best_e4}",
     RejectCode.FILL_OR_KILL_UNFILLED: "fill or kill: only {fillable_micros} of {size_micros} millionths could trade now",
+    RejectCode.OPTION_CONFLICT: "{option} needs {needs}",
+    RejectCode.NOTHING_TO_REDUCE: "reduce only: there is no position in {ticker} that this order would reduce",
     RejectCode.INSUFFICIENT_CASH: "available cash is {have_micros}, the order needs {need_micros} ({held_micros} are held "
     "by open orders; millionths of a dollar)",
     RejectCode.INSUFFICIENT_TOKENS: "available {outcome} is {have_micros}, the order needs {need_micros} ({held_micros} are "
@@ -40,6 +48,10 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.NOTHING_AVAILABLE_YET: "{have_micros} may leave now, {need_micros} were asked for ({pending_micros} are not "
     "final on chain yet; millionths)",
     RejectCode.AMOUNT_NOT_POSITIVE: "the amount must be above zero",
+    RejectCode.POSITION_LIMIT: "the position in {ticker} could reach {worst_micros} with all open orders filled, the limit "
+    "is {limit_micros} (millionths of a contract)",
+    RejectCode.EXPOSURE_CAP: "all positions could reach {worst_micros} with all open orders filled; the account's cap is "
+    "{limit_micros} (millionths of a contract)",
     RejectCode.CHAIN_HALTED: "the chain stands still, so nothing with a wallet can be matched now",
     RejectCode.GUARANTEE_EXHAUSTED: "the guarantee fund is fully reserved: {have_micros} left, {need_micros} needed",
     RejectCode.WALLET_EXITING: "the wallet has asked to leave; its exit takes effect at {exit_at_s}",
@@ -58,6 +70,15 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.ALREADY_RESOLVED: "market {ticker} is resolved already",
     RejectCode.INVALID_PAYOUT: "a YES payout of {payout_micros} is not within 0..1000000 millionths",
     RejectCode.ALREADY_LINKED: "{account_id} or {wallet} is linked already",
+    RejectCode.UNKNOWN_ORDER_GROUP: "there is no order group {group_id} in this account",
+    RejectCode.ORDER_GROUP_EXISTS: "order group {group_id} exists already",
+    RejectCode.ORDER_GROUP_TRIGGERED: "order group {group_id} has reached its limit; reset it before placing orders in it",
+    RejectCode.INVALID_GROUP_LIMIT: "a group's limit of {limit_micros} is not within one contract and {highest_micros} "
+    "millionths, in whole lots",
+    RejectCode.TOO_MANY_ORDER_GROUPS: "an account may have {limit} order groups",
+    RejectCode.UNKNOWN_TIMER: "account {account_id} has no dead-man timer for session '{session_id}'",
+    RejectCode.TOO_MANY_TIMERS: "an account may have {limit} dead-man timers",
+    RejectCode.INVALID_LIMIT: "a limit cannot be {limit}",
 }
 
 

@@ -45,6 +45,24 @@ class OrderView:
     taker_fee_micros: int = 0
     maker_fee_micros: int = 0
     matches: list[int] = field(default_factory=list)
+    reduce_only: bool = False
+    cancel_on_pause: bool = False
+    group_id: str = ""
+    session_id: str = ""
+    decreased_micros: int = 0
+    """What decreases and amendments took off; `size_micros` is what was filled plus what was wanted last."""
+
+
+@dataclass(slots=True)
+class TransferView:
+    """Cash that moved between two parts of an account."""
+
+    account_id: str
+    transfer_id: str
+    from_subaccount: int
+    to_subaccount: int
+    amount_micros: int
+    at_ms: int
 
 
 class TradeStage:
@@ -136,6 +154,9 @@ class Projections:
     def __init__(self) -> None:
         self.orders: dict[str, OrderView] = {}
         self.orders_by_account: dict[str, list[OrderView]] = defaultdict(list)
+        self.orders_by_client_id: dict[tuple[str, str], str] = {}
+        """(account, client order id) -> order id; an amended order is found by each id it has had."""
+        self.transfers_by_account: dict[str, list[TransferView]] = defaultdict(list)
         self.fills_by_account: dict[str, list[FillView]] = defaultdict(list)
         self.trades: list[TradeView] = []
         """Index = match id."""
@@ -171,6 +192,11 @@ class Projections:
             if handler is not None:
                 handler(self, state, entry, event)
 
+    def order_by_client_id(self, account_id: str, client_order_id: str) -> OrderView | None:
+        """Return an account's order by the id that its client gave it; what a retry needs to know."""
+        order_id = self.orders_by_client_id.get((account_id, client_order_id))
+        return None if order_id is None else self.orders[order_id]
+
     def postings_named(self, references: Iterable[str], also: Iterable[int]) -> list[tuple[int, e.Posted]]:
         """Return (seq, posting) for postings with these references, and for deposits and payouts of the commands `also`."""
         wanted = set(references)
@@ -193,7 +219,7 @@ class Projections:
             side=command.side,
             outcome=command.outcome,
             price_e4=command.price_e4,
-            size_micros=command.size_micros,
+            size_micros=event.size_micros,
             time_in_force=command.time_in_force,
             post_only=command.post_only,
             self_trade=command.self_trade,
@@ -202,8 +228,14 @@ class Projections:
             seq=entry.seq,
             created_ms=entry.at_ms,
             updated_ms=entry.at_ms,
-            remaining_micros=command.size_micros,
+            remaining_micros=event.size_micros,
+            reduce_only=command.reduce_only,
+            cancel_on_pause=command.cancel_on_pause,
+            group_id=command.group_id,
+            session_id=command.session_id,
         )
+        if view.client_order_id:
+            self.orders_by_client_id[view.account_id, view.client_order_id] = view.order_id
         self.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
@@ -215,6 +247,26 @@ class Projections:
         view.cancel_reason = event.reason
         spent = event.reason is CancelReason.AMOUNT_SPENT
         view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
+
+    def _decreased(self, state: State, entry: c.Sequenced, event: e.OrderDecreased) -> None:
+        view = self.orders[event.order_id]
+        view.updated_ms = entry.at_ms
+        view.remaining_micros = event.remaining_micros
+        view.size_micros -= event.reduced_micros
+        view.decreased_micros += event.reduced_micros
+
+    def _amended(self, state: State, entry: c.Sequenced, event: e.OrderAmended) -> None:
+        view = self.orders[event.order_id]
+        view.updated_ms = entry.at_ms
+        view.decreased_micros += max(0, view.size_micros - event.size_micros)
+        view.price_e4, view.size_micros = event.price_e4, event.size_micros
+        view.remaining_micros, view.expires_ms = event.remaining_micros, event.expires_ms
+        if event.client_order_id:
+            view.client_order_id = event.client_order_id
+            self.orders_by_client_id[view.account_id, event.client_order_id] = view.order_id
+
+    def _transferred(self, state: State, entry: c.Sequenced, event: e.CashTransferred) -> None:
+        self.transfers_by_account[event.account_id].append(TransferView(*event, entry.at_ms))
 
     def _matched(self, state: State, entry: c.Sequenced, event: e.Matched) -> None:
         on_chain = event.operation >= 0
@@ -352,6 +404,9 @@ class Projections:
 _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {
     e.OrderAccepted: Projections._accepted,
     e.OrderCancelled: Projections._cancelled,
+    e.OrderDecreased: Projections._decreased,
+    e.OrderAmended: Projections._amended,
+    e.CashTransferred: Projections._transferred,
     e.Matched: Projections._matched,
     e.OperationQueued: Projections._queued,
     e.BatchCut: Projections._batch_cut,

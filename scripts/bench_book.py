@@ -5,19 +5,21 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from offchain_book.engine.book import Book
-from offchain_book.engine.order import BookSide, Order, SelfTrade, TimeInForce
+from offchain_book.engine.commands import Custody
+from offchain_book.engine.order import BookSide, Order, Terms
+from offchain_book.engine.state import Account
 from scripts.bench_common import Engine, Json, Report, Scale, bytes_per_item, lane_row, lane_table, race, show
 from tests.engine.workload import CANCEL, CONTRACT_MICROS, Fill, LevelBook, Op, Workload
 
 AIMS: Json = {"ratio": 2.7, "bytes_per_order": 200}
 
 
+_ACCOUNT, _TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()
+
+
 def new_order(order_id: int, side: BookSide, price_e4: int, size: int) -> Order:
-    """Return an order as the exchange makes it; `seq` carries the number that fills are compared by."""
-    return Order(
-        str(order_id), "", "a", "a", "T", side, None, price_e4, size, TimeInForce.GTC, False, SelfTrade.TAKER_AT_CROSS,
-        0, 0, None, order_id, 0,
-    )  # fmt: skip
+    """Return an order as the exchange makes it."""
+    return Order(str(order_id), _ACCOUNT, "T", side, price_e4, size, _TERMS)
 
 
 class NaiveEngine(LevelBook):
@@ -34,46 +36,47 @@ class NaiveEngine(LevelBook):
 
 
 class BookEngine:
-    """`Book` under the loop of `exchange._match`, with the index of open orders that a cancel needs."""
+    """`Book` under the loop of `matching.match`, with the index of open orders that a cancel needs."""
 
     name = "book and building the order"
 
     def __init__(self) -> None:
         self.book = Book()
-        self.live: dict[int, Order] = {}
+        self.live: dict[str, Order] = {}
 
     def prepare(self, ops: Sequence[Op]) -> None:
         """Nothing: the order is built in the clock."""
 
-    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[Fill]:
+    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[tuple[str, int, int]]:
         """Build the order, then match and rest it."""
         return self.match(new_order(order_id, side, price_e4, size))
 
-    def match(self, taker: Order) -> list[Fill]:
-        """Match and rest, as `exchange._match` and `_finish` do."""
-        fills: list[Fill] = []
-        book = self.book
-        while taker.remaining_micros and book.crosses(taker.side, taker.price_e4):
-            maker = book.first(taker.side.opposite)
-            assert maker is not None
+    def match(self, taker: Order) -> list[tuple[str, int, int]]:
+        """Match and rest, as `matching.match` and `rest_or_cancel` do."""
+        fills: list[tuple[str, int, int]] = []
+        book, side, limit = self.book, taker.side, taker.price_e4
+        while taker.remaining_micros:
+            maker = book.facing(side, limit)
+            if maker is None:
+                break
             size = min(taker.remaining_micros, maker.remaining_micros)
-            fills.append((maker.seq, maker.price_e4, size))
+            fills.append((maker.order_id, maker.price_e4, size))
             book.reduce(maker, size)
             taker.remaining_micros -= size
             if not maker.remaining_micros:
-                del self.live[maker.seq]
+                del self.live[maker.order_id]
         if taker.remaining_micros:
             book.add(taker)
-            self.live[taker.seq] = taker
+            self.live[taker.order_id] = taker
         return fills
 
     def cancel_at(self, order_id: int, side: BookSide, price_e4: int) -> None:
         """Find the order by its id and take it out."""
-        self.book.remove(self.live.pop(order_id))
+        self.book.remove(self.live.pop(str(order_id)))
 
-    def fills(self, found: Sequence[Fill]) -> Sequence[Fill]:
-        """They are fills already."""
-        return found
+    def fills(self, found: Sequence[tuple[str, int, int]]) -> Sequence[Fill]:
+        """Return the fills with the numbers that they are compared by."""
+        return [(int(order_id), price_e4, size) for order_id, price_e4, size in found]
 
 
 class ReadyBookEngine(BookEngine):
@@ -89,7 +92,7 @@ class ReadyBookEngine(BookEngine):
         """Build the next turn's orders."""
         self._ready = {op[1]: new_order(*op[1:]) for op in ops if op[0] != CANCEL}
 
-    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[Fill]:
+    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[tuple[str, int, int]]:
         """Match and rest."""
         return self.match(self._ready.pop(order_id))
 

@@ -1,12 +1,15 @@
 """One-line makers for the engine's tests: alice and bob are custodial, wendy and walt hold their own keys."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import OUTSIDE, State, collateral_account, token_asset
-from offchain_book.engine.units import CASH
+from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.state import OUTSIDE, VENUE_ACCOUNTS, State, collateral_account, token_asset
+from offchain_book.engine.units import CASH, whole_lots
 
 ALICE, BOB = "alice", "bob"
 WENDY, WALT = "0x" + "aa" * 20, "0x" + "bb" * 20
@@ -15,6 +18,9 @@ TICKER = "RAIN-1"
 FEE_TICKER = "FEE-1"
 DOLLAR = 1_000_000
 CONTRACT = 1_000_000
+
+
+E = TypeVar("E")
 
 
 class Venue:
@@ -88,6 +94,11 @@ def rejected(events: list[Event]) -> Rejected:
     return event
 
 
+def find(events: Sequence[Event], kind: type[E]) -> list[E]:
+    """Return the events of one kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
 def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.CreateMarket:
     """Return a market's creation."""
     number = int.from_bytes(ticker.encode(), "big")
@@ -141,6 +152,60 @@ def assert_books_balance(state: State) -> None:
         if not listed.resolved_on_chain:
             yes, no = (-vault.get(token_asset(ticker, outcome), 0) for outcome in Outcome)
             assert vault.get(CASH, 0) == yes == no == listed.yes_supply_micros
+
+
+def assert_orders_are_listed(state: State) -> None:
+    """Check that every index of open orders, groups and timers says the same."""
+    listed: set[str] = set()
+    for account in state.accounts.values():
+        for order_id, order in account.open_orders.items():
+            assert order.order_id == order_id
+            assert order.in_book
+            assert order.remaining_micros > 0
+            assert order.account is account
+            assert state.orders[order_id] is order
+            listed.add(order_id)
+        for group_id, group in account.groups.items():
+            mine = {name for name, order in account.open_orders.items() if order.terms.group_id == group_id}
+            assert mine == group.orders.keys()
+            assert not (group.triggered and mine)
+            assert group.matched_micros == sum(size for _, size in group.window)
+    assert listed == state.orders.keys()
+    assert not listed & state.finished_order_ids
+    assert sorted(state.expiries) == sorted((o.expires_ms, o.order_id) for o in state.orders.values() if o.expires_ms)
+    timers = [(ms, a.account_id, session) for a in state.accounts.values() for session, ms in a.dead_men.items()]
+    assert list(state.dead_men) == sorted(timers)
+
+
+def assert_holds_are_exact(state: State) -> None:
+    """Check custodial holds against every subset of fills: never more than the position can lose, never less."""
+    for account in state.accounts.values():
+        if account.is_wallet or not (account.open_orders or account.exposures):
+            continue
+        held = 0
+        for ticker in {order.ticker for order in account.open_orders.values()}:
+            orders = [order for order in account.open_orders.values() if order.ticker == ticker]
+            if len(orders) > 7:
+                held += account.exposures[ticker].hold
+                continue
+            yes, no = (whole_lots(account.balance(token_asset(ticker, outcome)).total) for outcome in Outcome)
+            worst = max(_loss(account.netting, subset, yes, no) for subset in _subsets(orders))
+            assert account.exposures[ticker].hold == worst, (account.account_id, ticker)
+            held += worst
+        if account.account_id not in VENUE_ACCOUNTS:
+            assert account.cash.held == held
+
+
+def _subsets(orders: list[Order]) -> list[list[Order]]:
+    return [[order for bit, order in enumerate(orders) if mask >> bit & 1] for mask in range(1 << len(orders))]
+
+
+def _loss(netting: bool, orders: list[Order], yes: int, no: int) -> int:
+    """Return what filling these orders would take from the cash, with every set redeemed that they make."""
+    for order in orders:
+        yes += order.remaining_micros if order.side is BookSide.BID else 0
+        no += order.remaining_micros if order.side is BookSide.ASK else 0
+    return sum(order.hold_micros for order in orders) - (min(yes, no) if netting else 0)
 
 
 def assert_pool_identity(state: State) -> None:

@@ -17,7 +17,6 @@ from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import (
     OUTSIDE,
     SUSPENSE,
-    VENUE_ACCOUNTS,
     Account,
     Balance,
     Market,
@@ -90,10 +89,10 @@ def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, eve
 
 
 def net_position(state: State, account: Account, market: Market, events: list[Event]) -> None:
-    """A custodial account never holds both outcomes: redeem its sets in the ledger, off the chain."""
+    """A netted account never holds both outcomes: redeem its sets in the ledger, off the chain."""
     yes, no = (token_asset(market.ticker, outcome) for outcome in Outcome)
     pairs = min(account.balance(yes).total, account.balance(no).total)
-    if pairs and account.account_id not in VENUE_ACCOUNTS[2:]:
+    if pairs and account.netting and account.account_id != SUSPENSE:
         vault, name = collateral_account(market.ticker), account.account_id
         lines = [(name, yes, -pairs), (name, no, -pairs), (name, CASH, pairs)]
         lines += [(vault, yes, pairs), (vault, no, pairs), (vault, CASH, -pairs)]
@@ -141,9 +140,9 @@ def withdraw(state: State, command: c.Withdraw) -> list[Event]:
 def _check_leaving(account: Account, market: Market | None, command: c.Withdraw) -> list[Event] | None:
     amount = command.amount_micros
     if market is None or command.outcome is None:
-        return _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+        return check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
     balance = account.balance(token_asset(market.ticker, command.outcome))
-    refused = _check_balance(balance, amount, RejectCode.INSUFFICIENT_TOKENS, outcome=command.outcome.name)
+    refused = check_balance(balance, amount, RejectCode.INSUFFICIENT_TOKENS, outcome=command.outcome.name)
     if refused:
         return refused
     need = risk.hold_without(account, market, balance, amount)
@@ -153,7 +152,8 @@ def _check_leaving(account: Account, market: Market | None, command: c.Withdraw)
     return None
 
 
-def _check_balance(balance: Balance, amount: int, code: RejectCode, **more: str) -> list[Event] | None:
+def check_balance(balance: Balance, amount: int, code: RejectCode, **more: str) -> list[Event] | None:
+    """Refuse to let more leave a balance than is available and final."""
     if balance.available < amount:
         return reject(code, have_micros=balance.available, need_micros=amount, held_micros=balance.held, **more)
     if balance.withdrawable < amount:
@@ -265,7 +265,7 @@ def _action_needs(
     if amount <= 0:
         return None, [], reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=amount)
     if action.kind is VaultActionKind.WITHDRAW and action.id == "0":
-        return None, [(CASH, amount)], _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+        return None, [(CASH, amount)], check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
     if action.kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM):
         return _token_needs(state, account, action)
     ticker = state.conditions.get(hex_condition(action.id))
@@ -273,10 +273,10 @@ def _action_needs(
         return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
     market = state.markets[ticker]
     if action.kind is VaultActionKind.SPLIT:
-        return market, [(CASH, amount)], _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+        return market, [(CASH, amount)], check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
     needs = [(asset, amount) for asset in _both(ticker)]
     for (asset, _), outcome in zip(needs, Outcome, strict=True):
-        refused = _check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=outcome.name)
+        refused = check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=outcome.name)
         if refused:
             return market, [], refused
     return market, needs, None
@@ -293,7 +293,7 @@ def _token_needs(
     if action.kind is VaultActionKind.REDEEM and not market.resolved_on_chain:
         return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
     asset = token_asset(*found)
-    refused = _check_balance(
+    refused = check_balance(
         account.balance(asset), action.amount_micros, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name
     )
     return market, [(asset, action.amount_micros)], refused

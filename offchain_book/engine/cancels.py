@@ -10,16 +10,19 @@ def forget(state: State, order: Order) -> None:
     """Drop a finished order from every index of open orders; its id can never be used again."""
     state.finished_order_ids.add(order.order_id)
     if state.orders.pop(order.order_id, None) is not None:
-        del state.accounts[order.account_id].open_orders[order.order_id]
+        account = order.account
+        del account.open_orders[order.order_id]
         if order.expires_ms:
             state.expiries.remove((order.expires_ms, order.order_id))
+        if order.terms.group_id:
+            del account.groups[order.terms.group_id].orders[order.order_id]
 
 
 def release_rest(state: State, order: Order, reason: CancelReason, events: list[Event], *, was_resting: bool) -> None:
     """Give back what the rest of an order holds and report it cancelled."""
     reduced = order.remaining_micros
     order.remaining_micros = 0
-    risk.adjust(state.accounts[order.account_id], state.markets[order.ticker], order, reduced, 0)
+    risk.adjust(order, reduced, 0)
     forget(state, order)
     events.append(
         OrderCancelled(
@@ -34,11 +37,26 @@ def cancel_order(state: State, order: Order, reason: CancelReason, events: list[
     release_rest(state, order, reason, events, was_resting=True)
 
 
-def cancel_all(state: State, account: Account, ticker: str, reason: CancelReason, events: list[Event]) -> None:
-    """Cancel an account's open orders, in all markets or in one."""
-    for order in list(account.open_orders.values()):
-        if not ticker or order.ticker == ticker:
-            cancel_order(state, order, reason, events)
+def cancel_all(
+    state: State,
+    account: Account,
+    ticker: str,
+    reason: CancelReason,
+    events: list[Event],
+    *,
+    group_id: str = "",
+    session_id: str = "",
+    limit: int = 0,
+) -> None:
+    """Cancel an account's open orders, oldest first: all, or those of a market, a group or a session; at most `limit`."""
+    orders = account.groups[group_id].orders if group_id else account.open_orders
+    chosen = [
+        order
+        for order in orders.values()
+        if (not ticker or order.ticker == ticker) and (not session_id or order.terms.session_id == session_id)
+    ]
+    for order in chosen[: limit or len(chosen)]:
+        cancel_order(state, order, reason, events)
 
 
 def close_market(state: State, market: Market, events: list[Event]) -> None:

@@ -106,6 +106,8 @@ class PlaceOrder:
     """Place an order. `outcome` is the wallet order's token; None for custodial orders.
 
     `price_e4` is the YES price. `budget_micros` > 0 makes it an order by amount: it spends at most that (whole lots).
+    `max_cost_micros` > 0 bounds what an IOC or FOK order may spend, fees apart. `reduce_only` caps the order at the
+    position that it closes. `session_id` names the connection whose end cancels the order.
     """
 
     order_id: str
@@ -122,6 +124,11 @@ class PlaceOrder:
     expires_ms: int = 0
     budget_micros: int = 0
     signed: SignedOrder | None = None
+    reduce_only: bool = False
+    max_cost_micros: int = 0
+    cancel_on_pause: bool = False
+    group_id: str = ""
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +141,153 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelOrders:
-    """Take every open order of an account out, or those of one market."""
+    """Take every open order of an account out, or those of one market, one group, one session; oldest first.
+
+    `limit` bounds how many go (0: all of them).
+    """
 
     account_id: str
     ticker: str = ""
+    limit: int = 0
+    group_id: str = ""
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecreaseOrder:
+    """Shrink an open order; it keeps its place. Exactly one of both sizes; nothing left means a cancel."""
+
+    account_id: str
+    order_id: str
+    reduce_by_micros: int | None = None
+    reduce_to_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AmendOrder:
+    """Change an open order. Absent values stay; `size_micros` is the total: what is filled plus the wanted rest.
+
+    A new price or a larger rest costs the place in the queue and matches like a new arrival. `expires_ms` 0 removes the
+    expiry. All values are absolute, so a repeated command changes nothing more.
+    """
+
+    account_id: str
+    order_id: str
+    price_e4: int | None = None
+    size_micros: int | None = None
+    expires_ms: int | None = None
+    client_order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrderGroup:
+    """Create an order group: at most `limit_micros` contracts of it may match in any 15 seconds of venue time."""
+
+    account_id: str
+    group_id: str
+    limit_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOrderGroupLimit:
+    """Change a group's limit; triggers the group when what has matched reaches it already."""
+
+    account_id: str
+    group_id: str
+    limit_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerOrderGroup:
+    """Cancel a group's orders and refuse new ones until it is reset."""
+
+    account_id: str
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOrderGroup:
+    """Start a group's count again; it takes orders from now on."""
+
+    account_id: str
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOrderGroup:
+    """Cancel a group's orders and forget it."""
+
+    account_id: str
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmDeadMan:
+    """Cancel a session's orders at `deadline_ms` (with no session: all of the account) unless armed again before."""
+
+    account_id: str
+    deadline_ms: int
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisarmDeadMan:
+    """Stop a dead-man timer."""
+
+    account_id: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """A connection with cancel-on-disconnect has ended: its orders and its timer go."""
+
+    account_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSubaccount:
+    """Open a numbered part of a custodial account; `number` 0 takes the next one."""
+
+    account_id: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCash:
+    """Move cash between an account's own parts (0 is the account itself). Takes effect once per `transfer_id`."""
+
+    account_id: str
+    transfer_id: str
+    from_subaccount: int
+    to_subaccount: int
+    amount_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetNetting:
+    """Choose whether a custodial account (or subaccount) nets YES against NO, or may hold both side by side."""
+
+    account_id: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPositionLimit:
+    """Bound an account's position in a market (`ticker` empty: in each market), open orders included; None lifts it."""
+
+    account_id: str
+    limit_micros: int | None
+    ticker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetExposureCap:
+    """Bound the sum of an account's worst-case positions over all markets; None lifts it."""
+
+    account_id: str
+    cap_micros: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +457,21 @@ Command = (
     | PlaceOrder
     | CancelOrder
     | CancelOrders
+    | DecreaseOrder
+    | AmendOrder
+    | CreateOrderGroup
+    | SetOrderGroupLimit
+    | TriggerOrderGroup
+    | ResetOrderGroup
+    | DeleteOrderGroup
+    | ArmDeadMan
+    | DisarmDeadMan
+    | EndSession
+    | OpenSubaccount
+    | TransferCash
+    | SetNetting
+    | SetPositionLimit
+    | SetExposureCap
     | CreditDeposit
     | CutBatch
     | ObserveBatch

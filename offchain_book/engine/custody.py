@@ -35,27 +35,25 @@ from offchain_book.engine.operations import (
 )
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import GUARANTEE, Account, Batch, Market, OpenOperation, State
+from offchain_book.engine.state import GUARANTEE, Batch, Market, OpenOperation, State
 from offchain_book.engine.units import complement_e4, cost_micros
 
 NO_DEADLINE_S = 2**40 - 1
 """`notAfter` of the pool's own operations: nothing of a wallet's is at stake, so they may land late (ADR 0006)."""
 
 
-@dataclass(slots=True)
 class Side:
-    """One side of a match while it is being worked out."""
+    """One side of a match while it is being worked out. `buys` is the outcome that this side of the book buys."""
 
-    order: Order
-    account: Account
-    close_micros: int
-    open_micros: int
-    fee_micros: int = 0
+    __slots__ = ("account", "buys", "close_micros", "fee_micros", "open_micros", "order")
 
-    @property
-    def buys(self) -> Outcome:
-        """The outcome that this side of the book buys."""
-        return Outcome.YES if self.order.side is BookSide.BID else Outcome.NO
+    def __init__(self, order: Order, close_micros: int, open_micros: int) -> None:
+        self.order = order
+        self.account = order.account
+        self.buys = Outcome.YES if order.side is BookSide.BID else Outcome.NO
+        self.close_micros = close_micros
+        self.open_micros = open_micros
+        self.fee_micros = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,16 @@ def _custodial_delta(side: Side) -> tuple[int, int]:
     return gains if side.buys is Outcome.YES else (gains[1], gains[0])
 
 
-def track_custodial(market: Market, side: Side) -> None:
-    """Count a custodial side of a match that stays off the chain: position and u move together."""
-    if not side.account.is_wallet:
-        yes, no = _custodial_delta(side)
-        market.custodial_yes_micros += yes
-        market.custodial_no_micros += no
+def track_custodial(market: Market, first: Side, second: Side, size_micros: int) -> None:
+    """Count a match between custodial accounts, which stays off the chain: positions and u move together."""
+    for side in (first, second):
+        if side.buys is Outcome.YES:
+            market.custodial_yes_micros += side.open_micros
+            market.custodial_no_micros -= side.close_micros
+        else:
+            market.custodial_no_micros += side.open_micros
+            market.custodial_yes_micros -= side.close_micros
+    market.unsplit_micros += size_micros - first.close_micros - second.close_micros
 
 
 def _move_pool(state: State, market: Market, side: Side, leg: Leg, size_micros: int, price_e4: int) -> None:
@@ -252,7 +254,7 @@ def _fill_leg(side: Side, leg: Leg) -> FillLeg:
         outcome=leg.outcome,
         side=leg.side,
         fee_micros=side.fee_micros if wallet else 0,
-        signed=order.signed,
+        signed=order.terms.signed,
         closes_order=order.remaining_micros == 0,
     )
 

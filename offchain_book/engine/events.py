@@ -3,6 +3,7 @@
 Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it.
 """
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from offchain_book.engine.operations import MatchKind, Operation, Outcome
@@ -65,11 +66,12 @@ class MarketStatusChanged(NamedTuple):
 
 
 class OrderAccepted(NamedTuple):
-    """An order passed every check; its holds are in place."""
+    """An order passed every check; its holds are in place. Reduce-only may have capped `size_micros`."""
 
     order_id: str
     account_id: str
     ticker: str
+    size_micros: int
 
 
 class OrderRested(NamedTuple):
@@ -93,6 +95,126 @@ class OrderCancelled(NamedTuple):
     reduced_micros: int
     reason: CancelReason
     was_resting: bool
+
+
+class OrderDecreased(NamedTuple):
+    """An order shrank in place by `reduced_micros`; `remaining_micros` still rest where they rested."""
+
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    price_e4: int
+    reduced_micros: int
+    remaining_micros: int
+
+
+class OrderAmended(NamedTuple):
+    """An order was changed. Without `kept_place` all that rested has left the book, and what follows says what became of it.
+
+    `rested_micros` at `old_price_e4` is what rested before; `remaining_micros` at `price_e4` is what is wanted now.
+    """
+
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    old_price_e4: int
+    rested_micros: int
+    price_e4: int
+    remaining_micros: int
+    size_micros: int
+    expires_ms: int
+    client_order_id: str
+    kept_place: bool
+
+
+class GroupChange(StrEnum):
+    """What happened to an order group."""
+
+    CREATED = "created"
+    LIMIT_UPDATED = "limit_updated"
+    TRIGGERED = "triggered"
+    RESET = "reset"
+    DELETED = "deleted"
+
+
+class OrderGroupChanged(NamedTuple):
+    """An order group was created, changed, triggered, reset or deleted."""
+
+    group_id: str
+    account_id: str
+    change: GroupChange
+    limit_micros: int
+
+
+class DeadManArmed(NamedTuple):
+    """A dead-man timer runs."""
+
+    account_id: str
+    session_id: str
+    deadline_ms: int
+
+
+class DeadManDisarmed(NamedTuple):
+    """A dead-man timer was stopped."""
+
+    account_id: str
+    session_id: str
+
+
+class DeadManFired(NamedTuple):
+    """A dead-man timer ran out; what it guarded is cancelled."""
+
+    account_id: str
+    session_id: str
+
+
+class SessionEnded(NamedTuple):
+    """A connection's orders are gone."""
+
+    account_id: str
+    session_id: str
+
+
+class SubaccountOpened(NamedTuple):
+    """A part of a custodial account exists; its own account id is `subaccount_id`."""
+
+    account_id: str
+    number: int
+    subaccount_id: str
+
+
+class CashTransferred(NamedTuple):
+    """Cash moved between two parts of one account."""
+
+    account_id: str
+    transfer_id: str
+    from_subaccount: int
+    to_subaccount: int
+    amount_micros: int
+
+
+class NettingSet(NamedTuple):
+    """An account nets YES against NO, or not."""
+
+    account_id: str
+    enabled: bool
+
+
+class PositionLimitSet(NamedTuple):
+    """An account's bound in one market (or, with an empty ticker, in each) changed; None means no bound."""
+
+    account_id: str
+    ticker: str
+    limit_micros: int | None
+
+
+class ExposureCapSet(NamedTuple):
+    """An account's bound over all markets changed; None means no bound."""
+
+    account_id: str
+    cap_micros: int | None
 
 
 class FillSide(NamedTuple):
@@ -278,6 +400,18 @@ Event = (
     | OrderAccepted
     | OrderRested
     | OrderCancelled
+    | OrderDecreased
+    | OrderAmended
+    | OrderGroupChanged
+    | DeadManArmed
+    | DeadManDisarmed
+    | DeadManFired
+    | SessionEnded
+    | SubaccountOpened
+    | CashTransferred
+    | NettingSet
+    | PositionLimitSet
+    | ExposureCapSet
     | Matched
     | Posted
     | OperationQueued

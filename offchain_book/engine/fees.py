@@ -35,5 +35,5 @@ def reserve_micros(order: Order, rate_e4: int, price_e4: int, size_micros: int, 
 
 def budget_reserve_micros(order: Order, rate_e4: int) -> int:
     """Return the most that spending the rest of a budget may cost in fees: a dollar pays most at the best price."""
-    exact = rate_e4 * order.budget_micros * PRICE_SCALE * (PRICE_SCALE - order.fee_price_e4)
+    exact = rate_e4 * max(0, order.budget_micros) * PRICE_SCALE * (PRICE_SCALE - order.terms.fee_price_e4)
     return max(0, rounded_up(order.fee_numerator + exact) - order.fee_charged_micros)

@@ -21,20 +21,23 @@ def check(condition: bool, what: str) -> None:
 
 def post(state: State, reference: str, lines: Sequence[Line], events: list[Event]) -> tuple[Line, ...]:
     """Move money and tokens. Returns the lines that changed something."""
-    moved = tuple(line for line in lines if line[2])
+    moved = tuple([line for line in lines if line[2]])
+    if not moved:
+        return moved
     sums: dict[str, int] = {}
+    account, last_id = None, ""
     for account_id, asset, amount in moved:
         sums[asset] = sums.get(asset, 0) + amount
-        account = state.accounts.get(account_id)
-        if account is None:
+        if account_id != last_id:  # lines of one account stand together
+            account, last_id = state.accounts.get(account_id), account_id
+        if account is not None:
+            account.balance(asset).total += amount
+        else:
             balances = state.contra.setdefault(account_id, {})
             balances[asset] = balances.get(asset, 0) + amount
-        else:
-            account.balance(asset).total += amount
-    for asset, total in sums.items():
-        check(total == 0, f"posting {reference} does not balance: {asset} {total}")
-    if moved:
-        events.append(Posted(reference, moved))
+    if any(sums.values()):
+        raise InvariantBroken(f"posting {reference} does not balance: {sums}")
+    events.append(Posted(reference, moved))
     return moved
 
 

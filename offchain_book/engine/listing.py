@@ -28,6 +28,8 @@ def open_account(state: State, command: c.OpenAccount) -> list[Event]:
     """Open an account."""
     if command.account_id in state.accounts:
         return reject(RejectCode.ACCOUNT_EXISTS, account_id=command.account_id)
+    if "/" in command.account_id:
+        return reject(RejectCode.INVALID_ACCOUNT_ID, account_id=command.account_id)
     state.accounts[command.account_id] = Account(command.account_id, command.custody, command.name)
     return [AccountOpened(command.account_id)]
 
@@ -139,6 +141,7 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
     state.tokens[command.yes_token_id] = (command.ticker, Outcome.YES)
     state.tokens[command.no_token_id] = (command.ticker, Outcome.NO)
     state.closings.add((command.close_ms, command.ticker))
+    state.wake_at(command.close_ms)
     return [MarketCreated(command.ticker)]
 
 
@@ -149,6 +152,8 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
         return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
     if account.is_wallet:
         return reject(RejectCode.CUSTODY_MISMATCH, account_id=command.account_id, custody=account.custody)
+    if account.parent:
+        return reject(RejectCode.INVALID_SUBACCOUNT, account_id=account.parent, number=account.number, highest=0)
     if account.wallet not in ("", command.wallet):
         return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
     wallet = state.accounts.get(command.wallet)
@@ -158,7 +163,5 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
         return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
     account.wallet = command.wallet
     wallet.owner = account.owner
-    for order in wallet.open_orders.values():
-        order.owner = account.owner
     account.deliver_to = command.wallet if command.deliver else ""
     return [AccountLinked(command.account_id, command.wallet, command.deliver)]

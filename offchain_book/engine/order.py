@@ -1,9 +1,15 @@
 """Orders as they live in a book: mutable, owned by the engine alone."""
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from offchain_book.engine.operations import Outcome, SignedOrder
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
+
+if TYPE_CHECKING:
+    from offchain_book.engine.state import Account
 
 
 class BookSide(IntEnum):
@@ -54,86 +60,87 @@ class CancelReason(StrEnum):
     UNFUNDED = "unfunded"
     WALLET_EXITING = "wallet_exiting"
     AMOUNT_SPENT = "amount_spent"
+    MAX_COST = "max_cost"
+    GROUP_TRIGGERED = "group_triggered"
+    GROUP_DELETED = "group_deleted"
+    DEAD_MAN = "dead_man"
+    SESSION_ENDED = "session_ended"
     WATERMARK = "watermark"
 
 
-class Order:
-    """One order. `outcome` is None for custodial orders, which are netted, and the token for wallet orders.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order asks for and never changes. Most orders share one (`shared_terms`), so it costs them a reference."""
 
-    `previous`, `next` and `in_book` belong to `book.py`.
+    outcome: Outcome | None = None
+    """None for custodial orders, which are netted; the token of a wallet's order."""
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    cancel_on_pause: bool = False
+    by_amount: bool = False
+    """The budget is what the order is for: spending it fills the order. Otherwise it is a maximum cost."""
+    self_trade: SelfTrade = SelfTrade.TAKER_AT_CROSS
+    group_id: str = ""
+    session_id: str = ""
+    signed: SignedOrder | None = None
+    fee_price_e4: int = 0
+    """With a budget: the best own price when the order arrived, where a dollar would pay the highest fee."""
+
+
+shared_terms = lru_cache(maxsize=4_096)(Terms)
+"""Make terms, or find equal ones. Not for signed orders, whose terms are their own."""
+
+
+class Order:
+    """One order while it is open. What it was before that and became after is in the projections.
+
+    `previous`, `next` and `in_book` belong to `book.py`. Slots are few on purpose: a venue holds millions of these.
     """
 
     __slots__ = (
-        "account_id",
+        "account",
         "budget_micros",
-        "client_order_id",
-        "created_ms",
         "expires_ms",
         "fee_charged_micros",
         "fee_numerator",
-        "fee_price_e4",
         "filled_micros",
         "hold_micros",
         "in_book",
         "next",
         "order_id",
-        "outcome",
-        "owner",
-        "post_only",
         "previous",
         "price_e4",
         "remaining_micros",
-        "self_trade",
-        "seq",
         "side",
-        "signed",
-        "size_micros",
+        "terms",
         "ticker",
-        "time_in_force",
     )
 
     def __init__(
         self,
         order_id: str,
-        client_order_id: str,
-        account_id: str,
-        owner: str,
+        account: "Account",
         ticker: str,
         side: BookSide,
-        outcome: Outcome | None,
         price_e4: int,
         size_micros: int,
-        time_in_force: TimeInForce,
-        post_only: bool,
-        self_trade: SelfTrade,
-        expires_ms: int,
-        budget_micros: int,
-        signed: SignedOrder | None,
-        seq: int,
-        created_ms: int,
+        terms: Terms,
+        expires_ms: int = 0,
+        budget_micros: int = 0,
     ) -> None:
         self.order_id = order_id
-        self.client_order_id = client_order_id
-        self.account_id = account_id
-        self.owner = owner
+        self.account = account
         self.ticker = ticker
         self.side = side
-        self.outcome = outcome
         self.price_e4 = price_e4
-        self.size_micros = size_micros
         self.remaining_micros = size_micros
-        self.filled_micros = 0
-        self.time_in_force = time_in_force
-        self.post_only = post_only
-        self.self_trade = self_trade
+        self.terms = terms
         self.expires_ms = expires_ms
         self.budget_micros = budget_micros
-        self.signed = signed
-        self.seq = seq
-        self.created_ms = created_ms
+        """What may still be spent; 0 is no bound, below zero is nothing."""
+        self.filled_micros = 0
         self.fee_numerator = 0
-        self.fee_price_e4 = 0
-        """For an order by amount: the best own price when it arrived, where a dollar would pay the highest fee."""
         self.fee_charged_micros = 0
         self.hold_micros = 0
         self.previous: Order | None = None
@@ -141,9 +148,29 @@ class Order:
         self.in_book = False
 
     @property
+    def account_id(self) -> str:
+        """Whose order it is."""
+        return self.account.account_id
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The token of a wallet's order; None for custodial orders."""
+        return self.terms.outcome
+
+    @property
+    def signed(self) -> SignedOrder | None:
+        """What a wallet signed."""
+        return self.terms.signed
+
+    @property
+    def size_micros(self) -> int:
+        """What was filled and what is still wanted."""
+        return self.filled_micros + self.remaining_micros
+
+    @property
     def opens(self) -> bool:
         """Whether a wallet order buys its token (it gives cash) rather than sells it."""
-        return (self.outcome is Outcome.YES) is (self.side is BookSide.BID)
+        return (self.terms.outcome is Outcome.YES) is (self.side is BookSide.BID)
 
     @property
     def own_price_e4(self) -> int:

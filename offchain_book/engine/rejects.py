@@ -13,6 +13,8 @@ class RejectCode(IntEnum):
     ACCOUNT_EXISTS = 101  # account_id
     UNKNOWN_KEY = 102  # key_id
     KEY_EXISTS = 103  # key_id
+    INVALID_ACCOUNT_ID = 104  # account_id
+    INVALID_SUBACCOUNT = 105  # account_id, number, highest
     UNKNOWN_MARKET = 110  # ticker
     MARKET_EXISTS = 111  # ticker
     MARKET_INACTIVE = 112  # ticker, status
@@ -23,6 +25,9 @@ class RejectCode(IntEnum):
     ORDER_NOT_OPEN = 121  # order_id, status
     DUPLICATE_ORDER_ID = 122  # order_id
     DUPLICATE_CLIENT_ORDER_ID = 123  # client_order_id, order_id
+    INVALID_DECREASE = 124  # order_id, remaining_micros
+    SIZE_BELOW_FILLED = 125  # size_micros, filled_micros
+    SIGNED_ORDER_FIXED = 126  # order_id
     PRICE_OUT_OF_RANGE = 130  # price_e4, lowest_e4, highest_e4
     PRICE_OFF_TICK = 131  # price_e4, below_e4, above_e4
     SIZE_NOT_POSITIVE = 132  # size_micros
@@ -31,6 +36,8 @@ class RejectCode(IntEnum):
     EXPIRY_IN_PAST = 135  # expires_ms, now_ms
     POST_ONLY_CROSS = 136  # price_e4, best_e4
     FILL_OR_KILL_UNFILLED = 137  # size_micros, fillable_micros
+    OPTION_CONFLICT = 138  # option, needs
+    NOTHING_TO_REDUCE = 139  # ticker
     INSUFFICIENT_CASH = 140  # have_micros, need_micros, held_micros
     INSUFFICIENT_TOKENS = 141  # have_micros, need_micros, held_micros, outcome
     TOO_MANY_OPEN_ORDERS = 142  # limit
@@ -38,6 +45,8 @@ class RejectCode(IntEnum):
     CUSTODY_MISMATCH = 144  # account_id, custody
     NOTHING_AVAILABLE_YET = 145  # have_micros, need_micros, pending_micros
     AMOUNT_NOT_POSITIVE = 146  # amount_micros
+    POSITION_LIMIT = 147  # ticker, limit_micros, worst_micros
+    EXPOSURE_CAP = 148  # limit_micros, worst_micros
     CHAIN_HALTED = 150  # last_final_ms
     GUARANTEE_EXHAUSTED = 151  # have_micros, need_micros
     WALLET_EXITING = 152  # exit_at_s
@@ -55,3 +64,11 @@ class RejectCode(IntEnum):
     ALREADY_RESOLVED = 170  # ticker
     INVALID_PAYOUT = 171  # payout_micros
     ALREADY_LINKED = 172  # account_id, wallet
+    UNKNOWN_ORDER_GROUP = 180  # group_id
+    ORDER_GROUP_EXISTS = 181  # group_id
+    ORDER_GROUP_TRIGGERED = 182  # group_id
+    INVALID_GROUP_LIMIT = 183  # limit_micros, highest_micros
+    TOO_MANY_ORDER_GROUPS = 184  # limit
+    UNKNOWN_TIMER = 185  # account_id, session_id
+    TOO_MANY_TIMERS = 186  # limit
+    INVALID_LIMIT = 187  # limit

@@ -9,33 +9,50 @@ the account is not short, by `price - 1` while it holds NO (the set is redeemed)
 worst subset is all bids or all asks, never a mixture:
 
     hold = max(0, bid costs - min(NO held, bid size), ask costs - min(YES held, ask size))
+
+With netting switched off nothing is redeemed: every bid buys YES, every ask buys NO, and the hold is the sum of all costs.
 """
 
 from offchain_book.engine import fees
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset
-from offchain_book.engine.units import complement_e4, cost_micros, whole_lots
+from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
+
+
+def _tradable(account: Account, ticker: str, outcome: Outcome) -> int:
+    balance = account.balances.get(token_asset(ticker, outcome))
+    return whole_lots(balance.total) if balance is not None else 0
 
 
 def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
-    yes = whole_lots(account.balance(token_asset(ticker, Outcome.YES)).total)
-    no = whole_lots(account.balance(token_asset(ticker, Outcome.NO)).total)
-    bids = exposure.bid_cost - min(no, exposure.bid_size)
-    asks = exposure.ask_cost - min(yes, exposure.ask_size)
+    bids, asks = exposure.bid_cost, exposure.ask_cost
+    if not account.netting:
+        return bids + asks
+    yes, no = exposure.yes, exposure.no
+    if yes is None or no is None:
+        yes = exposure.yes = account.balance(token_asset(ticker, Outcome.YES))
+        no = exposure.no = account.balance(token_asset(ticker, Outcome.NO))
+    if no.total:
+        bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
+    if yes.total:
+        asks -= min(yes.total - yes.total % LOT_MICROS, exposure.ask_size)
     return max(0, bids, asks)
 
 
-def _order_hold(order: Order, rate_e4: int, round_up: bool) -> int:
-    if order.budget_micros:
-        return order.budget_micros + fees.budget_reserve_micros(order, rate_e4) if rate_e4 else order.budget_micros
-    cost = order.open_cost_micros
-    if not rate_e4:
+def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_up: bool) -> int:
+    """Return what `size_micros` more of an order may cost at a price, fees included."""
+    own = price_e4 if order.side is BookSide.BID else PRICE_SCALE - price_e4
+    cost = size_micros * own // PRICE_SCALE
+    if rate_e4 and size_micros:
+        cost += fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
+    if not order.budget_micros:
         return cost
-    return cost + fees.reserve_micros(order, rate_e4, order.price_e4, order.remaining_micros, round_up)
+    spent = max(0, order.budget_micros) + (fees.budget_reserve_micros(order, rate_e4) if rate_e4 else 0)
+    return min(cost, spent)
 
 
-def _add_to_exposure(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
+def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
     if side is BookSide.BID:
         exposure.bid_cost += cost
         exposure.bid_size += size
@@ -47,45 +64,65 @@ def _add_to_exposure(exposure: Exposure, side: BookSide, cost: int, size: int) -
 def refresh(account: Account, market: Market) -> None:
     """Recompute a custodial account's hold in a market after its position or orders changed."""
     exposure = account.exposures.get(market.ticker)
-    if exposure is None:
-        return
-    hold = _exposure_hold(account, market.ticker, exposure)
-    account.cash.held += hold - exposure.hold
-    exposure.hold = hold
+    if exposure is not None:
+        _refresh(account, market.ticker, exposure)
 
 
-def hold_custodial(account: Account, market: Market, order: Order, rate_e4: int) -> int:
+def _refresh(account: Account, ticker: str, exposure: Exposure) -> None:
+    hold = _exposure_hold(account, ticker, exposure)
+    if hold != exposure.hold:
+        account.cash.held += hold - exposure.hold
+        exposure.hold = hold
+
+
+def hold_custodial(order: Order, rate_e4: int) -> int:
     """Hold what a new custodial order needs. Returns 0, or the missing amount's need when cash is too short."""
-    exposure = account.exposures.get(market.ticker)
+    account = order.account
+    exposure = account.exposures.get(order.ticker)
     if exposure is None:
-        exposure = account.exposures[market.ticker] = Exposure()
-    order.hold_micros = _order_hold(order, rate_e4, round_up=False)
-    _add_to_exposure(exposure, order.side, order.hold_micros, order.remaining_micros)
-    need = _exposure_hold(account, market.ticker, exposure) - exposure.hold
+        exposure = account.exposures[order.ticker] = Exposure()
+    hold = _hold_at(order, order.price_e4, order.remaining_micros, rate_e4, round_up=False)
+    need = _take(order, exposure, hold, order.remaining_micros)
+    if need and not (exposure.bid_size or exposure.ask_size):
+        del account.exposures[order.ticker]
+    return need
+
+
+def hold_again(order: Order, price_e4: int, size_micros: int, rate_e4: int) -> int:
+    """Hold what a resting custodial order needs at another price or size. Returns 0, or the need when cash is too short."""
+    hold = _hold_at(order, price_e4, size_micros, rate_e4, round_up=False)
+    exposure = order.account.exposures[order.ticker]
+    return _take(order, exposure, hold - order.hold_micros, size_micros - order.remaining_micros)
+
+
+def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> int:
+    account = order.account
+    _add(exposure, order.side, more_cost, more_size)
+    need = _exposure_hold(account, order.ticker, exposure) - exposure.hold
     if need > account.cash.available:
-        _add_to_exposure(exposure, order.side, -order.hold_micros, -order.remaining_micros)
-        if not (exposure.bid_size or exposure.ask_size):
-            del account.exposures[market.ticker]
+        _add(exposure, order.side, -more_cost, -more_size)
         return need
     account.cash.held += need
     exposure.hold += need
+    order.hold_micros += more_cost
     return 0
 
 
-def hold_wallet_cash(account: Account, order: Order, rate_e4: int) -> int:
+def hold_wallet_cash(order: Order, rate_e4: int) -> int:
     """Hold the cash of a wallet's buy. Returns 0, or the need when cash is too short."""
-    need = _order_hold(order, rate_e4, round_up=True)
-    if need > account.cash.available:
+    cash = order.account.cash
+    need = _hold_at(order, order.price_e4, order.remaining_micros, rate_e4, round_up=True)
+    if need > cash.available:
         return need
     order.hold_micros = need
-    account.cash.held += need
+    cash.held += need
     return 0
 
 
-def hold_wallet_tokens(account: Account, order: Order) -> int:
+def hold_wallet_tokens(order: Order) -> int:
     """Hold the tokens of a wallet's sale. Returns 0, or the need when there are too few."""
     assert order.outcome is not None
-    balance = account.balance(token_asset(order.ticker, order.outcome))
+    balance = order.account.balance(token_asset(order.ticker, order.outcome))
     need = order.remaining_micros
     if need > balance.available:
         return need
@@ -94,31 +131,54 @@ def hold_wallet_tokens(account: Account, order: Order) -> int:
     return 0
 
 
-def adjust(account: Account, market: Market, order: Order, size_before: int, rate_e4: int) -> None:
+def adjust(order: Order, size_before: int, rate_e4: int) -> None:
     """Bring an order's hold in line with its remaining size, after a fill, a cancel or the move into the book."""
-    if not account.is_wallet:
-        exposure = account.exposures[market.ticker]
-        cost = _order_hold(order, rate_e4, round_up=False) if order.remaining_micros else 0
-        _add_to_exposure(exposure, order.side, cost - order.hold_micros, order.remaining_micros - size_before)
-        order.hold_micros = cost
-        refresh(account, market)
+    account, size = order.account, order.remaining_micros
+    if account.is_wallet:
+        _adjust_wallet(order, rate_e4)
         return
+    hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=False) if size else 0
+    exposure = account.exposures[order.ticker]
+    _add(exposure, order.side, hold - order.hold_micros, size - size_before)
+    order.hold_micros = hold
+    _refresh(account, order.ticker, exposure)
+
+
+def _adjust_wallet(order: Order, rate_e4: int) -> None:
+    size, balance = order.remaining_micros, order.account.cash
     if order.opens:
-        hold = _order_hold(order, rate_e4, round_up=True) if order.remaining_micros else 0
-        account.cash.held += hold - order.hold_micros
+        hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=True) if size else 0
     else:
-        hold = order.remaining_micros
         assert order.outcome is not None
-        account.balance(token_asset(order.ticker, order.outcome)).held += hold - order.hold_micros
+        hold, balance = size, order.account.balance(token_asset(order.ticker, order.outcome))
+    balance.held += hold - order.hold_micros
     order.hold_micros = hold
 
 
-def closing_micros(account: Account, order: Order, size_micros: int) -> int:
+def closing_micros(order: Order, size_micros: int) -> int:
     """Return how much of a fill sells tokens that the account has, instead of buying the order's own side."""
-    if order.outcome is not None:
+    account = order.account
+    if account.is_wallet:
         return 0 if order.opens else size_micros
+    if not account.netting:
+        return 0
     opposite = Outcome.NO if order.side is BookSide.BID else Outcome.YES
-    return min(size_micros, whole_lots(account.balance(token_asset(order.ticker, opposite)).total))
+    return min(size_micros, _tradable(account, order.ticker, opposite))
+
+
+def reducible_micros(account: Account, market: Market, side: BookSide) -> int:
+    """Return how much a custodial order on a side could close before it would open anything."""
+    if not account.netting:
+        return 0
+    return _tradable(account, market.ticker, Outcome.NO if side is BookSide.BID else Outcome.YES)
+
+
+def hold_if_netting(account: Account, enabled: bool) -> int:
+    """Return how much more the account's open orders would hold with netting switched so; nothing changes."""
+    kept, account.netting = account.netting, enabled
+    more = sum(_exposure_hold(account, ticker, item) - item.hold for ticker, item in account.exposures.items())
+    account.netting = kept
+    return more
 
 
 def hold_without(account: Account, market: Market, balance: Balance, amount_micros: int) -> int:

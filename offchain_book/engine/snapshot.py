@@ -8,9 +8,9 @@ from typing import Any
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.order import BookSide, Order
-from offchain_book.engine.state import Account, Balance, Exposure, State
+from offchain_book.engine.state import Account, Balance, Exposure, OrderGroup, State
 
-_LINKS = frozenset({"previous", "next", "in_book"})
+_LINKS = frozenset({"account", "previous", "next", "in_book"})
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -35,11 +35,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Book):
         return [[order.order_id for order in value.orders(side)] for side in BookSide]
     if isinstance(value, Order):
-        return {name: _plain(getattr(value, name)) for name in Order.__slots__ if name not in _LINKS}
+        plain = {name: _plain(getattr(value, name)) for name in Order.__slots__ if name not in _LINKS}
+        return plain | {"account": value.account_id}
+    if isinstance(value, OrderGroup):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)} | {"orders": list(value.orders)}
     if isinstance(value, Account):
         return _account(value)
     if isinstance(value, Balance | Exposure):
-        return {name: getattr(value, name) for name in type(value).__slots__}
+        return {name: getattr(value, name) for name in type(value).__slots__ if name not in ("yes", "no")}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):

@@ -3,8 +3,10 @@
 Gateways and the bridge read it freely (one thread, between commands) and never write.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from sortedcontainers import SortedList
 
@@ -25,14 +27,21 @@ OUTSIDE = "chain:outside"
 VENUE_ACCOUNTS = (EQUITY, GUARANTEE, SUSPENSE)
 
 
+@lru_cache(maxsize=65_536)
 def token_asset(ticker: str, outcome: Outcome) -> str:
     """Return the ledger's name of an outcome token."""
     return f"{ticker}:{outcome.name}"
 
 
+@lru_cache(maxsize=65_536)
 def collateral_account(ticker: str) -> str:
     """Return the account that holds a market's collateral and has issued its tokens."""
     return f"market:{ticker}"
+
+
+def subaccount_id(account_id: str, number: int) -> str:
+    """Return the account id of a numbered part of an account; 0 is the account itself."""
+    return f"{account_id}/{number}" if number else account_id
 
 
 class Balance:
@@ -72,9 +81,12 @@ class Balance:
 
 
 class Exposure:
-    """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`)."""
+    """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`).
 
-    __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold")
+    `yes` and `no` are shortcuts to the account's balances, made when they are needed and never stored.
+    """
+
+    __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold", "no", "yes")
 
     def __init__(self) -> None:
         self.bid_cost = 0
@@ -82,10 +94,30 @@ class Exposure:
         self.ask_cost = 0
         self.ask_size = 0
         self.hold = 0
+        self.yes: Balance | None = None
+        self.no: Balance | None = None
+
+
+@dataclass(slots=True)
+class OrderGroup:
+    """Orders of one account that share a limit on what may match in a rolling window (see `groups.py`)."""
+
+    group_id: str
+    limit_micros: int
+    triggered: bool = False
+    matched_micros: int = 0
+    """The sum of `window`."""
+    window: deque[tuple[int, int]] = field(default_factory=deque)
+    """(venue time, millionths matched), oldest first."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    """Those that rest."""
 
 
 class Account:
-    """An account of either custody. `owner` is the beneficial owner: linked accounts share it."""
+    """An account of either custody. `owner` is the beneficial owner: linked accounts and subaccounts share it.
+
+    A subaccount is an account of its own with a `parent`; its id is the parent's with a slash and its number.
+    """
 
     __slots__ = (
         "account_id",
@@ -94,20 +126,31 @@ class Account:
         "cash",
         "client_order_ids",
         "custody",
+        "dead_men",
         "deliver_free",
         "deliver_to",
         "exit_at_s",
+        "exposure_cap_micros",
         "exposures",
+        "groups",
+        "is_wallet",
         "min_nonce",
         "name",
+        "netting",
+        "number",
         "open_orders",
         "owner",
+        "parent",
+        "position_limits",
+        "subaccounts",
         "wallet",
     )
 
     def __init__(self, account_id: str, custody: Custody, name: str) -> None:
         self.account_id = account_id
         self.custody = custody
+        self.is_wallet = custody is Custody.WALLET
+        """Whether this account trades from an on-chain vault balance."""
         self.name = name
         self.owner = account_id
         self.wallet = account_id if custody is Custody.WALLET else ""
@@ -123,6 +166,17 @@ class Account:
         self.exposures: dict[str, Exposure] = {}
         self.open_orders: dict[str, Order] = {}
         self.client_order_ids: dict[str, str] = {}
+        self.groups: dict[str, OrderGroup] = {}
+        self.dead_men: dict[str, int] = {}
+        """Session ("" is the whole account) -> deadline of its dead-man timer."""
+        self.parent = ""
+        self.number = 0
+        self.subaccounts: list[int] = []
+        self.netting = True
+        """Custodial: YES and NO of a market cancel out. When off, both may be held side by side."""
+        self.position_limits: dict[str, int] = {}
+        """Ticker ("" is every market) -> most contracts of either side, open orders included."""
+        self.exposure_cap_micros: int | None = None
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset, creating an empty one."""
@@ -130,11 +184,6 @@ class Account:
         if found is None:
             found = self.balances[asset] = Balance()
         return found
-
-    @property
-    def is_wallet(self) -> bool:
-        """Whether this account trades from an on-chain vault balance."""
-        return self.custody is Custody.WALLET
 
 
 @dataclass(slots=True)
@@ -242,6 +291,11 @@ class Market:
         """NO tokens that the pool holds on chain once the stream has landed."""
         return self.custodial_no_micros - self.unsplit_micros
 
+    @property
+    def max_rate_e4(self) -> int:
+        """The highest fee rate that a fill may pay."""
+        return max(self.taker_rate_e4, self.maker_rate_e4)
+
     def token_id(self, outcome: Outcome) -> str:
         """Return an outcome's token id as a decimal string."""
         return self.yes_token_id if outcome is Outcome.YES else self.no_token_id
@@ -305,6 +359,8 @@ class State:
     signed_not_before_ms: int = 0
     """The contract refuses V2 orders signed before this time."""
     seq: int = 0
+    wake_ms: int = 0
+    """Before this instant the clock has nothing to do; a lower bound, so that most commands need one comparison."""
     now_ms: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     contra: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -321,6 +377,8 @@ class State:
     """Open orders only; finished ones live in the projections."""
     expiries: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
     """(expiry in ms, order id) of open orders that expire."""
+    dead_men: "SortedList[tuple[int, str, str]]" = field(default_factory=SortedList)
+    """(deadline in ms, account id, session id) of armed dead-man timers."""
     closings: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
     """(close in ms, ticker) of markets that still trade."""
     finished_order_ids: set[str] = field(default_factory=set)
@@ -345,3 +403,7 @@ class State:
     skipped_operations: int = 0
     ghost_fills: int = 0
     guaranteed_fills: int = 0
+
+    def wake_at(self, at_ms: int) -> None:
+        """Note that the clock has something to do at this instant."""
+        self.wake_ms = min(self.wake_ms, at_ms)

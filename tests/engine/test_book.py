@@ -4,9 +4,12 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from offchain_book.engine.book import Book
-from offchain_book.engine.order import BookSide, Order, SelfTrade, TimeInForce
+from offchain_book.engine.commands import Custody
+from offchain_book.engine.order import BookSide, Order, Terms
+from offchain_book.engine.state import Account
 from tests.engine.naive_book import NaiveBook
 
+ACCOUNT, TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()
 PLACE = st.tuples(
     st.sampled_from(list(BookSide)), st.one_of(st.integers(1, 9_999), st.integers(48, 52).map(lambda c: c * 100)),
     st.integers(1, 50),
@@ -15,18 +18,17 @@ STEPS = st.lists(st.one_of(PLACE, st.integers(0, 200)), max_size=120)
 
 
 def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
-    return Order(
-        str(number), "", "a", "a", "T", side, None, price_e4, size, TimeInForce.GTC, False, SelfTrade.MAKER,
-        0, 0, None, number, 0,
-    )  # fmt: skip
+    return Order(str(number), ACCOUNT, "T", side, price_e4, size, TERMS)
 
 
 def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
     """Match and rest with the engine's book, as the exchange does."""
     fills = []
-    while order.remaining_micros and book.crosses(order.side, order.price_e4):
-        maker = book.first(order.side.opposite)
-        assert maker is not None
+    while order.remaining_micros:
+        maker = book.facing(order.side, order.price_e4)
+        assert maker is (book.first(order.side.opposite) if book.crosses(order.side, order.price_e4) else None)
+        if maker is None:
+            break
         size = min(order.remaining_micros, maker.remaining_micros)
         fills.append((int(maker.order_id), maker.price_e4, size))
         book.reduce(maker, size)
@@ -59,6 +61,18 @@ def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[
         assert book.best_ask_e4 == min((price for price, _ in naive.depth(BookSide.ASK)), default=10_000)
 
 
+def test_a_finer_tick_is_found_beside_orders_of_the_old_grid() -> None:
+    book = Book()
+    coarse, fine = make_order(1, BookSide.ASK, 5_100, 10), make_order(2, BookSide.ASK, 5_045, 10)
+    book.add(make_order(0, BookSide.ASK, 5_000, 10))
+    book.add(coarse)
+    book.add(fine)
+    assert submit(book, make_order(3, BookSide.BID, 5_000, 10)) == [(0, 5_000, 10)]
+    assert book.best_ask_e4 == 5_045
+    assert book.depth(BookSide.ASK) == [(5_045, 10), (5_100, 10)]
+    assert book.ahead_micros(coarse) == 10
+
+
 def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
     book = Book()
     first, second = make_order(1, BookSide.BID, 5_000, 10), make_order(2, BookSide.BID, 5_000, 10)
@@ -66,3 +80,41 @@ def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
     book.add(second)
     assert submit(book, make_order(3, BookSide.ASK, 5_000, 4)) == [(1, 5_000, 4)]
     assert [order.order_id for order in book.orders(BookSide.BID)] == ["1", "2"]
+
+
+QUEUE_STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "add", "remove", "shrink", "ask"]), st.integers(0, 60), st.integers(1, 20)),
+    max_size=120,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sampled_from(list(BookSide)), QUEUE_STEPS)
+def test_what_stands_ahead_of_an_order_is_the_sum_of_all_before_it(
+    side: BookSide, steps: list[tuple[str, int, int]]
+) -> None:
+    book = Book()
+    for number, (what, pick, size) in enumerate(steps):
+        resting = book.orders(side)
+        if what == "add" or not resting:
+            book.add(make_order(number, side, 5_000 + 100 * (pick % 3), size))
+        elif what == "remove":
+            book.remove(resting[pick % len(resting)])
+        elif what == "shrink":
+            order = resting[pick % len(resting)]
+            book.reduce(order, min(size, order.remaining_micros))
+        else:
+            chosen = resting[pick % len(resting)]
+            before = resting[: resting.index(chosen)]
+            assert book.ahead_micros(chosen) == sum(order.remaining_micros for order in before)
+
+
+def test_a_watched_queue_grows_and_still_knows_every_place() -> None:
+    book = Book()
+    orders = [make_order(number, BookSide.BID, 5_000, 1) for number in range(1_000)]
+    for number, order in enumerate(orders):
+        book.add(order)
+        assert book.ahead_micros(order) == number
+    for order in orders[::2]:
+        book.remove(order)
+    assert [book.ahead_micros(order) for order in orders[1::2]] == list(range(500))

@@ -20,11 +20,16 @@ from tests.builders import (
     WALT,
     WENDY,
     assert_books_balance,
+    assert_holds_are_exact,
+    assert_orders_are_listed,
     market,
     open_venue,
 )
 
-CUSTODIAL = st.sampled_from([ALICE, BOB])
+PART = f"{ALICE}/1"
+CUSTODIAL = st.sampled_from([ALICE, BOB, PART])
+ANYBODY = st.sampled_from([ALICE, BOB, PART, WENDY, WALT])
+SESSIONS = st.sampled_from(["", "s"])
 WALLETS = st.sampled_from([WENDY, WALT])
 TICKERS = st.sampled_from([TICKER, FEE_TICKER])
 PRICES = st.integers(1, 99).map(lambda cents: cents * 100)
@@ -39,6 +44,10 @@ class Exchange(RuleBasedStateMachine):
         super().__init__()
         self.venue = open_venue(30 * DOLLAR)
         self.nonce = 0
+        self.venue.do(c.OpenSubaccount(ALICE))
+        self.venue.do(c.TransferCash(ALICE, "start", 0, 1, 10 * DOLLAR))
+        self.venue.do(c.CreateOrderGroup(ALICE, "g", 10 * CONTRACT))
+        self.venue.do(c.CreateOrderGroup(BOB, "g", 10 * CONTRACT))
 
     @rule(
         account=CUSTODIAL,
@@ -48,11 +57,39 @@ class Exchange(RuleBasedStateMachine):
         size=SIZES,
         tif=st.sampled_from(list(TimeInForce)),
         self_trade=st.sampled_from(list(SelfTrade)),
+        reduce_only=st.sampled_from([False, False, True]),
+        max_cost=st.sampled_from([0, 0, 1_234_567]),
+        group=st.sampled_from(["", "", "g"]),
+        session=SESSIONS,
     )
     def custodial_order(
-        self, account: str, ticker: str, side: str, price: int, size: int, tif: TimeInForce, self_trade: SelfTrade
+        self,
+        account: str,
+        ticker: str,
+        side: str,
+        price: int,
+        size: int,
+        tif: TimeInForce,
+        self_trade: SelfTrade,
+        reduce_only: bool,
+        max_cost: int,
+        group: str,
+        session: str,
     ) -> None:
-        self.venue.place(account, side, price, size / CONTRACT, ticker, time_in_force=tif, self_trade=self_trade)
+        immediate = tif is not TimeInForce.GTC
+        self.venue.place(
+            account,
+            side,
+            price,
+            size / CONTRACT,
+            ticker,
+            time_in_force=tif,
+            self_trade=self_trade,
+            reduce_only=reduce_only and immediate,
+            max_cost_micros=max_cost if immediate else 0,
+            group_id="" if account == PART else group,
+            session_id=session,
+        )
 
     @rule(
         account=WALLETS,
@@ -74,6 +111,56 @@ class Exchange(RuleBasedStateMachine):
         orders = list(self.venue.state.accounts[account].open_orders)
         if orders:
             self.venue.do(c.CancelOrder(account, orders[pick % len(orders)]))
+
+    @rule(account=ANYBODY, pick=st.integers(0, 50), size=st.one_of(SIZES, st.just(0)), to=st.booleans())
+    def decrease(self, account: str, pick: int, size: int, to: bool) -> None:
+        orders = list(self.venue.state.accounts[account].open_orders)
+        if orders:
+            way = (None, size) if to else (size, None)
+            self.venue.do(c.DecreaseOrder(account, orders[pick % len(orders)], *way))
+
+    @rule(
+        account=ANYBODY,
+        pick=st.integers(0, 50),
+        price=st.one_of(st.none(), PRICES),
+        size=st.one_of(st.none(), SIZES),
+        lasts=st.sampled_from([None, 0, 5_000]),
+    )
+    def amend(self, account: str, pick: int, price: int | None, size: int | None, lasts: int | None) -> None:
+        orders = list(self.venue.state.accounts[account].open_orders)
+        if orders:
+            expires = lasts and self.venue.now_ms + lasts
+            self.venue.do(c.AmendOrder(account, orders[pick % len(orders)], price, size, expires))
+
+    @rule(
+        account=st.sampled_from([ALICE, BOB]),
+        kind=st.sampled_from([c.ResetOrderGroup, c.ResetOrderGroup, c.TriggerOrderGroup]),
+        limit=st.sampled_from([0, 3, 30]),
+    )
+    def order_group(self, account: str, kind: type, limit: int) -> None:
+        self.venue.do(c.SetOrderGroupLimit(account, "g", limit * CONTRACT) if limit else kind(account, "g"))
+
+    @rule(account=ANYBODY, session=SESSIONS, lasts=st.sampled_from([0, 500, 5_000]))
+    def dead_man(self, account: str, session: str, lasts: int) -> None:
+        self.venue.do(c.ArmDeadMan(account, self.venue.now_ms + lasts, session) if lasts else c.EndSession(account, "s"))
+
+    @rule(forwards=st.integers(0, 2_000))
+    def time_passes(self, forwards: int) -> None:
+        self.venue.now_ms += forwards
+
+    @rule(there=st.booleans(), dollars=st.integers(0, 20))
+    def transfer(self, there: bool, dollars: int) -> None:
+        self.nonce += 1
+        self.venue.do(c.TransferCash(ALICE, f"t{self.nonce}", *((0, 1) if there else (1, 0)), dollars * DOLLAR))
+
+    @rule(account=CUSTODIAL, enabled=st.booleans())
+    def netting(self, account: str, enabled: bool) -> None:
+        self.venue.do(c.SetNetting(account, enabled))
+
+    @rule(account=ANYBODY, most=st.sampled_from([None, None, 0, 20]), cap=st.booleans())
+    def limit(self, account: str, most: int | None, cap: bool) -> None:
+        micros = most and most * CONTRACT
+        self.venue.do(c.SetExposureCap(account, micros) if cap else c.SetPositionLimit(account, micros))
 
     @rule()
     def land(self) -> None:
@@ -165,10 +252,11 @@ class Exchange(RuleBasedStateMachine):
 
     @invariant()
     def holds_equal_what_open_orders_need(self) -> None:
-        for account in self.venue.state.accounts.values():
-            for order in account.open_orders.values():
-                assert order.remaining_micros > 0
-                assert order.in_book
+        assert_holds_are_exact(self.venue.state)
+
+    @invariant()
+    def open_orders_are_listed_everywhere_alike(self) -> None:
+        assert_orders_are_listed(self.venue.state)
 
     def teardown(self) -> None:
         again = new_state(self.venue.state.settle_deadline_s)

@@ -6,7 +6,7 @@ import pytest
 
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.snapshot import state_hash
-from tests.builders import assert_books_balance
+from tests.builders import assert_books_balance, assert_holds_are_exact, assert_orders_are_listed
 from tests.engine.walk import Walk
 
 STEPS = 350
@@ -25,6 +25,26 @@ REACHED = (
     "Matched:MERGE",
     "Matched:COMPLEMENTARY",
     "PositionPaid",
+    "OrderCancelled:max_cost",
+    "OrderCancelled:group_triggered",
+    "OrderCancelled:group_deleted",
+    "OrderCancelled:dead_man",
+    "OrderCancelled:session_ended",
+    "OrderDecreased",
+    "OrderAmended:in place",
+    "OrderAmended:arrives",
+    "OrderGroupChanged:limit_updated",
+    "DeadManFired",
+    "CashTransferred",
+    "NettingSet",
+    "Rejected:NOTHING_TO_REDUCE",
+    "Rejected:OPTION_CONFLICT",
+    "Rejected:POSITION_LIMIT",
+    "Rejected:EXPOSURE_CAP",
+    "Rejected:SIGNED_ORDER_FIXED",
+    "Rejected:SIZE_BELOW_FILLED",
+    "Rejected:INVALID_DECREASE",
+    "Rejected:ORDER_GROUP_TRIGGERED",
 )
 _seen: Counter[str] = Counter()
 
@@ -35,6 +55,8 @@ def test_the_books_balance_after_every_command_of_a_walk(seed: int) -> None:
     for _ in range(STEPS):
         walk.step()
         assert_books_balance(walk.venue.state)
+        assert_orders_are_listed(walk.venue.state)
+        assert_holds_are_exact(walk.venue.state)
     again = new_state(walk.venue.state.settle_deadline_s)
     for entry in walk.venue.log:
         apply(again, entry)

@@ -4,12 +4,21 @@ import random
 from collections import Counter
 
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import Event, Matched, OperationFailed, OrderCancelled, Rejected
+from offchain_book.engine.events import (
+    Event,
+    Matched,
+    OperationFailed,
+    OrderAmended,
+    OrderCancelled,
+    OrderGroupChanged,
+    Rejected,
+)
 from offchain_book.engine.operations import FillOperation, Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.order import SelfTrade, TimeInForce
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue
 
-CUSTODIAL, WALLETS = (ALICE, BOB), (WENDY, WALT)
+CUSTODIAL, WALLETS = (ALICE, BOB, f"{ALICE}/1"), (WENDY, WALT)
+GROUPS, SESSIONS = ("g1", "g2"), ("", "", "s1", "s2")
 
 
 class Walk:
@@ -20,6 +29,10 @@ class Walk:
         self.venue: Venue = open_venue(60 * DOLLAR)
         self.seen: Counter[str] = Counter()
         self.nonce = 0
+        self.venue.do(c.OpenSubaccount(ALICE))
+        self.venue.do(c.TransferCash(ALICE, "start", 0, 1, 20 * DOLLAR))
+        for name in CUSTODIAL:
+            self.venue.do(c.CreateOrderGroup(name, "g1", 20 * CONTRACT))
         for wallet in WALLETS:
             for ticker in (TICKER, FEE_TICKER):
                 for outcome in Outcome:
@@ -29,8 +42,9 @@ class Walk:
         """Do one random thing."""
         act = self.random.choices(
             (self.order, self.wallet_order, self.cancel, self.land, self.skip, self.expire, self.move, self.action,
-             self.token_in, self.halt, self.link, self.season),
-            (30, 40, 4, 6, 3, 1, 6, 5, 2, 1, 0.3, 0.5),
+             self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
+             self.transfer, self.netting, self.limit),
+            (30, 40, 4, 6, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1),
         )[0]  # fmt: skip
         act()
 
@@ -44,6 +58,10 @@ class Walk:
                 name += f":{event.reason.split(':')[0]}:{event.resolution}"
             elif isinstance(event, OrderCancelled):
                 name += f":{event.reason}"
+            elif isinstance(event, OrderAmended):
+                name += ":in place" if event.kept_place else ":arrives"
+            elif isinstance(event, OrderGroupChanged):
+                name += f":{event.change}"
             elif isinstance(event, Matched):
                 name += ":" + "+".join(kind.name for kind, _ in event.pieces)
             self.seen[name] += 1
@@ -57,21 +75,25 @@ class Walk:
     def order(self) -> None:
         """A custodial order."""
         pick = self.random.choice
+        account = pick(CUSTODIAL)
         self.count(
             self.venue.place(
-                pick(CUSTODIAL), pick(("bid", "ask")), self._price(), self._size(), pick((TICKER, FEE_TICKER)),
+                account, pick(("bid", "ask")), self._price(), self._size(), pick((TICKER, FEE_TICKER)),
                 time_in_force=pick((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)),
                 self_trade=pick(list(SelfTrade)), expires_ms=pick((0, 0, self.venue.now_ms + 5_000)),
+                reduce_only=self.random.random() < 0.1, max_cost_micros=pick((0, 0, 0, 1_234_567)),
+                client_order_id=pick(("", "", f"c{self.random.randrange(300)}")), session_id=pick(SESSIONS),
+                group_id=pick(("", "", "", *GROUPS)), post_only=self.random.random() < 0.1,
             )
         )  # fmt: skip
 
     def wallet_order(self) -> None:
-        """A wallet's order, sometimes by amount."""
+        """A wallet's order, sometimes by amount, sometimes for a session or reduce-only."""
         pick = self.random.choice
         verb = pick(("buy", "buy", "sell"))
-        more = {}
+        more: dict[str, object] = {"session_id": pick(SESSIONS), "reduce_only": self.random.random() < 0.05}
         if verb == "buy" and self.random.random() < 0.15:
-            more = {"budget_micros": 2_345_678, "time_in_force": pick((TimeInForce.IOC, TimeInForce.FOK))}
+            more |= {"budget_micros": 2_345_678, "time_in_force": pick((TimeInForce.IOC, TimeInForce.FOK))}
         self.count(
             self.venue.place(
                 pick(WALLETS), f"{verb} {pick(('yes', 'no'))}", self._price(), self._size(), pick((TICKER, FEE_TICKER)),
@@ -84,10 +106,75 @@ class Walk:
         """One cancel, or all of an account's."""
         name = self.random.choice(CUSTODIAL + WALLETS)
         orders = list(self.venue.state.accounts[name].open_orders)
+        pick = self.random.choice
         if orders and self.random.random() < 0.8:
-            self.count(self.venue.do(c.CancelOrder(name, self.random.choice(orders))))
+            self.count(self.venue.do(c.CancelOrder(name, pick(orders))))
         else:
-            self.count(self.venue.do(c.CancelOrders(name)))
+            self.count(self.venue.do(c.CancelOrders(name, pick(("", TICKER)), pick((0, 2)), session_id=pick(SESSIONS))))
+
+    def _open_order(self) -> tuple[str, str]:
+        """Return an account and one of its orders; sometimes one that it does not have."""
+        name = self.random.choice(CUSTODIAL + WALLETS)
+        orders = list(self.venue.state.accounts[name].open_orders)
+        return name, self.random.choice(orders) if orders else "o1"
+
+    def decrease(self) -> None:
+        """An order shrinks."""
+        micros = self.random.choice((0, 10_000, CONTRACT, 50 * CONTRACT, 5))
+        by, to = self.random.choice(((micros, None), (None, micros)))
+        self.count(self.venue.do(c.DecreaseOrder(*self._open_order(), by, to)))
+
+    def amend(self) -> None:
+        """An order changes."""
+        pick = self.random.choice
+        size = pick((None, None, round(self._size() * CONTRACT)))
+        expires = pick((None, None, 0, self.venue.now_ms + 3_000))
+        price = pick((None, self._price()))
+        client = pick(("", f"c{self.random.randrange(300)}"))
+        self.count(self.venue.do(c.AmendOrder(*self._open_order(), price, size, expires, client)))
+
+    def group(self) -> None:
+        """Something happens to an order group."""
+        pick = self.random.choice
+        name, group, limit = pick(CUSTODIAL), pick(GROUPS), pick((1, 5, 20)) * CONTRACT
+        kinds = (c.TriggerOrderGroup, c.ResetOrderGroup, c.ResetOrderGroup, c.DeleteOrderGroup)
+        if self.random.random() < 0.5:
+            self.count(self.venue.do(c.CreateOrderGroup(name, group, limit)))
+        elif self.random.random() < 0.4:
+            self.count(self.venue.do(c.SetOrderGroupLimit(name, group, limit)))
+        else:
+            self.count(self.venue.do(pick(kinds)(name, group)))
+
+    def dead_man(self) -> None:
+        """A timer is armed or stopped, or a session ends."""
+        pick = self.random.choice
+        name, session = pick(CUSTODIAL + WALLETS), pick(SESSIONS)
+        deadline = self.venue.now_ms + pick((-5, 800, 4_000))
+        self.count(
+            self.venue.do(
+                pick((c.ArmDeadMan(name, deadline, session), c.DisarmDeadMan(name, session), c.EndSession(name, "s1")))
+            )
+        )
+
+    def transfer(self) -> None:
+        """Cash moves between an account and its part."""
+        self.nonce += 1
+        pick = self.random.choice
+        parts = pick(((0, 1), (1, 0), (0, 2), (1, 1)))
+        self.count(self.venue.do(c.TransferCash(pick((ALICE, ALICE, BOB)), f"t{self.nonce}", *parts, pick((1, 9)) * DOLLAR)))
+
+    def netting(self) -> None:
+        """An account stops netting, or begins again."""
+        self.count(self.venue.do(c.SetNetting(self.random.choice(CUSTODIAL), self.random.random() < 0.6)))
+
+    def limit(self) -> None:
+        """A limit comes or goes."""
+        pick = self.random.choice
+        name, most = pick(CUSTODIAL + WALLETS), pick((None, None, None, 0, 40 * CONTRACT))
+        if self.random.random() < 0.5:
+            self.count(self.venue.do(c.SetPositionLimit(name, most, pick(("", TICKER)))))
+        else:
+            self.count(self.venue.do(c.SetExposureCap(name, most)))
 
     def land(self) -> None:
         """The chain executes everything that can be executed."""

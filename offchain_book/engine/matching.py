@@ -1,0 +1,257 @@
+"""An order meets the book: who trades with whom, at the maker's price, and what each match moves.
+
+Each match is posted in the ledger (`ledger.py`) and, when a wallet takes part, queued for the chain (`custody.py`). What is
+left of the arriving order rests or is cancelled.
+"""
+
+from offchain_book.engine import actions, custody, fees, groups, risk
+from offchain_book.engine.admission import affordable_micros, own_price_e4
+from offchain_book.engine.cancels import cancel_order, forget, release_rest
+from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
+from offchain_book.engine.ledger import Line, post
+from offchain_book.engine.operations import MatchKind, Outcome
+from offchain_book.engine.order import CancelReason, Order, OrderStatus, SelfTrade, TimeInForce
+from offchain_book.engine.state import EQUITY, GUARANTEE, OUTSIDE, Market, State, collateral_account, token_asset
+from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
+
+
+def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
+    """Trade with the book until the order is done or nothing crosses. Returns why matching had to stop, if it had to."""
+    book, side, limit = market.book, taker.side, taker.price_e4
+    owner = taker.account.owner
+    while taker.remaining_micros:
+        maker = book.facing(side, limit)
+        if maker is None:
+            return None
+        if maker.account.owner == owner:
+            if taker.terms.self_trade is SelfTrade.TAKER_AT_CROSS:
+                return CancelReason.SELF_TRADE
+            cancel_order(state, maker, CancelReason.SELF_TRADE, events)
+            continue
+        size = min(taker.remaining_micros, maker.remaining_micros)
+        if taker.budget_micros:
+            size = min(size, affordable_micros(max(0, taker.budget_micros), own_price_e4(side, maker.price_e4)))
+            if not size:
+                return CancelReason.AMOUNT_SPENT if taker.terms.by_amount else CancelReason.MAX_COST
+        stopped = _execute(state, market, taker, maker, size, events)
+        if stopped:
+            return stopped
+    return None
+
+
+def _execute(
+    state: State, market: Market, taker: Order, maker: Order, size: int, events: list[Event]
+) -> CancelReason | None:
+    """Fill both orders at the maker's price: sizes, ledger, holds, fees, chain. Returns why to stop, if so."""
+    price = maker.price_e4
+    on_chain = taker.account.is_wallet or maker.account.is_wallet
+    guarantee = 0
+    if on_chain:
+        if state.chain_halted:
+            return CancelReason.CHAIN_HALTED
+        if taker.account.is_wallet is not maker.account.is_wallet:
+            wallet_side = taker.side if taker.account.is_wallet else maker.side
+            guarantee = risk.guarantee_cost(wallet_side, market.max_rate_e4, price, size)
+            if guarantee > state.accounts[GUARANTEE].cash.available:
+                return CancelReason.GUARANTEE_EXHAUSTED
+    taker_side, maker_side = _side(taker, size), _side(maker, size)
+    before = (taker.remaining_micros, maker.remaining_micros)
+    _fill_orders(market, taker, maker, size, price)
+    match_id = state.next_match
+    state.next_match += 1
+    reference = f"match:{match_id}"
+    lines = post(state, reference, match_lines(market, taker_side, maker_side, size, price), events)
+    taker_rate, maker_rate = market.taker_rate_e4, market.maker_rate_e4
+    lines += _settle_side(state, market, taker_side, before[0], taker_rate, market.max_rate_e4, size, price,
+                          reference, events)  # fmt: skip
+    lines += _settle_side(state, market, maker_side, before[1], maker_rate, maker_rate, size, price, reference, events)
+    _count_volume(state, market, size, price, taker_side, maker_side)
+    operation = -1
+    if on_chain:
+        if guarantee:
+            state.accounts[GUARANTEE].cash.held += guarantee
+        operation = custody.queue_fill(
+            state, market, match_id, size, price, taker_side, maker_side, lines, guarantee, events
+        )
+    else:
+        custody.track_custodial(market, taker_side, maker_side, size)
+    events.append(
+        Matched(
+            match_id,
+            market.ticker,
+            price,
+            size,
+            _fill_side(taker_side),
+            _fill_side(maker_side),
+            _pieces(taker_side, maker_side),
+            operation,
+            state.now_ms,
+        )
+    )
+    if not maker.remaining_micros:
+        forget(state, maker)
+    for side in (taker_side, maker_side):
+        if side.account.deliver_to and side.open_micros:
+            actions.deliver(state, side.account, market, side.buys, side.open_micros, match_id, events)
+    if maker.terms.group_id:
+        groups.count_match(state, maker, size, events)
+    if taker.terms.group_id and groups.count_match(state, taker, size, events):
+        return CancelReason.GROUP_TRIGGERED
+    return None
+
+
+def _side(order: Order, size: int) -> custody.Side:
+    close = risk.closing_micros(order, size)
+    return custody.Side(order, close, size - close)
+
+
+def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: int) -> None:
+    market.book.reduce(maker, size)
+    maker.filled_micros += size
+    taker.remaining_micros -= size
+    taker.filled_micros += size
+    if taker.budget_micros:
+        left = taker.budget_micros - cost_micros(size, own_price_e4(taker.side, price))
+        taker.budget_micros = left or -1
+        if not left and taker.terms.by_amount:
+            taker.remaining_micros = 0
+
+
+def _settle_side(
+    state: State,
+    market: Market,
+    side: custody.Side,
+    size_before: int,
+    rate_e4: int,
+    reserve_e4: int,
+    size: int,
+    price: int,
+    reference: str,
+    events: list[Event],
+) -> tuple[Line, ...]:
+    """Bring a side's hold in line, charge its fee and deliver what it bought. Returns the ledger lines."""
+    order = side.order
+    risk.adjust(order, size_before, reserve_e4)
+    lines: tuple[Line, ...] = ()
+    if rate_e4:
+        lines = _charge(state, side, rate_e4, price, size, reference, events)
+        risk.adjust(order, order.remaining_micros, reserve_e4)
+    if side.account.deliver_free and side.open_micros:
+        lines += _deliver_free(state, market, side, reference, events)
+    return lines
+
+
+def match_lines(market: Market, first: custody.Side, second: custody.Side, size: int, price_e4: int) -> list[Line]:
+    """Return the ledger lines of a match without fees; `size` minus both closing parts is what the sets grow by."""
+    ticker, yes_price, no_price = market.ticker, price_e4, PRICE_SCALE - price_e4
+    yes, no = token_asset(ticker, Outcome.YES), token_asset(ticker, Outcome.NO)
+    lines: list[Line] = []
+    for side in (first, second):
+        account, opened, closed = side.account.account_id, side.open_micros, side.close_micros
+        if side.buys is Outcome.YES:
+            buys, sells, pays, gets = yes, no, yes_price, no_price
+        else:
+            buys, sells, pays, gets = no, yes, no_price, yes_price
+        lines.append((account, CASH, (closed * gets - opened * pays) // PRICE_SCALE))
+        if opened:
+            lines.append((account, buys, opened))
+        if closed:
+            lines.append((account, sells, -closed))
+    made = size - first.close_micros - second.close_micros
+    if made:
+        lines += supply_lines(ticker, made)
+    return lines
+
+
+def supply_lines(ticker: str, sets_micros: int) -> list[Line]:
+    """Return the collateral account's lines when sets are made (or, negative, redeemed)."""
+    vault = collateral_account(ticker)
+    return [
+        (vault, CASH, sets_micros),
+        (vault, token_asset(ticker, Outcome.YES), -sets_micros),
+        (vault, token_asset(ticker, Outcome.NO), -sets_micros),
+    ]
+
+
+def _deliver_free(state: State, market: Market, side: custody.Side, reference: str, events: list[Event]) -> tuple[Line, ...]:
+    """The wallet chose that bought tokens arrive in its free half: they leave its vault balance at once."""
+    asset = token_asset(market.ticker, side.buys)
+    account = side.account.account_id
+    return post(state, reference, [(account, asset, -side.open_micros), (OUTSIDE, asset, side.open_micros)], events)
+
+
+def _charge(
+    state: State, side: custody.Side, rate_e4: int, price: int, size: int, reference: str, events: list[Event]
+) -> tuple[Line, ...]:
+    """Charge a fill's fee to its account, in favour of equity; never more than the account has free."""
+    order = side.order
+    exact = fees.numerator(rate_e4, size, price)
+    side.fee_micros = min(fees.due_micros(order, exact), max(0, side.account.cash.available))
+    order.fee_numerator += exact
+    order.fee_charged_micros += side.fee_micros
+    account = side.account.account_id
+    return post(state, reference, [(account, CASH, -side.fee_micros), (EQUITY, CASH, side.fee_micros)], events)
+
+
+def _count_volume(state: State, market: Market, size: int, price: int, first: custody.Side, second: custody.Side) -> None:
+    market.volume_micros += size
+    market.previous_price_e4 = market.last_price_e4
+    market.last_price_e4 = price
+    market.updated_ms = state.now_ms
+    market.yes_supply_micros += size - first.close_micros - second.close_micros
+
+
+def _fill_side(side: custody.Side) -> FillSide:
+    order = side.order
+    status = OrderStatus.RESTING if order.remaining_micros else OrderStatus.EXECUTED
+    return FillSide(
+        order.order_id,
+        side.account.account_id,
+        order.side,
+        order.terms.outcome,
+        side.close_micros,
+        side.open_micros,
+        side.fee_micros,
+        order.remaining_micros,
+        status,
+    )
+
+
+def _pieces(first: custody.Side, second: custody.Side) -> tuple[tuple[MatchKind, int], ...]:
+    """Cut a match where a custodial side crosses its zero position; each piece has one kind in the ledger."""
+    pieces = []
+    if first.close_micros and second.close_micros:
+        pieces.append((MatchKind.MERGE, min(first.close_micros, second.close_micros)))
+    if first.close_micros != second.close_micros:
+        pieces.append((MatchKind.COMPLEMENTARY, abs(first.close_micros - second.close_micros)))
+    if first.open_micros and second.open_micros:
+        pieces.append((MatchKind.MINT, min(first.open_micros, second.open_micros)))
+    return tuple(pieces)
+
+
+def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelReason | None, events: list[Event]) -> None:
+    """Rest what matching has left of an order, or cancel it."""
+    terms = order.terms
+    if not order.remaining_micros:
+        forget(state, order)
+    elif stopped is None and terms.time_in_force is TimeInForce.GTC and not order.budget_micros:
+        if market.taker_rate_e4 > market.maker_rate_e4:
+            risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
+        market.book.add(order)
+        if order.order_id not in state.orders:
+            _list(state, order)
+        events.append(OrderRested(order.order_id, market.ticker, order.side, order.price_e4, order.remaining_micros))
+    else:
+        release_rest(state, order, stopped or CancelReason.TIME_IN_FORCE, events, was_resting=False)
+
+
+def _list(state: State, order: Order) -> None:
+    """Enter an order into the indexes of open orders; `cancels.forget` takes it out."""
+    account = order.account
+    state.orders[order.order_id] = order
+    account.open_orders[order.order_id] = order
+    if order.expires_ms:
+        state.expiries.add((order.expires_ms, order.order_id))
+        state.wake_at(order.expires_ms)
+    if order.terms.group_id:
+        account.groups[order.terms.group_id].orders[order.order_id] = order
