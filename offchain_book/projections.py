@@ -1,6 +1,8 @@
 """Read models: what people ask for that the engine does not keep. Fed by the sequencer with every command and its events.
 
-Nothing here decides anything, and everything here is rebuilt by replaying the journal.
+Nothing here decides anything, and everything here is rebuilt by replaying the journal. So that a start need not replay all
+of it, `segments.py` stores what changes between two snapshots. A handler that changes a view therefore gets it from
+`_order`, `_trade` or `_operation`, which note that it changed; a read model added here is added there too (a test compares).
 """
 
 from collections import defaultdict
@@ -130,6 +132,17 @@ class OperationView:
     resolution: str = ""
 
 
+@dataclass(slots=True)
+class Changes:
+    """The views that are new or changed since the last snapshot; everything else that is new is found by its seq."""
+
+    orders: dict[str, OrderView] = field(default_factory=dict)
+    trades: dict[int, TradeView] = field(default_factory=dict)
+    operations: dict[int, OperationView] = field(default_factory=dict)
+    batches: dict[int, None] = field(default_factory=dict)
+    settlements: list[SettlementView] = field(default_factory=list)
+
+
 class Projections:
     """All read models of one venue."""
 
@@ -159,6 +172,7 @@ class Projections:
         self.batch_operations: dict[int, tuple[int, int, str]] = {}
         """Batch -> (first, count, transaction hash)."""
         self.account_updated_ms: dict[str, int] = {}
+        self.changes = Changes()
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
         """Take in one command and what it caused."""
@@ -180,6 +194,21 @@ class Projections:
             for posted in self.postings.get(seq, ())
             if posted.reference in wanted or posted.reference.partition(":")[0] in ("deposit", "payout", "net")
         ]
+
+    def _order(self, order_id: str) -> OrderView:
+        """Return an order's view to change it."""
+        view = self.changes.orders[order_id] = self.orders[order_id]
+        return view
+
+    def _trade(self, match_id: int) -> TradeView:
+        """Return a trade's view to change it."""
+        view = self.changes.trades[match_id] = self.trades[match_id]
+        return view
+
+    def _operation(self, number: int) -> OperationView:
+        """Return an operation's view to change it."""
+        view = self.changes.operations[number] = self.operations[number]
+        return view
 
     def _accepted(self, state: State, entry: c.Sequenced, event: e.OrderAccepted) -> None:
         command = entry.command
@@ -203,12 +232,12 @@ class Projections:
             updated_ms=entry.at_ms,
             remaining_micros=command.size_micros,
         )
-        self.orders[view.order_id] = view
+        self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
 
     def _cancelled(self, state: State, entry: c.Sequenced, event: e.OrderCancelled) -> None:
-        view = self.orders[event.order_id]
+        view = self._order(event.order_id)
         view.updated_ms = entry.at_ms
         view.remaining_micros = 0
         view.cancel_reason = event.reason
@@ -236,10 +265,11 @@ class Projections:
             assert isinstance(operation, FillOperation)
             trade.chain_kind = operation.kind
         self.trades.append(trade)
+        self.changes.trades[trade.match_id] = trade
         self.trades_by_ticker[event.ticker].append(trade)
         for own, other, is_taker in ((event.taker, event.maker, True), (event.maker, event.taker, False)):
             self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
-            self._filled(self.orders[own.order_id], trade, own, is_taker)
+            self._filled(self._order(own.order_id), trade, own, is_taker)
 
     def _filled(self, order: OrderView, trade: TradeView, own: e.FillSide, is_taker: bool) -> None:
         own_price = trade.price_e4 if own.side is BookSide.BID else PRICE_SCALE - trade.price_e4
@@ -257,16 +287,20 @@ class Projections:
         order.matches.append(trade.match_id)
 
     def _queued(self, state: State, entry: c.Sequenced, event: e.OperationQueued) -> None:
-        self.operations.append(OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED))
+        view = OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED)
+        self.operations.append(view)
+        self.changes.operations[event.operation.number] = view
         self.operations_by_seq[entry.seq].append(event.operation.number)
 
     def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
+        self.changes.batches[event.batch_no] = None
         for number in range(event.first, event.first + event.operation_count):
-            self.operations[number].batch_no = event.batch_no
+            self._operation(number).batch_no = event.batch_no
 
     def _batch_observed(self, state: State, entry: c.Sequenced, event: e.BatchObserved) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
+        self.changes.batches[event.batch_no] = None
         stage = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage, TradeStage.MATCHED)
         for number in range(event.first, event.first + event.operation_count):
             self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
@@ -276,19 +310,19 @@ class Projections:
         self._move(event.number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
     def _failed(self, state: State, entry: c.Sequenced, event: e.OperationFailed) -> None:
-        view = self.operations[event.number]
+        view = self._operation(event.number)
         self._move(event.number, TradeStage.FAILED, view.tx_hash, view.block_number, entry.at_ms)
         view.resolution = f"{event.resolution} ({event.reason})"
         if isinstance(view.operation, FillOperation):
-            self.trades[view.operation.match_id].resolution = event.resolution
+            self._trade(view.operation.match_id).resolution = event.resolution
 
     def _move(self, number: int, stage: str, tx_hash: str, block_number: int, at_ms: int) -> None:
-        view = self.operations[number]
+        view = self._operation(number)
         if view.stage == TradeStage.FAILED:
             stage = TradeStage.FAILED
         view.stage, view.tx_hash, view.block_number = stage, tx_hash, block_number
         if isinstance(view.operation, FillOperation):
-            trade = self.trades[view.operation.match_id]
+            trade = self._trade(view.operation.match_id)
             trade.stage, trade.tx_hash, trade.block_number = stage, tx_hash, block_number
             trade.batch_no, trade.updated_ms = view.batch_no, at_ms
 
@@ -316,17 +350,17 @@ class Projections:
 
     def _paid(self, state: State, entry: c.Sequenced, event: e.PositionPaid) -> None:
         market = state.markets[event.ticker]
-        self.settlements_by_account[event.account_id].append(
-            SettlementView(
-                event.account_id,
-                event.ticker,
-                event.yes_micros,
-                event.no_micros,
-                event.payout_micros,
-                market.yes_payout_micros,
-                entry.at_ms,
-            )
+        view = SettlementView(
+            event.account_id,
+            event.ticker,
+            event.yes_micros,
+            event.no_micros,
+            event.payout_micros,
+            market.yes_payout_micros,
+            entry.at_ms,
         )
+        self.settlements_by_account[event.account_id].append(view)
+        self.changes.settlements.append(view)
 
 
 _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {
