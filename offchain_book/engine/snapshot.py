@@ -67,7 +67,10 @@ _EMPTY_BALANCE: Final = [Balance.__name__, {}]
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Return everything that decides what the exchange does next, as JSON-ready data. The order of dicts is kept."""
+    """Return everything that decides what the exchange does next, as JSON-ready data. The order of dicts is kept.
+
+    To compare states compare hashes, or the `canonical` form of dumps.
+    """
     return _Writer(state).whole()
 
 
@@ -86,12 +89,12 @@ def state_hash(state: State) -> str:
 
 def dump_hash(data: dict[str, Any]) -> str:
     """Return the state hash of a dump."""
-    text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(canonical(data), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _canonical(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the dump without empty balances: looking at a balance creates one, and only what is there counts."""
+def canonical(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a dump without empty balances: looking at a balance creates one, and only what is there counts."""
     accounts = {}
     for account_id, (tag, account) in data["accounts"][1].items():
         balances = {asset: plain for asset, plain in account["balances"][1].items() if plain != _EMPTY_BALANCE}

@@ -1,6 +1,6 @@
 """Makes a golden journal: one of every command kind, written by the program of its day. Never remake one: add the next.
 
-    python -m tests.offchain_book.golden tests/offchain_book/golden/NAME
+python -m tests.offchain_book.golden tests/offchain_book/golden/NAME
 """
 
 import json
