@@ -161,8 +161,22 @@ def test_every_class_of_the_state_is_covered_by_a_walk() -> None:
     venue.place(WENDY, "buy no", 6_000, 2)
     venue.do(c.CutBatch(0, 0, 1, "0x"))
     text = json.dumps(dump(venue.state))
-    for name in (
-        "Account ApiKey Balance Batch Book Credit EventInfo Exposure FillOperation FillLeg Market OpenOperation Order Outcome Series"
-    ).split():
+    for name in [
+        "Account",
+        "ApiKey",
+        "Balance",
+        "Batch",
+        "Book",
+        "Credit",
+        "EventInfo",
+        "Exposure",
+        "FillOperation",
+        "FillLeg",
+        "Market",
+        "OpenOperation",
+        "Order",
+        "Outcome",
+        "Series",
+    ]:
         assert f'["{name}"' in text, name
     assert dump(through_text(venue.state)) == dump(venue.state)

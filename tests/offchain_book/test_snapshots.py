@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import os
+import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -380,6 +383,41 @@ async def test_trading_goes_on_while_a_snapshot_is_written(tmp_path: Path, monke
     assert [int(path.stem) for path in files(tmp_path / "journal.log", "snapshot")] == [5, 30]
     assert [type(record).__name__ for record in read_records(tmp_path / "journal.log")][-2:] == ["Checkpoint"] * 2
     assert after(tmp_path / "journal.log").from_seq == 30
+
+
+_LIFE = """
+import asyncio, sys
+from pathlib import Path
+from offchain_book.engine import commands as c
+from offchain_book.recovery import recover
+from offchain_book.sequencer import Sequencer
+async def main():
+    found = recover(Path(sys.argv[1]), {"settle_deadline_s": 60}, 15)
+    one = Sequencer(found.state, found.journal, found.projections, lambda: 1_000, found.snapshots)
+    one.start()
+    print("ready", flush=True)
+    while True:
+        await one.submit(c.OpenAccount(f"a{one.state.seq}", c.Custody.CUSTODIAL))
+        print(one.state.seq, flush=True)
+asyncio.run(main())
+"""
+
+
+def test_a_process_killed_again_and_again_amid_snapshots_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    path, picker, acknowledged = tmp_path / "journal.log", random.Random(4), 0
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", _LIFE, str(path)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            for _ in range(picker.randrange(20, 80)):
+                acknowledged = int(process.stdout.readline())
+            process.kill()
+        found = after(path, 15)
+        assert found.from_seq > 0
+        assert found.state.seq >= acknowledged
+        assert state_hash(found.state) == state_hash(replay(path))
 
 
 async def test_a_snapshot_that_fails_stops_nothing_and_the_next_one_holds_everything(
