@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from offchain_book.engine.events import Rejected
 from offchain_book.engine.rejects import RejectCode
 
-_SENTENCES: Mapping[RejectCode, str] = {
+SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.UNKNOWN_ACCOUNT: "there is no account {account_id}",
     RejectCode.ACCOUNT_EXISTS: "account {account_id} exists already",
     RejectCode.UNKNOWN_KEY: "there is no API key {key_id}",
@@ -45,7 +45,7 @@ _SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.WALLET_EXITING: "the wallet has asked to leave; its exit takes effect at {exit_at_s}",
     RejectCode.SIGNED_EXPIRY_TOO_SOON: "the signed expiry {expires_s} is before {earliest_s}, when a fill could still land",
     RejectCode.OUTFLOW_LIMIT: "the pool's outflow limit leaves {have_micros}, {need_micros} needed; try later",
-    RejectCode.FEE_RATE_BELOW_MARKET: "the order signs a fee rate of at most {signed_bps} basis points, this market charges up to "
+    RejectCode.FEE_RATE_BELOW_MARKET: "the order allows a fee rate of {signed_bps} basis points, this market charges up to "
     "{market_bps}",
     RejectCode.SIGNED_ORDER_VOID: "the order's {field} is {signed}; the contract takes {lowest} or later",
     RejectCode.DEPOSIT_ALREADY_CREDITED: "deposit {deposit_index} is credited already",
@@ -63,7 +63,7 @@ _SENTENCES: Mapping[RejectCode, str] = {
 
 def sentence(rejected: Rejected) -> str:
     """Return what went wrong and what would have been right, for people."""
-    return _SENTENCES[rejected.code].format_map(dict(rejected.details))
+    return SENTENCES[rejected.code].format_map(dict(rejected.details))
 
 
 def details(rejected: Rejected) -> dict[str, int | str]:

@@ -90,7 +90,7 @@ def rejected(events: list[Event]) -> Rejected:
 
 def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.CreateMarket:
     """Return a market's creation."""
-    number = sum(map(ord, ticker))
+    number = int.from_bytes(ticker.encode(), "big")
     return c.CreateMarket(
         ticker,
         event,

@@ -56,14 +56,20 @@ def credit_deposit(state: State, command: c.CreditDeposit) -> list[Event]:
 
 
 def _receiver(state: State, account_id: str, events: list[Event]) -> Account:
-    account = state.accounts.get(account_id)
-    if account is not None:
-        return account
+    if account_id in state.accounts:
+        return state.accounts[account_id]
     if account_id.startswith("0x") and len(account_id) == 42:
-        account = state.accounts[account_id] = Account(account_id, c.Custody.WALLET, "")
-        events.append(AccountOpened(account_id))
-        return account
+        return wallet_account(state, account_id, events)
     return state.accounts[SUSPENSE]
+
+
+def wallet_account(state: State, wallet: str, events: list[Event]) -> Account:
+    """Return a wallet's account, opening it when the chain speaks of the wallet first."""
+    account = state.accounts.get(wallet)
+    if account is None:
+        account = state.accounts[wallet] = Account(wallet, c.Custody.WALLET, "")
+        events.append(AccountOpened(wallet))
+    return account
 
 
 def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, events: list[Event]) -> None:
@@ -256,35 +262,41 @@ def _action_needs(
     amount = action.amount_micros
     if action.kind is VaultActionKind.SET_DELIVERY:
         return None, [], None
-    if action.kind is not VaultActionKind.REDEEM and amount <= 0:
+    if amount <= 0:
         return None, [], reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=amount)
     if action.kind is VaultActionKind.WITHDRAW and action.id == "0":
-        needs = [(CASH, amount)]
-        return None, needs, _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
-    if action.kind is VaultActionKind.WITHDRAW:
-        found = state.tokens.get(action.id)
-        if found is None:
-            return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
-        asset = token_asset(*found)
-        refused = _check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name)
-        return state.markets[found[0]], [(asset, amount)], refused
+        return None, [(CASH, amount)], _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
+    if action.kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM):
+        return _token_needs(state, account, action)
     ticker = state.conditions.get(hex_condition(action.id))
     if ticker is None:
         return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
     market = state.markets[ticker]
     if action.kind is VaultActionKind.SPLIT:
         return market, [(CASH, amount)], _check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
-    if action.kind is VaultActionKind.REDEEM:
-        if not market.resolved_on_chain:
-            return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=ticker, status=market.status)
-        needs = [(asset, account.balance(asset).available) for asset in _both(ticker)]
-        return market, needs, None
     needs = [(asset, amount) for asset in _both(ticker)]
     for (asset, _), outcome in zip(needs, Outcome, strict=True):
         refused = _check_balance(account.balance(asset), amount, RejectCode.INSUFFICIENT_TOKENS, outcome=outcome.name)
         if refused:
             return market, [], refused
     return market, needs, None
+
+
+def _token_needs(
+    state: State, account: Account, action: VaultAction
+) -> tuple[Market | None, list[tuple[str, int]], list[Event] | None]:
+    """What a withdrawal or redemption of one outcome's tokens needs."""
+    found = state.tokens.get(action.id)
+    if found is None:
+        return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
+    market = state.markets[found[0]]
+    if action.kind is VaultActionKind.REDEEM and not market.resolved_on_chain:
+        return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
+    asset = token_asset(*found)
+    refused = _check_balance(
+        account.balance(asset), action.amount_micros, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name
+    )
+    return market, [(asset, action.amount_micros)], refused
 
 
 def _both(ticker: str) -> list[str]:
@@ -314,7 +326,8 @@ def action_lines(state: State, operation: WalletOperation) -> list[tuple[str, st
     market = state.markets[operation.ticker]
     vault = collateral_account(market.ticker)
     if action.kind is VaultActionKind.REDEEM:
-        return resolution.redemption_lines(market, wallet, dict(operation.needs))
+        _, outcome = state.tokens[action.id]
+        return resolution.redemption_lines(market, wallet, outcome, action.amount_micros)
     sign = 1 if action.kind is VaultActionKind.SPLIT else -1
     sets = sign * action.amount_micros
     lines = [(wallet, CASH, -sets), (vault, CASH, sets)]

@@ -6,7 +6,7 @@ the ghost fill that it is. Then every operation that has not landed is run again
 execute is treated the same way, orders that lost their funding are cancelled, and nothing available is left below zero.
 """
 
-from offchain_book.engine import actions, custody
+from offchain_book.engine import actions, custody, resolution
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order
 from offchain_book.engine.events import Event, ExitObserved, OperationFailed, WatermarkObserved
@@ -38,7 +38,7 @@ from offchain_book.engine.state import (
     collateral_account,
     token_asset,
 )
-from offchain_book.engine.units import CASH, cost_micros
+from offchain_book.engine.units import CASH, cost_micros, whole_lots
 
 Line = tuple[str, str, int]
 Deltas = dict[tuple[str, str], int]
@@ -92,10 +92,8 @@ def expire_operations(state: State, command: c.ExpireOperations) -> list[Event]:
 
 def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
     """A wallet leaves: no new orders, the open ones go. What it took with it on chain leaves the ledger when final."""
-    account = state.accounts.get(command.wallet)
-    if account is None:
-        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.wallet)
     events: list[Event] = []
+    account = actions.wallet_account(state, command.wallet, events)
     account.exit_at_s = command.exit_at_s
     if command.exit_at_s:
         cancel_all(state, account, "", CancelReason.WALLET_EXITING, events)
@@ -105,12 +103,11 @@ def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
 
 def observe_watermark(state: State, command: c.ObserveWatermark) -> list[Event]:
     """A wallet voids orders on chain: believed at once, so that nothing void is ever matched."""
-    account = state.accounts.get(command.wallet)
-    if account is None:
-        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.wallet)
+    events: list[Event] = []
+    account = actions.wallet_account(state, command.wallet, events)
     account.min_nonce = max(account.min_nonce, command.min_nonce)
     account.cancel_before_ms = max(account.cancel_before_ms, command.cancel_before_ms)
-    events: list[Event] = [WatermarkObserved(command.wallet, account.min_nonce, account.cancel_before_ms)]
+    events.append(WatermarkObserved(command.wallet, account.min_nonce, account.cancel_before_ms))
     for order in list(account.open_orders.values()):
         if order.signed is not None and void_field(state, account, order.signed):
             cancel_order(state, order, CancelReason.WATERMARK, events)
@@ -153,19 +150,19 @@ def fail(state: State, entry: OpenOperation, reason: str, events: list[Event]) -
         market = state.markets[operation.ticker]
         if operation.taker.wallet and operation.maker.wallet:
             _bust(state, market, entry, operation, events)
-            resolution = "busted"
+            outcome = "busted"
         else:
             _guarantee(state, market, entry, operation, events)
-            resolution = "guaranteed"
+            outcome = "guaranteed"
     elif isinstance(operation, PoolOperation):
         _return_to_pool(state, entry, operation, events)
-        resolution = "returned"
+        outcome = "returned"
     else:
         actions.release_action(state, operation)
         if operation.action.kind is VaultActionKind.SET_DELIVERY:
             state.accounts[operation.action.wallet].deliver_free = operation.action.amount_micros != 1
-        resolution = "released"
-    events.append(OperationFailed(operation.number, reason, resolution))
+        outcome = "released"
+    events.append(OperationFailed(operation.number, reason, outcome))
 
 
 def _made(operation: FillOperation) -> int:
@@ -191,7 +188,7 @@ def _guarantee(state: State, market: Market, entry: OpenOperation, operation: Fi
     size, fee = operation.size_micros, wallet_leg.fee_micros
     buys = wallet_leg.outcome if wallet_leg.side is TokenSide.BUY else wallet_leg.outcome.complement
     account = state.accounts[GUARANTEE]
-    close = min(size, account.balance(token_asset(market.ticker, buys.complement)).total)
+    close = min(size, whole_lots(account.balance(token_asset(market.ticker, buys.complement)).total))
     price = custody.price_of(buys, operation.price_e4)
     cash = cost_micros(close, 10_000 - price) - cost_micros(size - close, price) - fee
     lines: list[Line] = [(a, asset, -n) for a, asset, n in entry.lines if a in (wallet, OUTSIDE)]
@@ -294,14 +291,14 @@ def _vault_deltas(state: State, entry: OpenOperation) -> Deltas:
     if isinstance(operation, WalletOperation):
         lines = actions.action_lines(state, operation)
     deltas: Deltas = {}
-    for account_id, asset, amount in lines + _pool_lines(operation):
+    for account_id, asset, amount in lines + _pool_lines(state, operation):
         account = state.accounts.get(account_id)
         if account_id == POOL or (account is not None and account.is_wallet):
             deltas[account_id, asset] = deltas.get((account_id, asset), 0) + amount
     return deltas
 
 
-def _pool_lines(operation: Operation) -> list[Line]:
+def _pool_lines(state: State, operation: Operation) -> list[Line]:
     """Return what an operation moves in the pool's vault balance on chain."""
     if isinstance(operation, WalletOperation):
         return []
@@ -323,7 +320,11 @@ def _pool_lines(operation: Operation) -> list[Line]:
     if operation.action in (PoolAction.SPLIT, PoolAction.MERGE):
         sign = 1 if operation.action is PoolAction.SPLIT else -1
         return [(POOL, CASH, -sign * amount), (POOL, yes, sign * amount), (POOL, no, sign * amount)]
-    return [(POOL, CASH, amount if operation.action is PoolAction.REDEEM else -amount)]
+    if operation.action is PoolAction.REDEEM:
+        outcome = operation.outcome or Outcome.YES
+        paid = resolution.token_payout_rounded_down(state.markets[operation.ticker], outcome, amount)
+        return [(POOL, CASH, paid), (POOL, yes if outcome is Outcome.YES else no, -amount)]
+    return [(POOL, CASH, -amount)]
 
 
 def _cancel_unfunded(state: State, account: Account, events: list[Event]) -> None:

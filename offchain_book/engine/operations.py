@@ -156,7 +156,7 @@ class VaultActionKind(IntEnum):
 class VaultAction:
     """EIP-712 `VaultAction(address wallet,uint8 kind,uint256 id,uint256 amount,address to,uint256 nonce,uint256 deadline)`.
 
-    `id` (decimal string) is 0 for cash, a token id for a token, the condition id for split, merge and redeem. For
+    `id` (decimal string) is 0 for cash, a token id for a token (withdraw, redeem), the condition id for split and merge. For
     SET_DELIVERY `amount` is 1 (bought tokens arrive free) or 0 (in the vault).
     """
 

@@ -30,9 +30,11 @@ def payout_rounded_down(market: Market, yes_micros: int, no_micros: int) -> int:
     return (yes_micros * yes + no_micros * (ONE_DOLLAR_MICROS - yes)) // ONE_DOLLAR_MICROS
 
 
-def redeemed_rounded_down(market: Market, yes_micros: int, no_micros: int) -> int:
-    """Return what the contract pays for tokens: each outcome is rounded down by itself."""
-    return payout_rounded_down(market, yes_micros, 0) + payout_rounded_down(market, 0, no_micros)
+def token_payout_rounded_down(market: Market, outcome: Outcome, amount_micros: int) -> int:
+    """Return what the contract pays for one outcome's tokens."""
+    if outcome is Outcome.YES:
+        return payout_rounded_down(market, amount_micros, 0)
+    return payout_rounded_down(market, 0, amount_micros)
 
 
 def resolve_market(state: State, command: c.ResolveMarket) -> list[Event]:
@@ -99,15 +101,16 @@ def pay_market(state: State, market: Market, events: list[Event]) -> None:
             ONE_DOLLAR_MICROS
         )
         events.append(PositionPaid(account.account_id, market.ticker, yes, no, payout, remainder))
-    pool_yes, pool_no = market.pool_yes_micros, market.pool_no_micros
-    redeemed = redeemed_rounded_down(market, pool_yes, pool_no)
+    pool = {Outcome.YES: market.pool_yes_micros, Outcome.NO: market.pool_no_micros}
+    redeemed = sum(token_payout_rounded_down(market, outcome, amount) for outcome, amount in pool.items())
     remainder = redeemed + market.unsplit_micros - paid
     lines = [(EQUITY, CASH, remainder), (collateral_account(market.ticker), CASH, -remainder)]
     post(state, f"remainder:{market.ticker}:{state.seq}", lines, events)
     market.custodial_yes_micros = market.custodial_no_micros = market.unsplit_micros = 0
-    if pool_yes or pool_no:
-        state.pool_cash_micros += redeemed
-        custody.queue_pool(state, market, PoolAction.REDEEM, redeemed, events)
+    state.pool_cash_micros += redeemed
+    for outcome, amount in pool.items():
+        if amount:
+            custody.queue_pool(state, market, PoolAction.REDEEM, amount, events, outcome=outcome)
 
 
 def payout_lines(market: Market, account_id: str, yes: int, no: int, payout: int) -> list[Line]:
@@ -120,7 +123,7 @@ def payout_lines(market: Market, account_id: str, yes: int, no: int, payout: int
     return lines
 
 
-def redemption_lines(market: Market, wallet: str, held: dict[str, int]) -> list[Line]:
-    """Return the lines of a wallet's redemption on chain."""
-    yes, no = (held.get(token_asset(market.ticker, outcome), 0) for outcome in Outcome)
-    return payout_lines(market, wallet, yes, no, redeemed_rounded_down(market, yes, no))
+def redemption_lines(market: Market, wallet: str, outcome: Outcome, amount_micros: int) -> list[Line]:
+    """Return the lines of a wallet's redemption of one outcome's tokens on chain."""
+    yes, no = (amount_micros, 0) if outcome is Outcome.YES else (0, amount_micros)
+    return payout_lines(market, wallet, yes, no, token_payout_rounded_down(market, outcome, amount_micros))

@@ -15,12 +15,12 @@ from offchain_book.engine import fees
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset
-from offchain_book.engine.units import complement_e4, cost_micros
+from offchain_book.engine.units import complement_e4, cost_micros, whole_lots
 
 
 def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
-    yes = account.balance(token_asset(ticker, Outcome.YES)).total
-    no = account.balance(token_asset(ticker, Outcome.NO)).total
+    yes = whole_lots(account.balance(token_asset(ticker, Outcome.YES)).total)
+    no = whole_lots(account.balance(token_asset(ticker, Outcome.NO)).total)
     bids = exposure.bid_cost - min(no, exposure.bid_size)
     asks = exposure.ask_cost - min(yes, exposure.ask_size)
     return max(0, bids, asks)
@@ -118,7 +118,7 @@ def closing_micros(account: Account, order: Order, size_micros: int) -> int:
     if order.outcome is not None:
         return 0 if order.opens else size_micros
     opposite = Outcome.NO if order.side is BookSide.BID else Outcome.YES
-    return min(size_micros, account.balance(token_asset(order.ticker, opposite)).total)
+    return min(size_micros, whole_lots(account.balance(token_asset(order.ticker, opposite)).total))
 
 
 def hold_without(account: Account, market: Market, balance: Balance, amount_micros: int) -> int:

@@ -21,6 +21,11 @@ def complement_e4(price_e4: int) -> int:
     return PRICE_SCALE - price_e4
 
 
+def whole_lots(amount_micros: int) -> int:
+    """Return the part of an amount that can be traded; dust below a lot can be withdrawn, not traded."""
+    return amount_micros - amount_micros % LOT_MICROS
+
+
 def cost_micros(size_micros: int, price_e4: int) -> int:
     """Return what `size_micros` contracts cost at `price_e4`; exact, because sizes are whole lots."""
     return size_micros * price_e4 // PRICE_SCALE

@@ -149,7 +149,7 @@ class Walk:
         kind = pick(list(VaultActionKind))
         listed = self.venue.state.markets[TICKER]
         number = str(int(listed.condition_id, 16))
-        if kind is VaultActionKind.WITHDRAW:
+        if kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM):
             number = pick(("0", listed.yes_token_id))
         amount = pick((0, 1)) if kind is VaultActionKind.SET_DELIVERY else round(self._size() * CONTRACT)
         wallet = pick(WALLETS)
@@ -163,7 +163,8 @@ class Walk:
         if self.random.random() < 0.5:
             self.venue.deposit(name, 5 * DOLLAR)
         else:
-            self.venue.deposit(name, round(self._size() * CONTRACT), pick((TICKER, FEE_TICKER)), pick(list(Outcome)))
+            amount = round(self._size() * CONTRACT) + pick((0, 0, 1, 3_333))
+            self.venue.deposit(name, amount, pick((TICKER, FEE_TICKER)), pick(list(Outcome)))
 
     def halt(self) -> None:
         """Finality stops for a while, or comes back."""
@@ -189,3 +190,11 @@ class Walk:
         self.count(venue.do(c.ResolveMarket(ticker, payout)))
         self.land()
         self.count(venue.do(c.ConfirmResolution(ticker, payout, "0x", 1)))
+        if self.random.random() < 0.5:  # tokens of a finished market still arrive
+            name = self.random.choice((*CUSTODIAL, *WALLETS))
+            venue.deposit(name, round(self._size() * CONTRACT), ticker, self.random.choice(list(Outcome)))
+        listed = venue.state.markets[ticker]
+        for number, held in ((listed.yes_token_id, CONTRACT), (listed.no_token_id, CONTRACT)):
+            self.nonce += 1
+            action = VaultAction(WALT, VaultActionKind.REDEEM, number, held, WALT, str(self.nonce), 2**40, "0x")
+            self.count(venue.do(c.SubmitAction(f"a{self.nonce}", action)))

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,11 @@ class VenueProcess:
         done = causeway("status", "-o", "json", "--data-dir", str(self.data_dir))
         return dict(json.loads(done.stdout))
 
+    def live_status(self) -> dict[str, Any]:
+        """Return what the running venue says of itself at `/venue/status`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/venue/status", timeout=10) as answer:
+            return dict(json.loads(answer.read()))
+
     def chain_pid(self) -> int:
         """Return the process id of the chain."""
         return int(json.loads((self.data_dir / "anvil.json").read_text())["pid"])
@@ -108,8 +114,8 @@ class VenueProcess:
 
 
 @pytest.fixture(scope="session")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
-    """A running venue with the demo, shared by all system tests that do not stop it."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
+    """A running venue with the demo, shared by all system tests; none of them may stop it."""
     shared = VenueProcess(tmp_path_factory.mktemp("shared") / "venue")
     try:
         shared.start("--fresh")
@@ -118,6 +124,12 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
         assert processes_of(shared.data_dir) == []
     finally:
         shared.clean_up()
+
+
+@pytest.fixture(scope="session")
+def venue(running: VenueProcess) -> dict[str, Any]:
+    """What `causeway status -o json` said of the shared venue when it was ready."""
+    return running.status()
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ class Answer(NamedTuple):
 
 
 def ask(
-    venue: VenueProcess, path: str, headers: dict[str, str] | None = None, method: str = "GET", body: bytes = b""
+    running: VenueProcess, path: str, headers: dict[str, str] | None = None, method: str = "GET", body: bytes = b""
 ) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
     try:
         connection.request(method, path, body or None, headers or {})
         response = connection.getresponse()
@@ -32,46 +32,46 @@ def ask(
         connection.close()
 
 
-def test_index_is_a_page_for_browsers_and_json_for_clients(venue: VenueProcess) -> None:
-    page = ask(venue, "/", {"Accept": "text/html,application/xhtml+xml"})
+def test_index_is_a_page_for_browsers_and_json_for_clients(running: VenueProcess) -> None:
+    page = ask(running, "/", {"Accept": "text/html,application/xhtml+xml"})
     assert page.headers["content-type"].startswith("text/html")
     assert b"Causeway" in page.body
-    client = ask(venue, "/", {"Accept": "*/*"})
+    client = ask(running, "/", {"Accept": "*/*"})
     assert (client.status, json.loads(client.body)) == (200, "OK")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/venue/status", "/docs", "/openapi.json", "/ok"])
-def test_public_routes_answer(venue: VenueProcess, path: str) -> None:
-    assert ask(venue, path).status == 200
+def test_public_routes_answer(running: VenueProcess, path: str) -> None:
+    assert ask(running, path).status == 200
 
 
-def test_ready_lists_each_check(venue: VenueProcess) -> None:
-    found = json.loads(ask(venue, "/readyz").body)
+def test_ready_lists_each_check(running: VenueProcess) -> None:
+    found = json.loads(ask(running, "/readyz").body)
     assert set(found["checks"]) == {"journal", "chain", "deposits", "settlement"}
     assert all(check["ok"] for check in found["checks"].values())
 
 
-def test_metrics_name_what_matters(venue: VenueProcess) -> None:
-    text = ask(venue, "/metrics").body.decode()
+def test_metrics_name_what_matters(running: VenueProcess) -> None:
+    text = ask(running, "/metrics").body.decode()
     for name in ("causeway_commands_total", "causeway_open_orders", "causeway_ghost_fills_total"):
         assert f"\n{name} " in text
 
 
 @pytest.mark.parametrize("path", ["/no-such-route", "/trade-api/v2/no-such-route", "/venue/no-such-route"])
-def test_unknown_route_is_an_error_in_json(venue: VenueProcess, path: str) -> None:
-    answer = ask(venue, path)
+def test_unknown_route_is_an_error_in_json(running: VenueProcess, path: str) -> None:
+    answer = ask(running, path)
     assert answer.status == 404
     assert path.encode() in answer.body
     assert json.loads(answer.body)["error"]
 
 
-def test_large_body_is_refused_by_its_stated_length(venue: VenueProcess) -> None:
-    answer = ask(venue, "/order", {"Content-Length": str(MAX_BODY_BYTES + 1)}, "POST")
+def test_large_body_is_refused_by_its_stated_length(running: VenueProcess) -> None:
+    answer = ask(running, "/order", {"Content-Length": str(MAX_BODY_BYTES + 1)}, "POST")
     assert answer.status == 413
 
 
-def test_large_body_is_refused_when_it_hides_its_length(venue: VenueProcess) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=10)
+def test_large_body_is_refused_when_it_hides_its_length(running: VenueProcess) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
     chunks = (b"x" * 100_000 for _ in range(MAX_BODY_BYTES // 100_000 + 1))
     connection.request("POST", "/trade-api/v2/portfolio/events/orders", chunks, encode_chunked=True)
     status = connection.getresponse().status
@@ -79,23 +79,23 @@ def test_large_body_is_refused_when_it_hides_its_length(venue: VenueProcess) -> 
     assert status in (401, 413), "refused for its size, or for its sender before it was read"
 
 
-def test_request_id_is_kept_or_made(venue: VenueProcess) -> None:
-    assert ask(venue, "/healthz", {"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
-    made = ask(venue, "/healthz", {"X-Request-Id": "bad id\t"}).headers["x-request-id"]
+def test_request_id_is_kept_or_made(running: VenueProcess) -> None:
+    assert ask(running, "/healthz", {"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    made = ask(running, "/healthz", {"X-Request-Id": "bad id\t"}).headers["x-request-id"]
     assert len(made) == 32
 
 
-def test_admin_needs_the_operator_token(venue: VenueProcess) -> None:
-    assert ask(venue, "/venue/admin").status == 401
-    assert ask(venue, "/venue/admin", {"Authorization": "Bearer wrong"}).status == 401
-    token = Path(venue.status()["operator_token_path"]).read_text()
-    assert ask(venue, "/venue/admin", {"Authorization": f"Bearer {token}"}).status == 200
+def test_admin_needs_the_operator_token(running: VenueProcess) -> None:
+    assert ask(running, "/venue/admin").status == 401
+    assert ask(running, "/venue/admin", {"Authorization": "Bearer wrong"}).status == 401
+    token = Path(running.status()["operator_token_path"]).read_text()
+    assert ask(running, "/venue/admin", {"Authorization": f"Bearer {token}"}).status == 200
 
 
-def test_eip712_lists_domains_and_types(venue: VenueProcess) -> None:
-    found = json.loads(ask(venue, "/venue/eip712").body)
+def test_eip712_lists_domains_and_types(running: VenueProcess) -> None:
+    found = json.loads(ask(running, "/venue/eip712").body)
     assert found["domains"]["native"]["chainId"] == 31_337
-    assert found["domains"]["native"]["verifyingContract"].lower() == venue.status()["contracts"]["venue"]
+    assert found["domains"]["native"]["verifyingContract"].lower() == running.status()["contracts"]["venue"]
     assert found["domains"]["polymarket_v2"]["chainId"] == 80_002
     assert "Order" in found["types"]["native"]
     assert "VaultAction" in found["types"]["vault_action"]

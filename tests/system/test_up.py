@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from bridge.cli import EXIT_FAILED, EXIT_NOT_BUILT, EXIT_NOT_READY
+from bridge.cli import EXIT_FAILED, EXIT_NOT_BUILT, EXIT_NOT_READY, ROOT
+from bridge.node import Anvil, anvil_binary
+from tests.system.clients import kalshi, polymarket
 from tests.system.conftest import VenueProcess, causeway, free_port, processes_of
 
 pytestmark = pytest.mark.slow
@@ -38,12 +40,12 @@ def one_line(text: str) -> str:
 # --- status and demo -------------------------------------------------------------------------------------------------
 
 
-def test_status_carries_what_others_script_against(venue: VenueProcess) -> None:
-    status = venue.status()
+def test_status_carries_what_others_script_against(running: VenueProcess) -> None:
+    status = running.status()
     assert status["ready"] is True
-    assert status["http"] == f"http://127.0.0.1:{venue.port}"
-    assert status["ws"] == f"ws://127.0.0.1:{venue.port}"
-    assert status["rpc"] == f"http://127.0.0.1:{venue.chain_port}"
+    assert status["http"] == f"http://127.0.0.1:{running.port}"
+    assert status["ws"] == f"ws://127.0.0.1:{running.port}"
+    assert status["rpc"] == f"http://127.0.0.1:{running.chain_port}"
     assert (status["chain_id"], status["client_chain_id"]) == (31_337, 80_002)
     assert {"page", "gamma", "data_api", "abi_dir", "seq", "state_hash", "data_dir"} <= set(status)
     assert {"venue", "collateral"} <= set(status["contracts"])
@@ -53,8 +55,8 @@ def test_status_carries_what_others_script_against(venue: VenueProcess) -> None:
         assert json.loads((Path(status["abi_dir"]) / f"{name}.json").read_text())
 
 
-def test_demo_has_people_and_markets(venue: VenueProcess) -> None:
-    status = venue.status()
+def test_demo_has_people_and_markets(running: VenueProcess) -> None:
+    status = running.status()
     custodial, wallets = status["accounts"]["custodial"], status["accounts"]["wallets"]
     assert len(custodial) >= 3
     assert len(wallets) >= 3
@@ -66,10 +68,10 @@ def test_demo_has_people_and_markets(venue: VenueProcess) -> None:
         assert (yes, no) == (int(market["condition_id"], 16) + 1, int(market["condition_id"], 16) + 2)
 
 
-def test_demo_money_is_on_chain(venue: VenueProcess) -> None:
+def test_demo_money_is_on_chain(running: VenueProcess) -> None:
     import sha3
 
-    status = venue.status()
+    status = running.status()
 
     def cash_of(address: str) -> int:
         selector = str(sha3.keccak_256(b"cashOf(address)").hexdigest())[:8]
@@ -149,6 +151,33 @@ def test_killed_venue_and_chain_resume(own_venue: VenueProcess) -> None:
     assert own_venue.stop() == 0
 
 
+@pytest.mark.parametrize("after_s", [0, 1.2])
+def test_fill_outlives_a_kill_of_everything(own_venue: VenueProcess, after_s: float) -> None:
+    """Killed before or after its batch was mined, off for longer than the deadline: the fill settles all the same."""
+    own_venue.start("--settle-deadline", "5", "--exit-delay", "30")
+    status = own_venue.status()
+    token = status["markets"]["KXDEMO-26-SUN"]["token_ids"]["yes"]
+    with kalshi(status, "alice") as alice, polymarket(status, "dave") as dave:
+        alice.create_order_v2(
+            ticker="KXDEMO-26-SUN",
+            side="ask",
+            count="10.00",
+            price="0.4000",
+            time_in_force="good_till_canceled",
+            self_trade_prevention_type="taker_at_cross",
+        )
+        assert dave.order(token_id=token, price=0.40, size=10, side="BUY")["status"] == "matched"
+        time.sleep(after_s)
+        own_venue.kill(with_chain=True)
+        time.sleep(6)
+        own_venue.start()
+        (trade,) = dave.get_trades()
+        assert trade["status"] == "CONFIRMED"
+    found = own_venue.live_status()["operations"]
+    assert found == {"next": 1, "open": 0, "confirmed": 1, "skipped": 0}
+    assert own_venue.stop() == 0
+
+
 def test_venue_stops_when_its_chain_dies(own_venue: VenueProcess) -> None:
     own_venue.start()
     os.kill(own_venue.chain_pid(), signal.SIGKILL)
@@ -161,31 +190,31 @@ def test_venue_stops_when_its_chain_dies(own_venue: VenueProcess) -> None:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-def test_second_venue_on_the_same_folder_is_refused(venue: VenueProcess) -> None:
-    other = VenueProcess(venue.data_dir)
+def test_second_venue_on_the_same_folder_is_refused(running: VenueProcess) -> None:
+    other = VenueProcess(running.data_dir)
     done = causeway(*other.arguments())
     assert done.returncode == EXIT_FAILED
-    assert venue.process is not None
-    assert f"pid {venue.process.pid}" in one_line(done.stderr)
+    assert running.process is not None
+    assert f"pid {running.process.pid}" in one_line(done.stderr)
     assert "--data-dir" in done.stderr
-    assert venue.status()["ready"]
+    assert running.status()["ready"]
 
 
-def test_taken_ports_name_their_flags(venue: VenueProcess, tmp_path: Path) -> None:
-    http = VenueProcess(tmp_path / "venue", port=venue.port)
+def test_taken_ports_name_their_flags(running: VenueProcess, tmp_path: Path) -> None:
+    http = VenueProcess(tmp_path / "venue", port=running.port)
     done = causeway(*http.arguments())
     assert (done.returncode, "--port" in one_line(done.stderr)) == (EXIT_FAILED, True)
-    chain = VenueProcess(tmp_path / "venue", chain_port=venue.chain_port)
+    chain = VenueProcess(tmp_path / "venue", chain_port=running.chain_port)
     done = causeway(*chain.arguments())
     assert (done.returncode, "--chain-port" in one_line(done.stderr)) == (EXIT_FAILED, True)
-    assert venue.status()["ready"]
+    assert running.status()["ready"]
 
 
-def test_wrong_chain_is_one_clear_line(venue: VenueProcess, tmp_path: Path) -> None:
-    shutil.copy(venue.data_dir / "deployment.json", tmp_path / "deployment.json")
+def test_wrong_chain_is_one_clear_line(running: VenueProcess, tmp_path: Path) -> None:
+    shutil.copy(running.data_dir / "deployment.json", tmp_path / "deployment.json")
     book = json.loads((tmp_path / "deployment.json").read_text())
     (tmp_path / "deployment.json").write_text(json.dumps({**book, "genesis_hash": "0x" + "11" * 32}))
-    url = f"http://127.0.0.1:{venue.chain_port}"
+    url = f"http://127.0.0.1:{running.chain_port}"
     done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--chain-url", url)
     assert done.returncode == EXIT_FAILED
     assert "wrong chain" in one_line(done.stderr)
@@ -205,8 +234,8 @@ def test_short_exit_delay_is_refused_before_anything_starts(own_venue: VenueProc
     assert processes_of(own_venue.data_dir) == []
 
 
-def test_fixed_terms_cannot_change(venue: VenueProcess, tmp_path: Path) -> None:
-    shutil.copy(venue.data_dir / "deployment.json", tmp_path / "deployment.json")
+def test_fixed_terms_cannot_change(running: VenueProcess, tmp_path: Path) -> None:
+    shutil.copy(running.data_dir / "deployment.json", tmp_path / "deployment.json")
     done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--settle-deadline", "7")
     assert done.returncode == EXIT_FAILED
     assert "--settle-deadline is fixed" in one_line(done.stderr)
@@ -215,9 +244,9 @@ def test_fixed_terms_cannot_change(venue: VenueProcess, tmp_path: Path) -> None:
 # --- journal verbs ---------------------------------------------------------------------------------------------------
 
 
-def test_verify_finds_the_first_bad_record(venue: VenueProcess, tmp_path: Path) -> None:
+def test_verify_finds_the_first_bad_record(running: VenueProcess, tmp_path: Path) -> None:
     copy = tmp_path / "journal.log"
-    lines = (venue.data_dir / "journal.log").read_bytes().splitlines(keepends=True)
+    lines = (running.data_dir / "journal.log").read_bytes().splitlines(keepends=True)
     copy.write_bytes(b"".join(lines))
     done = causeway("verify", str(copy), "-o", "json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"ok": True, "first_bad_seq": None})
@@ -243,3 +272,24 @@ def test_status_of_nothing_is_not_ready(tmp_path: Path) -> None:
     done = causeway("status", "-o", "json", "--data-dir", str(tmp_path / "nowhere"))
     assert done.returncode == EXIT_NOT_READY
     assert json.loads(done.stdout)["ready"] is False
+
+
+# --- somebody else's node --------------------------------------------------------------------------------------------
+
+
+def test_running_node_is_used_and_left_running(own_venue: VenueProcess, tmp_path: Path) -> None:
+    node = Anvil(anvil_binary(ROOT), tmp_path / "node", own_venue.chain_port)
+    (tmp_path / "node").mkdir()
+    try:
+        node.start()
+        node.begin_mining()
+        own_venue.start("--chain-url", node.url, "--confirmations", "1")
+        first = own_venue.status()
+        assert first["rpc"] == node.url
+        assert own_venue.stop() == 0, own_venue.output
+        node.check()
+        own_venue.start("--chain-url", node.url)
+        assert own_venue.status()["contracts"] == first["contracts"]
+        assert own_venue.stop() == 0
+    finally:
+        node.stop()

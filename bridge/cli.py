@@ -1,0 +1,183 @@
+"""`causeway`, the command. Reads arguments, calls one function, prints; heavy imports wait until a verb needs them.
+
+Exit codes: 0 done; 1 it failed, one line says why and what to do; 2 wrong usage; 3 the venue is not running or not ready;
+64 the verb is known and not built yet.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bridge import cli_output as output
+
+ROOT = Path(__file__).resolve().parent.parent
+EXIT_FAILED = 1
+EXIT_NOT_READY = 3
+EXIT_NOT_BUILT = 64
+
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+DataDirOption = Annotated[Path, typer.Option("--data-dir", help="The venue's data folder.")]
+OutputOption = Annotated[output.Format, typer.Option("--output", "-o", help="How to print the result.")]
+DEFAULT_DATA_DIR = ROOT / "var"
+
+
+def main() -> None:
+    """Run the command; Ctrl-C before anything started is no error of ours."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def up(
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    port: Annotated[int, typer.Option(help="REST, WebSocket and page.")] = 8_000,
+    fix_port: Annotated[int, typer.Option(help="First of six FIX ports (not built yet).")] = 8_228,
+    chain_port: Annotated[int, typer.Option(help="The chain's JSON-RPC port.")] = 8_545,
+    chain_url: Annotated[str, typer.Option(help="Use a running node instead of starting one.")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything this data folder holds.")] = False,
+    no_demo: Annotated[bool, typer.Option("--no-demo", help="Seed no accounts and markets.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides the demo's key ids.")] = 0,
+    confirmations: Annotated[int, typer.Option(min=0, help="Blocks on top of one that counts as final.")] = 2,
+    batch_ms: Annotated[int, typer.Option(min=0, help="Longest wait of a fill for its settlement batch.")] = 500,
+    settle_deadline: Annotated[int | None, typer.Option(help="Seconds a fill has to land; fixed at deployment.")] = None,
+    exit_delay: Annotated[int | None, typer.Option(help="Seconds from requestExit to exit; fixed at deployment.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing after the banner.")] = False,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Start the venue in the foreground: chain, contracts, book, API, demo. Ctrl-C settles what is open and stops all."""
+    from bridge import cli_up
+    from bridge.venue import Options
+
+    options = Options(
+        root=ROOT,
+        data_dir=data_dir,
+        port=port,
+        chain_port=chain_port,
+        chain_url=chain_url,
+        fresh=fresh,
+        demo=not no_demo,
+        seed=seed,
+        confirmations=confirmations,
+        batch_ms=batch_ms,
+        settle_deadline_s=settle_deadline,
+        exit_delay_s=exit_delay,
+    )
+    failure = cli_up.run(options, form, quiet)
+    if failure:
+        output.fail(failure, form)
+
+
+@app.command()
+def status(data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """Say where the venue is and how it does. Exit code 0 only when it is ready, 3 otherwise."""
+    from bridge import cli_status
+
+    found = cli_status.read(data_dir)
+    output.show(found, form)
+    if not found["ready"]:
+        raise typer.Exit(EXIT_NOT_READY)
+
+
+@app.command()
+def doctor(
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    port: int = 8_000,
+    chain_port: int = 8_545,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Check that this machine has what the venue needs. Exit code 1 when something is wrong."""
+    from bridge import cli_doctor
+
+    found = cli_doctor.examine(ROOT, data_dir, port, chain_port)
+    output.show({"ok": all(one["ok"] for one in found), "checks": found}, form)
+    if not all(one["ok"] for one in found):
+        raise typer.Exit(EXIT_FAILED)
+
+
+JournalArgument = Annotated[Path | None, typer.Argument(help="A journal; by default the data folder's.")]
+
+
+@app.command()
+def replay(
+    file: JournalArgument = None, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE
+) -> None:
+    """Replay a journal and print {seq, state_hash}. Exit code 1 when it is damaged or missing."""
+    from bridge.replay import replay as rebuild
+    from offchain_book.engine.snapshot import state_hash
+    from offchain_book.journal import JournalDamaged
+
+    try:
+        state = rebuild(file or data_dir / "journal.log")
+    except (JournalDamaged, OSError) as error:
+        output.fail(_file_trouble(error), form)
+    output.show({"seq": state.seq, "state_hash": state_hash(state)}, form)
+
+
+@app.command()
+def verify(
+    file: JournalArgument = None, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE
+) -> None:
+    """Check a journal's hash chain and print {ok, first_bad_seq}. Exit code 1 when it is damaged or missing."""
+    from offchain_book.journal import JournalDamaged, read
+
+    result: dict[str, Any] = {"ok": True, "first_bad_seq": None}
+    try:
+        for _ in read(file or data_dir / "journal.log"):
+            pass
+    except JournalDamaged as error:
+        result = {"ok": False, "first_bad_seq": error.first_bad_seq, "why": error.why}
+    except OSError as error:
+        output.fail(_file_trouble(error), form)
+    output.show(result, form)
+    if not result["ok"]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _file_trouble(error: Exception) -> str:
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+_NOT_BUILT = {
+    "market": "creating, closing, showing and resolving markets from the command line",
+    "deposit": "deposits from the command line",
+    "withdraw": "withdrawals from the command line",
+    "tokenize": "sending custodial positions out as ERC-1155",
+    "redeem": "redemption from the command line",
+    "exit": "leaving with the venue off",
+    "chain": "running only the node",
+    "account": "account administration",
+    "link": "linking accounts with wallets",
+    "faucet": "the faucet from the command line",
+    "wait": "waiting for a request to become final",
+    "flush": "cutting and settling open batches on demand",
+    "trace": "tracing a request from API to ledger",
+    "explain": "explaining a hold, a reject or a batch",
+    "demo": "the market makers and takers",
+    "time": "moving venue time",
+}
+"""Verbs of the design that arrive with later issues."""
+
+
+def _not_built(verb: str, what: str) -> Callable[[typer.Context], None]:
+    def refuse(context: typer.Context) -> None:
+        form = output.Format.JSON if "json" in context.args else output.Format.TABLE
+        output.fail(f"`causeway {verb}` is not built yet: {what} is missing", form, EXIT_NOT_BUILT)
+
+    refuse.__doc__ = f"Not built yet: {what}. Exit code 64."
+    return refuse
+
+
+for _verb, _what in _NOT_BUILT.items():
+    app.command(
+        _verb,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(_not_built(_verb, _what))

@@ -1,0 +1,484 @@
+"""The settlement lane: cut batches, send them in stream order, watch them until a final block shows them executed.
+
+The intent (`CutBatch`) is in the journal before anything is signed, signed bytes are stored before they are broadcast
+(`lane.py`), and a batch is confirmed only when a final block's own state agrees with the events: not when a receipt was
+seen. The contract executes a batch only when its first number is the next one, so a batch that is sent twice or early
+does nothing, and every doubt is answered by sending again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bridge.attempts import Attempt, Attempts
+from bridge.chain import Block, Chain, StateUnavailable, TransactionReceipt
+from bridge.lane import FeePolicy, ForeignTransaction, Lane, now_ms
+from bridge.logs import OPERATION_EVENTS, OperationSkipped
+from bridge.rpc import ChainUnavailable, RpcError
+from bridge.settlement import payload_hash, settle_batch_calldata
+from offchain_book.engine import commands as c
+from offchain_book.engine.events import Event, OperationQueued, OperationSettled
+from offchain_book.engine.operations import FillOperation, Operation, PoolOperation
+from offchain_book.engine.state import Batch
+from offchain_book.sequencer import Overloaded, Sequencer, crash_point
+
+_log = logging.getLogger(__name__)
+
+Finality = Callable[[], int]
+"""Number of the newest block that counts as final, e.g. min(head - confirmations, newest saved block). Called in a
+worker thread; may block on IO and raise ChainUnavailable; below zero when no block is final yet."""
+
+MAX_IN_FLIGHT = 8
+"""Most batches that are cut and not final."""
+POLL_MS = 200
+"""How often the chain is looked at while a batch is in flight."""
+MAX_BACKOFF_MS = 5_000
+"""Longest wait after a failed look at the chain."""
+MAX_RETRY_MS = 60_000
+"""Longest wait before a batch that reverted is sent again."""
+STALE_HEAD_MS = 5_000
+"""How long a head below the highest one seen counts as a node that lags, not as a shorter chain."""
+SEARCH_BLOCKS = 1_000
+"""Blocks per request when a batch's transaction is searched by its events."""
+
+GAS_LIMIT = 15_000_000
+"""Most gas of one batch at first; a retry may take the whole block."""
+GAS_BASE = 300_000
+"""A transaction, the control word, and what must be left for the last delivery (150,000 and the 63/64 rule)."""
+GAS_PER_BYTE = 16
+GAS_PER_FILL = 220_000
+"""Two fresh status words, four words that may be fresh, two signatures, the event."""
+GAS_PER_POOL_ACTION = 330_000
+GAS_PER_VAULT_ACTION = 330_000
+"""The same with one delivery to a contract."""
+
+
+class SubmitterHalted(Exception):
+    """The lane cannot go on without a person; the message says why. Nothing was lost."""
+
+
+def purpose_of(batch_no: int) -> str:
+    """Return the name under which a batch's attempts are stored."""
+    return f"batch:{batch_no}"
+
+
+def gas_of(operation: Operation) -> int:
+    """Return the most gas that one operation is allowed for, calldata aside."""
+    if isinstance(operation, FillOperation):
+        return GAS_PER_FILL
+    return GAS_PER_POOL_ACTION if isinstance(operation, PoolOperation) else GAS_PER_VAULT_ACTION
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A batch between cut and confirmed, with all transactions that may have executed it."""
+
+    batch_no: int
+    first: int
+    count: int
+    attempts: list[Attempt] = field(default_factory=list)
+    foreign_hash: str = ""
+    receipt: TransactionReceipt | None = None
+    """Of the transaction that executed it."""
+    reverted: TransactionReceipt | None = None
+    """Of its newest transaction that did not."""
+    missing: list[int] = field(default_factory=list)
+    """Nonces of its attempts that are used up without a receipt."""
+    retries: int = 0
+    retry_at_ms: int = 0
+
+    @property
+    def end(self) -> int:
+        """The number after its last operation."""
+        return self.first + self.count
+
+    @property
+    def hashes(self) -> list[str]:
+        """All transactions that may have executed it."""
+        return [attempt.tx_hash for attempt in self.attempts] + ([self.foreign_hash] if self.foreign_hash else [])
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One look at the chain."""
+
+    head: Block
+    nonce: int
+    next_operation: int
+    final_block: int
+
+
+class Submitter:
+    """Construct it on the event loop's thread; then supervise `run()` as one task.
+
+    `chain` must be bound to the venue contract. `operator_key` (0x hex) signs nothing but what this object sends:
+    another user of that key looks like a thief and halts the lane.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        chain: Chain,
+        attempts: Attempts,
+        operator_key: str,
+        batch_operations: int,
+        batch_ms: int,
+        finality: Finality,
+        fees: FeePolicy | None = None,
+        poll_ms: int = POLL_MS,
+    ) -> None:
+        self.lane = Lane(chain, attempts, operator_key, fees or FeePolicy())
+        self.failure: BaseException | None = None
+        """Why `run` ended, if it did."""
+        self._sequencer = sequencer
+        self._state = sequencer.state
+        self._chain = chain
+        self._attempts = attempts
+        self._batch_operations = batch_operations
+        self._batch_ms = batch_ms
+        self._finality = finality
+        self._poll_ms = poll_ms
+        self._flights: dict[int, _Flight] = {}
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._flush_to = 0
+        self._uncut_since_ms = -1
+        self._highest_head = 0
+        self._lower_since_ms = -1
+        self._reverting = ""
+        sequencer.subscribe(self._on_events)
+
+    @property
+    def alarm(self) -> str:
+        """What needs a person now; empty when nothing does."""
+        return str(self.failure) if self.failure else self.lane.alarm or self._reverting
+
+    def _on_events(self, entry: c.Sequenced, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, OperationQueued):
+                waiting = self._state.next_operation - self._state.uncut
+                if self._uncut_since_ms < 0 or waiting >= self._batch_operations:
+                    self._wake.set()
+            elif isinstance(event, OperationSettled):
+                self._settled.set()
+
+    # --- the task ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Resume every unconfirmed batch, then work until cancelled. Raises SubmitterHalted, and bugs."""
+        try:
+            await asyncio.to_thread(self._attempts.claim, f"{self._chain.chain_id}:{self._chain.address}")
+            await self._work()
+        except ForeignTransaction as error:
+            self.failure = SubmitterHalted(str(error))
+            raise self.failure from error
+        except asyncio.CancelledError:
+            self.failure = SubmitterHalted("the submitter was stopped")
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self._settled.set()
+
+    async def _work(self) -> None:
+        backoff_ms = 0
+        while True:
+            self._wake.clear()
+            try:
+                wait_ms = await self._step()
+                backoff_ms = 0
+            except (ChainUnavailable, StateUnavailable, RpcError, Overloaded) as error:
+                backoff_ms = min(max(self._poll_ms, backoff_ms * 2), MAX_BACKOFF_MS)
+                wait_ms = backoff_ms
+                _log.warning("the submitter tries again in %d ms: %s", wait_ms, error)
+                await asyncio.sleep(wait_ms / 1000)
+                continue
+            await self._wait(wait_ms)
+
+    async def _wait(self, wait_ms: int | None) -> None:
+        """Return when there is something new to cut, or after `wait_ms` (None: no need to look at the chain)."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), None if wait_ms is None else wait_ms / 1000)
+        except TimeoutError:
+            return
+
+    async def _step(self) -> int | None:
+        """Do whatever is due. Returns when to look again."""
+        wait_ms = await self._cut()
+        for batch in self._state.batches.values():
+            if batch.batch_no not in self._flights:
+                self._flights[batch.batch_no] = _Flight(batch.batch_no, batch.first, batch.count)
+        if not self._flights:
+            return wait_ms
+        flights = list(self._flights.values())
+        view = await asyncio.to_thread(self._look, flights)
+        for flight in flights:
+            await self._follow(flight, view)
+        await self._send_missing(flights, view)
+        await asyncio.to_thread(self.lane.tend, view.head, view.nonce)
+        await self._confirm(flights, view)
+        await self._expire(view)
+        return self._poll_ms if wait_ms is None else min(wait_ms, self._poll_ms)
+
+    async def _submit(self, command: c.Command) -> None:
+        receipt = await self._sequencer.submit(command)
+        if receipt.rejected is not None:
+            raise SubmitterHalted(f"the engine refuses {command}: {receipt.rejected}")
+
+    # --- cutting -----------------------------------------------------------------------------------------------------
+
+    async def _cut(self) -> int | None:
+        """Cut every batch that is due. Returns how long until the next one is, None when nothing waits to be cut."""
+        state = self._state
+        while state.uncut < state.next_operation:
+            if len(state.batches) >= MAX_IN_FLIGHT:
+                return self._poll_ms
+            if self._uncut_since_ms < 0:
+                self._uncut_since_ms = now_ms()
+            waited_ms = now_ms() - self._uncut_since_ms
+            waiting = state.next_operation - state.uncut
+            if waiting < self._batch_operations and waited_ms < self._batch_ms and state.uncut >= self._flush_to:
+                return self._batch_ms - waited_ms
+            operations = self._next_operations()
+            first, count = operations[0].number, len(operations)
+            await self._submit(c.CutBatch(state.next_batch, first, count, payload_hash(operations)))
+            self._uncut_since_ms = -1
+        return None
+
+    def _next_operations(self) -> list[Operation]:
+        """Return the operations of the next batch: at most N, at most the gas of one transaction."""
+        chosen: list[Operation] = []
+        gas = GAS_BASE
+        stop = min(self._state.next_operation, self._state.uncut + self._batch_operations)
+        for number in range(self._state.uncut, stop):
+            operation = self._state.operations[number].operation
+            gas += gas_of(operation)
+            if chosen and gas > GAS_LIMIT:
+                break
+            chosen.append(operation)
+        return chosen
+
+    async def flush(self) -> None:
+        """Cut whatever is uncut at once; return when every operation queued before this call is final."""
+        target = self._flush_to = max(self._flush_to, self._state.next_operation)
+        self._wake.set()
+        while any(number < target for number in self._state.operations):
+            self._settled.clear()
+            if self.failure is not None:
+                raise SubmitterHalted(f"the submitter has stopped: {self.failure}")
+            await self._settled.wait()
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def _look(self, flights: Sequence[_Flight]) -> _View:
+        """Read the chain once, in an order in which a block in between only makes it look younger. In a thread."""
+        head = self._chain.head()
+        self._refuse_stale(head)
+        nonce = self.lane.nonce()
+        next_operation = self._chain.next_operation()
+        for flight in flights:
+            flight.attempts = self._attempts.of(purpose_of(flight.batch_no))
+            self._look_at(flight, nonce)
+            if flight.receipt is None and next_operation >= flight.end:
+                self._search(flight, head.number)
+        missing = [nonce for flight in flights for nonce in flight.missing]
+        self.lane.suspect("nonce used, no receipt", bool(missing), min(missing, default=0))
+        return _View(head, nonce, next_operation, min(self._finality(), head.number))
+
+    def _refuse_stale(self, head: Block) -> None:
+        """A node that lags behind itself would make mined batches look lost."""
+        if head.number >= self._highest_head:
+            self._highest_head, self._lower_since_ms = head.number, -1
+            return
+        if self._lower_since_ms < 0:
+            self._lower_since_ms = now_ms()
+        if now_ms() - self._lower_since_ms < STALE_HEAD_MS:
+            raise ChainUnavailable(f"the node shows block {head.number} after {self._highest_head}")
+        _log.warning("the chain got shorter: block %d after %d", head.number, self._highest_head)
+        self._highest_head, self._lower_since_ms = head.number, -1
+
+    def _look_at(self, flight: _Flight, nonce: int) -> None:
+        receipts = self._chain.outcomes(flight.hashes)
+        flight.receipt = next((found for found in receipts if found is not None and found.succeeded), None)
+        flight.reverted = next((found for found in reversed(receipts) if found is not None and not found.succeeded), None)
+        mined = {found.tx_hash for found in receipts if found is not None}
+        used = {attempt.nonce for attempt in flight.attempts if attempt.tx_hash in mined}
+        flight.missing = [a.nonce for a in flight.attempts if a.nonce < nonce and a.nonce not in used]
+
+    def _search(self, flight: _Flight, head: int) -> None:
+        """The contract is past this batch, by none of our transactions: find the one that did it, by its events."""
+        for last in range(head, -1, -SEARCH_BLOCKS):
+            for event in self._chain.logs(max(0, last - SEARCH_BLOCKS + 1), last):
+                is_first = isinstance(event, OPERATION_EVENTS) and event.number == flight.first
+                if is_first and event.place.tx_hash not in flight.hashes:
+                    _log.warning("batch %d was executed by %s", flight.batch_no, event.place.tx_hash)
+                    flight.foreign_hash = event.place.tx_hash
+                    flight.receipt = self._chain.receipt(flight.foreign_hash)
+                    return
+
+    # --- following ---------------------------------------------------------------------------------------------------
+
+    async def _follow(self, flight: _Flight, view: _View) -> None:
+        """Report what the look showed about one batch: mined, or lost again."""
+        batch = self._state.batches[flight.batch_no]
+        receipt = flight.receipt
+        if receipt is not None:
+            if (batch.stage, batch.tx_hash, batch.block_number) != (
+                c.BatchStage.MINED,
+                receipt.tx_hash,
+                receipt.block_number,
+            ):
+                await self._observe(batch, c.BatchStage.MINED, receipt.tx_hash, receipt.block_number)
+        elif batch.stage is c.BatchStage.MINED:
+            _log.warning("batch %d left the chain: its transactions are sent again", batch.batch_no)
+            await self._observe(batch, c.BatchStage.RETRYING, batch.tx_hash)
+
+    async def _observe(self, batch: Batch, stage: c.BatchStage, tx_hash: str, block_number: int = 0) -> None:
+        await self._submit(c.ObserveBatch(batch.batch_no, stage, tx_hash, block_number))
+
+    async def _send_missing(self, flights: Sequence[_Flight], view: _View) -> None:
+        """Sign, in stream order, for every batch that no living transaction carries."""
+        for flight in flights:
+            if flight.receipt is not None or any(attempt.nonce >= view.nonce for attempt in flight.attempts):
+                continue
+            if view.next_operation >= flight.end or not await self._sign(flight, view):
+                return
+
+    async def _sign(self, flight: _Flight, view: _View) -> bool:
+        """Sign and store one transaction for a batch; `tend` broadcasts it. False when that has to wait."""
+        batch = self._state.batches[flight.batch_no]
+        calldata = self._calldata(batch)
+        gas = self._gas(batch, calldata)
+        if flight.attempts:
+            if not await self._may_retry(flight, view, calldata):
+                return False
+            gas = min(gas << flight.retries, view.head.gas_limit)
+        purpose = purpose_of(batch.batch_no)
+        attempt = await asyncio.to_thread(self.lane.sign, purpose, self._chain.address, calldata, gas, view.head, view.nonce)
+        if attempt is None:
+            return False
+        crash_point("after_store")
+        flight.attempts.append(attempt)
+        await self._observe(batch, c.BatchStage.SENT, attempt.tx_hash)
+        crash_point("before_broadcast")
+        await asyncio.to_thread(self.lane.broadcast, attempt)
+        crash_point("after_broadcast")
+        return True
+
+    async def _may_retry(self, flight: _Flight, view: _View, calldata: bytes) -> bool:
+        """All its transactions reverted: wait a little longer each time, and ask the chain before paying again."""
+        batch = self._state.batches[flight.batch_no]
+        if batch.stage is not c.BatchStage.RETRYING:
+            await self._observe(batch, c.BatchStage.RETRYING, flight.attempts[-1].tx_hash)
+        if now_ms() < flight.retry_at_ms:
+            return False
+        if view.next_operation == flight.first:
+            reason = await asyncio.to_thread(
+                self._chain.simulate, self.lane.address, self._chain.address, calldata, view.head.gas_limit
+            )
+            flight.retries += 1
+            flight.retry_at_ms = now_ms() + min(500 << flight.retries, MAX_RETRY_MS)
+            self._reverting = f"batch {flight.batch_no} reverts: {reason}" if reason else ""
+            if reason:
+                _log.critical("%s", self._reverting)
+                return False
+        elif flight.first < view.next_operation < flight.end:
+            raise SubmitterHalted(f"the contract stands at {view.next_operation}, inside batch {flight.batch_no}")
+        return True
+
+    def _operations(self, batch: Batch) -> list[Operation]:
+        return [self._state.operations[number].operation for number in range(batch.first, batch.first + batch.count)]
+
+    def _calldata(self, batch: Batch) -> bytes:
+        """Rebuild a batch's calldata from the journaled operations; it must be what the intent says."""
+        operations = self._operations(batch)
+        found = payload_hash(operations)
+        if found != batch.payload_hash:
+            raise SubmitterHalted(f"batch {batch.batch_no} packs to {found}, its journaled hash is {batch.payload_hash}")
+        return settle_batch_calldata(batch.first, operations)
+
+    def _gas(self, batch: Batch, calldata: bytes) -> int:
+        return GAS_BASE + GAS_PER_BYTE * len(calldata) + sum(gas_of(operation) for operation in self._operations(batch))
+
+    # --- finality ----------------------------------------------------------------------------------------------------
+
+    async def _confirm(self, flights: Sequence[_Flight], view: _View) -> None:
+        """Confirm, in order, the batches that a final block shows as executed."""
+        ready: list[_Flight] = []
+        for flight in flights:
+            if flight.receipt is None or flight.receipt.block_number > view.final_block:
+                break
+            ready.append(flight)
+        if not ready:
+            return
+        for flight, receipt in await asyncio.to_thread(self._proved, ready, view):
+            crash_point("before_confirm")
+            skipped = skipped_in(receipt)
+            await self._submit(
+                c.ConfirmBatch(flight.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, skipped)
+            )
+            del self._flights[flight.batch_no]
+
+    def _proved(self, ready: Sequence[_Flight], view: _View) -> list[tuple[_Flight, TransactionReceipt]]:
+        """Read the receipts again, whole, and hold them against the final block's own state.
+
+        Returns nothing yet when the node is of two minds; raises SubmitterHalted when chain and events contradict.
+        """
+        proved: list[tuple[_Flight, TransactionReceipt]] = []
+        skips = 0
+        for flight in ready:
+            assert flight.receipt is not None
+            receipt = self._chain.receipt(flight.receipt.tx_hash)
+            block = self._chain.block(flight.receipt.block_number)
+            if receipt is None or block is None or not receipt.block_hash == flight.receipt.block_hash == block.hash:
+                return []
+            numbers = executed_in(receipt)
+            if sorted(numbers) != list(range(flight.first, flight.end)):
+                raise SubmitterHalted(f"the events of {receipt.tx_hash} name {numbers}, not batch {flight.batch_no}")
+            skips += len(skipped_in(receipt))
+            proved.append((flight, receipt))
+        try:
+            next_operation, skipped = self._counters(view.final_block)
+        except StateUnavailable:
+            # The node has pruned that block's state. The newest state stands on that block: it is the witness.
+            next_operation, skipped = self._counters("latest")
+        end = ready[-1].end
+        expected = self._state.skipped_operations + skips
+        if next_operation < end:
+            raise ChainUnavailable(f"final block {view.final_block} is at operation {next_operation}, receipts at {end}")
+        if skipped < expected or (next_operation == end and skipped != expected):
+            raise SubmitterHalted(f"the contract has skipped {skipped} operations, its events say {expected}")
+        return proved
+
+    def _counters(self, block: int | str) -> tuple[int, int]:
+        next_operation, skipped = self._chain.read_all([("nextOperation", ()), ("skippedOperations", ())], block)
+        return int(next_operation), int(skipped)
+
+    async def _expire(self, view: _View) -> None:
+        """Report operations whose deadline a final block has passed while the contract still stands before them."""
+        if view.final_block < 0:
+            return
+        final = await asyncio.to_thread(self._chain.block, view.final_block)
+        if final is None:
+            return
+        late = [
+            number
+            for number, entry in self._state.operations.items()
+            if number >= view.next_operation and not entry.failed and entry.operation.not_after_s < final.timestamp_s
+        ]
+        if late:
+            _log.error("operations %d to %d missed their settlement deadline", late[0], late[-1])
+            count = late[-1] - late[0] + 1
+            await self._submit(c.ExpireOperations(late[0], count, final.number, final.timestamp_s))
+
+
+def executed_in(receipt: TransactionReceipt) -> list[int]:
+    """Return the numbers of the operations that a transaction's events name, in order."""
+    return [event.number for event in receipt.events if isinstance(event, OPERATION_EVENTS)]
+
+
+def skipped_in(receipt: TransactionReceipt) -> tuple[tuple[int, int], ...]:
+    """Return (operation number, contract's reason) of what a transaction skipped."""
+    return tuple((event.number, event.reason) for event in receipt.events if isinstance(event, OperationSkipped))

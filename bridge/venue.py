@@ -1,0 +1,550 @@
+"""The composition root: builds every part of one venue, starts them in order, watches them, stops them in order.
+
+Nothing here decides anything about trading or the chain. If any part's task ends, the venue stops and says why. Read
+`_start` for the order of things, `_stop` for the way back.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import uvicorn
+
+from bridge import deployment, seed
+from bridge.attempts import Attempts
+from bridge.chain import FORBIDDEN_CHAIN_ID, Chain, WrongChain
+from bridge.compiler import Artifact, CompilationFailed, compile_contracts
+from bridge.datadir import DataDir, DataDirInUse
+from bridge.deployment import DeploymentError, Terms
+from bridge.indexer import Indexer, custodial_references
+from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
+from bridge.replay import replay
+from bridge.rpc import ChainUnavailable
+from bridge.submitter import Submitter
+from offchain_book.app import build_app
+from offchain_book.config import CLIENT_CHAIN_ID, Settings
+from offchain_book.engine.commands import Sequenced
+from offchain_book.engine.events import Event, MarketCreated
+from offchain_book.engine.snapshot import state_hash
+from offchain_book.gateways.operator import Check, Finding
+from offchain_book.journal import Journal, JournalDamaged, JournalInUse, read_config
+from offchain_book.projections import Projections
+from offchain_book.sequencer import Sequencer
+
+_log = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+DEFAULT_SETTLE_DEADLINE_S = 60
+DEFAULT_EXIT_DELAY_S = 120
+BATCH_OPERATIONS = 100
+"""A settlement batch is cut at so many operations, or after --batch-ms."""
+KEEP_ALIVE_S = 65
+"""How long an idle connection stays open; longer than clients keep theirs, so that none is closed as it is used."""
+DRAIN_TIMEOUT_S = 10
+"""How long Ctrl-C waits for open batches to become final."""
+RESUME_TIMEOUT_S = 30
+"""How long a resumed chain's time stands back, so that what it forgot still lands in time."""
+WATCH_S = 0.15
+EXPECTED = (
+    ChainUnavailable,
+    CompilationFailed,
+    DataDirInUse,
+    DeploymentError,
+    JournalDamaged,
+    JournalInUse,
+    NodeError,
+    WrongChain,
+    OSError,
+    seed.SeedError,
+)
+"""Failures whose message is all that a person needs."""
+
+T = TypeVar("T")
+
+
+class VenueError(Exception):
+    """The venue cannot start, or stopped; the message is one clear line."""
+
+
+class Console(Protocol):
+    """Where the venue tells people what happens. It must never block."""
+
+    def step(self, name: str, text: str) -> None:
+        """A part is ready."""
+
+    def ready(self, status: dict[str, Any]) -> None:
+        """Everything is."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def command(self, entry: Sequenced, events: Sequence[Event]) -> None:
+        """A command was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `causeway up` was asked for. None means: as the data folder has it, or the default."""
+
+    root: Path
+    data_dir: Path
+    port: int = 8_000
+    chain_port: int = 8_545
+    chain_url: str = ""
+    fresh: bool = False
+    demo: bool = True
+    seed: int = 0
+    confirmations: int = 2
+    batch_ms: int = 500
+    settle_deadline_s: int | None = None
+    exit_delay_s: int | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the venue decides the order in which things stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+class Venue:
+    """One running venue."""
+
+    def __init__(self, options: Options, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._data = DataDir(options.data_dir)
+        self._stop_asked = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._undo = contextlib.AsyncExitStack()
+        self._funded = False
+        self._hash_at: tuple[int, str] = (-1, "")
+        self._clock_offset_ms = 0
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start, serve until asked to stop, and stop. Raises VenueError when anything but a request ended it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._ask_to_stop)
+        try:
+            await self._start()
+            await self._unless_stopped(self._stop_asked.wait())
+        except _Stopped:
+            pass
+        except EXPECTED as error:
+            raise VenueError(str(error)) from error
+        finally:
+            await self._stop()
+
+    def _ask_to_stop(self) -> None:
+        if self._stop_asked.is_set():
+            self._console.note("stopping already: open batches are being settled")
+        self._stop_asked.set()
+
+    async def _start(self) -> None:
+        options = self._options
+        listener = self._listen()
+        self._data.lock()
+        self._undo.callback(self._data.unlock)
+        self._node = self._make_node()
+        if options.fresh:
+            await asyncio.to_thread(self._wipe)
+        terms = self._check_terms()
+        await self._start_node()
+        patience = asyncio.get_running_loop().call_later(1, self._console.note, "compiling the contracts: 20 s, once")
+        artifacts = await self._unless_stopped(asyncio.to_thread(self._compile))
+        patience.cancel()
+        self._roles = deployment.role_keys()
+        await self._unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
+        self._open_journal()
+        self._serve(listener)
+        await self._unless_stopped(self._make_demo(artifacts))
+        self._write_status()
+        self._sequencer.subscribe(self._on_command)
+        await asyncio.to_thread(self._node.begin_mining)
+        self._settle()
+        await self._unless_stopped(self._settle_what_was_open())
+        await self._unless_stopped(self._wait_until_funded())
+        self._console.ready(self._status())
+
+    async def _stop(self) -> None:
+        """Take no more requests, settle what is open, stop the parts in reverse order."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._undo.aclose()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
+        """Wait for `work`, but stop at once when somebody asks for it, and fail when any part's task ends."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop_asked.wait())
+        try:
+            await asyncio.wait({task, stop, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+            for name, part in self._tasks.items():
+                if part.done():
+                    raise VenueError(f"{name} ended: {_cause(part)}")
+            if task.done():
+                return task.result()
+            raise _Stopped
+        finally:
+            task.cancel()
+            stop.cancel()
+
+    def _supervise(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks[name] = task
+        return task
+
+    async def _cancel(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    # --- parts, in the order of their start ------------------------------------------------------------------------------
+
+    def _listen(self) -> socket.socket:
+        """Take the HTTP port first: a taken port must cost nobody anything."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, self._options.port))
+        except OSError as error:
+            listener.close()
+            raise VenueError(f"port {self._options.port} is taken: choose another with --port ({error.strerror})") from None
+        self._undo.callback(listener.close)
+        return listener
+
+    def _make_node(self) -> Anvil | ExternalNode:
+        if self._options.chain_url:
+            return ExternalNode(self._options.chain_url)
+        return Anvil(anvil_binary(self._options.root), self._data.path, self._options.chain_port)
+
+    def _wipe(self) -> None:
+        if isinstance(self._node, Anvil):
+            self._node.stop_orphan()
+        self._data.wipe()
+
+    async def _start_node(self) -> None:
+        self._undo.push_async_callback(asyncio.to_thread, self._node.stop)
+        await asyncio.to_thread(self._node.start)
+        chain_id = int(await asyncio.to_thread(self._node.rpc.call, "eth_chainId"), 16)
+        if chain_id == FORBIDDEN_CHAIN_ID:
+            raise VenueError(f"{self._node.url} is chain 137, where money is real: this venue refuses it")
+        self._chain_id = chain_id
+        self._supervise("chain process", self._watch_node())
+        self._undo.push_async_callback(self._cancel, "chain process")
+        how = "adopted" if self._node.adopted else "resumed" if self._node.resumed else "new"
+        self._console.step("chain", f"{self._node.version}  id {chain_id}  {self._node.url}  ({how})")
+
+    async def _watch_node(self) -> None:
+        """Notice the end of the chain's process, and keep its newest saved state copied."""
+        while True:
+            await asyncio.to_thread(self._node.check)
+            if isinstance(self._node, Anvil):
+                with contextlib.suppress(ChainUnavailable):
+                    await asyncio.to_thread(self._node.saved_block)
+            await asyncio.sleep(WATCH_S)
+
+    def _compile(self) -> dict[str, Artifact]:
+        if not (self._options.root / "node_modules" / "solc").is_dir():
+            raise VenueError("the compiler is missing: run `make setup`")
+        if shutil.which("node") is None:
+            raise VenueError("node is missing: install Node.js 20 or newer (the compiler runs on it)")
+        return compile_contracts(self._options.root, self._options.root / "var" / "cache")
+
+    def _check_terms(self) -> Terms:
+        """Return what the contracts fix for good: a flag may choose it once, and cannot change it later."""
+        options, book = self._options, self._data.read_json("deployment.json")
+        if book is None:
+            terms = Terms(
+                options.settle_deadline_s or DEFAULT_SETTLE_DEADLINE_S, options.exit_delay_s or DEFAULT_EXIT_DELAY_S
+            )
+            terms.check()
+            return terms
+        for flag, asked, found in (
+            ("--settle-deadline", options.settle_deadline_s, book["settle_deadline_s"]),
+            ("--exit-delay", options.exit_delay_s, book["exit_delay_s"]),
+        ):
+            if asked is not None and asked != found:
+                raise VenueError(f"{flag} is fixed at {found} by this folder's contracts: leave it out, or use --fresh")
+        return Terms(book["settle_deadline_s"], book["exit_delay_s"])
+
+    def _find_contracts(self, artifacts: dict[str, Artifact], terms: Terms) -> None:
+        """Find the folder's contracts on the chain, or deploy them."""
+        self._chain = Chain(self._node.url, self._chain_id, artifacts["Venue"].abi)
+        book = self._data.read_json("deployment.json")
+        if book is None and self._data.journal.exists():
+            raise VenueError(f"{self._data.path} has a journal but no deployment.json: restore it, or use --fresh")
+        if book is None:
+            self._node.begin_setup()
+            self._deployment = deployment.deploy(self._chain, artifacts, self._roles, terms)
+            self._node.wait_saved(self._chain.head().number)
+            self._data.write_json("deployment.json", deployment.as_json(self._deployment))
+        else:
+            self._deployment = deployment.find(self._chain, book)
+        deployment.write_abis(artifacts, self._data.abi)
+        verb = "deployed" if book is None else "found"
+        self._console.step("contracts", f"{len(self._deployment.contracts)} {verb}  {self._data.path}/deployment.json")
+
+    def _open_journal(self) -> None:
+        started = time.monotonic()
+        config = {
+            "settle_deadline_s": self._deployment.settle_deadline_s,
+            "signed_not_before_ms": deployment.signed_not_before_ms(self._chain, self._deployment),
+            "seed": self._options.seed,
+        }
+        journal = Journal(self._data.journal, config)
+        self._undo.callback(journal.close)
+        self._seed = int(read_config(self._data.journal)["seed"])
+        projections = Projections()
+        state = replay(self._data.journal, projections)
+        self._clock_offset_ms = int((self._data.read_json("clock.json") or {}).get("offset_ms", 0))
+        self._sequencer = Sequencer(state, journal, projections, self._clock_ms)
+        self._sequencer.start()
+        self._undo.push_async_callback(self._sequencer.stop)
+        self._supervise("sequencer", self._watch_sequencer())
+        self._undo.push_async_callback(self._cancel, "sequencer")
+        if journal.repaired_bytes:
+            self._console.note(f"the journal ended amid a record ({journal.repaired_bytes} bytes), which was cut off")
+        took_ms = round((time.monotonic() - started) * 1000)
+        self._console.step("book", f"replayed {state.seq} commands in {took_ms} ms  state {self._state_hash()[:12]}")
+
+    def _clock_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._clock_offset_ms
+
+    async def _watch_sequencer(self) -> None:
+        while True:
+            if self._sequencer.failure is not None:
+                raise self._sequencer.failure
+            await asyncio.sleep(WATCH_S)
+
+    def _serve(self, listener: socket.socket) -> None:
+        found = self._deployment
+        http_url = f"http://{HOST}:{self._options.port}"
+        self._settings = Settings(
+            chain_id=self._chain_id,
+            venue_address=found.venue,
+            collateral_address=found.collateral,
+            api_secret=bytes.fromhex(self._data.secret("api.secret")),
+            operator_token=self._data.secret("operator.token"),
+            confirmations=self._options.confirmations,
+            settle_deadline_s=found.settle_deadline_s,
+            exit_delay_s=found.exit_delay_s,
+            http_url=http_url,
+            rpc_url=self._node.url,
+        )
+        app = build_app(self._sequencer, self._settings, self._checks(), self._state_hash)
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self._supervise("http server", self._server.serve(sockets=[listener]))
+        self._undo.push_async_callback(self._stop_serving)
+        self._console.step("api", f"{http_url}  /docs  /metrics  /readyz")
+
+    async def _stop_serving(self) -> None:
+        """Take no more requests, and let those under way end."""
+        self._server.should_exit = True
+        task = self._tasks.pop("http server", None)
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _make_demo(self, artifacts: dict[str, Artifact]) -> None:
+        """Make what `seed.json` does not say is made: the venue's own money, and the demo."""
+        done = self._data.read_json("seed.json") or {}
+        self._last_deposit = -1
+        if done.get("venue") and (done.get("demo") or not self._options.demo):
+            return
+        await asyncio.to_thread(self._node.begin_setup)
+        seeder = seed.Seeder(
+            self._sequencer,
+            self._chain,
+            self._deployment,
+            self._roles.admin.private_key,
+            artifacts["TestUSD"].abi,
+        )
+        self._last_deposit = await seeder.fund_venue()
+        if self._options.demo:
+            self._last_deposit = await seeder.make_demo(self._seed, self._data.keys)
+            self._console.step(
+                "demo", f"{len(seed.MARKETS)} markets, {len(seed.CUSTODIAL)} custodial accounts, {len(seed.WALLETS)} wallets"
+            )
+        await asyncio.to_thread(self._node.mine, self._options.confirmations)
+
+    def _settle(self) -> None:
+        """Start the two tasks that talk with the chain."""
+        attempts = Attempts(self._data.attempts)
+        self._undo.callback(attempts.close)
+        self._submitter = Submitter(
+            self._sequencer,
+            self._chain,
+            attempts,
+            self._roles.operator.private_key,
+            BATCH_OPERATIONS,
+            self._options.batch_ms,
+            self._final_block,
+        )
+        self._indexer = Indexer(
+            self._sequencer,
+            self._chain,
+            self._options.confirmations,
+            self._final_block,
+            custodial_references(self._sequencer.state),
+            self._deployment.block_number,
+        )
+        self._supervise("indexer", self._indexer.run())
+        self._undo.push_async_callback(self._cancel, "indexer")
+        self._supervise("submitter", self._submitter.run())
+        self._undo.push_async_callback(self._cancel, "submitter")
+        self._undo.push_async_callback(self._drain)
+        self._undo.push_async_callback(self._stop_serving)
+
+    def _final_block(self) -> int:
+        return self._node.final_block(self._options.confirmations)
+
+    async def _drain(self) -> None:
+        """Settle what is open, for a bounded time; what is left is settled by the next `up`."""
+        open_count = len(self._sequencer.state.operations)
+        if not open_count or self._submitter.failure is not None:
+            return
+        self._console.note(f"settling {open_count} open operations")
+        try:
+            await asyncio.wait_for(self._submitter.flush(), DRAIN_TIMEOUT_S)
+        except Exception as error:
+            left = len(self._sequencer.state.operations)
+            self._console.note(f"{left} operations are still open; the next `up` settles them ({type(error).__name__})")
+
+    async def _settle_what_was_open(self) -> None:
+        """A chain that was resumed has forgotten its last moments: send them again at its own time, then let time go on."""
+        if self._sequencer.state.operations:
+            self._console.note(f"settling {len(self._sequencer.state.operations)} operations that were open")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._submitter.flush(), RESUME_TIMEOUT_S)
+        await asyncio.to_thread(self._node.move_time_on, self._clock_ms() // 1000)
+
+    async def _wait_until_funded(self) -> None:
+        if self._last_deposit >= 0:
+            await self._indexer.caught_up(self._last_deposit)
+            self._data.write_json("seed.json", {"venue": True, "demo": self._options.demo, "seed": self._seed})
+            self._console.step("money", "every deposit is final and credited")
+        self._funded = True
+
+    # --- what it says about itself ---------------------------------------------------------------------------------------
+
+    def _checks(self) -> dict[str, Check]:
+        async def journal() -> Finding:
+            failure = self._sequencer.failure
+            return Finding(failure is None, f"seq {self._sequencer.state.seq}" if failure is None else repr(failure))
+
+        async def chain() -> Finding:
+            head = await asyncio.to_thread(self._chain.head)
+            halted = self._sequencer.state.chain_halted
+            return Finding(not halted, f"block {head.number}" + (", finality stands still" if halted else ""))
+
+        async def deposits() -> Finding:
+            return Finding(self._funded, "credited" if self._funded else "the first deposits are not final yet")
+
+        async def settlement() -> Finding:
+            task = self._tasks.get("submitter")
+            running = task is not None and not task.done()
+            alarm = self._submitter.alarm if running else "not running"
+            open_count = len(self._sequencer.state.operations)
+            return Finding(running and not alarm, alarm or f"{open_count} operations open")
+
+        return {"journal": journal, "chain": chain, "deposits": deposits, "settlement": settlement}
+
+    def _state_hash(self) -> str:
+        state = self._sequencer.state
+        if self._hash_at[0] != state.seq:
+            self._hash_at = (state.seq, state_hash(state))
+        return self._hash_at[1]
+
+    def _on_command(self, entry: Sequenced, events: Sequence[Event]) -> None:
+        if any(isinstance(event, MarketCreated) for event in events):
+            self._write_status()
+        self._console.command(entry, events)
+
+    def _write_status(self) -> None:
+        self._data.write_json("status.json", self._status(), private=True)
+
+    def _status(self) -> dict[str, Any]:
+        """Return what others script against (DESIGN §6), without what only the running venue knows."""
+        http_url = self._settings.http_url
+        return {
+            "http": http_url,
+            "ws": f"ws://{HOST}:{self._options.port}",
+            "rpc": self._node.url,
+            "page": f"{http_url}/",
+            "gamma": f"{http_url}/gamma",
+            "data_api": f"{http_url}/data-api",
+            "chain_id": self._chain_id,
+            "client_chain_id": CLIENT_CHAIN_ID,
+            "contracts": self._deployment.contracts,
+            "abi_dir": str(self._data.abi),
+            "accounts": self._accounts(),
+            "markets": {
+                market.ticker: {
+                    "event_ticker": market.event_ticker,
+                    "condition_id": market.condition_id,
+                    "token_ids": {"yes": market.yes_token_id, "no": market.no_token_id},
+                }
+                for market in self._sequencer.state.markets.values()
+            },
+            "operator_token_path": str(self._data.operator_token),
+            "limits": {
+                "confirmations": self._settings.confirmations,
+                "settle_deadline_s": self._settings.settle_deadline_s,
+                "exit_delay_s": self._settings.exit_delay_s,
+            },
+            "data_dir": str(self._data.path),
+        }
+
+    def _accounts(self) -> dict[str, dict[str, dict[str, str]]]:
+        known = self._sequencer.state.accounts
+        return {
+            "custodial": {
+                name: {"key_id": seed.key_id(self._seed, name), "private_key_path": str(self._data.keys / f"{name}.pem")}
+                for name in seed.CUSTODIAL
+                if name in known
+            },
+            "wallets": {
+                name: {"address": key.address, "private_key": key.private_key}
+                for name, key in seed.wallet_keys().items()
+                if key.address in known
+            },
+        }
+
+
+class _Stopped(Exception):
+    """Somebody asked the venue to stop while it was starting or serving."""
+
+
+def _cause(task: asyncio.Task[None]) -> str:
+    if task.cancelled():
+        return "cancelled"
+    error = task.exception()
+    if error is None:
+        return "without a reason"
+    if isinstance(error, EXPECTED):
+        return str(error)
+    _log.error("%s ended", task.get_name(), exc_info=error)
+    return f"{type(error).__name__}: {error}"

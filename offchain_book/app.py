@@ -1,0 +1,208 @@
+"""The HTTP application: mounts every dialect's router, and keeps what all of them share out of them.
+
+Shared are the request id, the limit on bodies, the answers to unknown routes, and the rule that a bug never shows a
+traceback to a client. It decides nothing about the exchange.
+"""
+
+import html
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from offchain_book import config
+from offchain_book.config import Settings
+from offchain_book.gateways import kalshi, native, operator, polymarket
+from offchain_book.sequencer import Sequencer, Unavailable
+
+_log = logging.getLogger(__name__)
+REQUEST_ID = b"x-request-id"
+_ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+_KALSHI_PREFIX = "/trade-api"
+_OUR_PREFIXES = ("/venue", "/healthz", "/readyz", "/metrics")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class RequestId:
+    """Gives every request an id, the client's own if it is decent. Answers carry it and the journal keeps it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = scope["headers"]
+        sent = next((value for name, value in headers if name == REQUEST_ID), b"")
+        request_id = sent if _ACCEPTABLE_ID.fullmatch(sent) else uuid.uuid4().hex.encode()
+        scope["headers"] = [pair for pair in headers if pair[0] != REQUEST_ID] + [(REQUEST_ID, request_id)]
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != REQUEST_ID]
+                message["headers"] = [*kept, (REQUEST_ID, request_id)]
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+class BodyLimit:
+    """Refuses bodies above MAX_BODY_BYTES: by their stated length at once, unstated ones when they pass it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not stated.isdigit() or int(stated) > config.MAX_BODY_BYTES:
+            await _too_large(scope)(scope, receive, send)
+            return
+        size = 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > config.MAX_BODY_BYTES:
+                    raise HTTPException(413, f"the body is larger than {config.MAX_BODY_BYTES} bytes")
+            return message
+
+        await self._app(scope, limited, send)
+
+
+def _too_large(scope: Scope) -> Response:
+    return _error(scope, 413, "body_too_large", f"the body is larger than {config.MAX_BODY_BYTES} bytes")
+
+
+def _error(scope: Scope, status: int, code: str, message: str) -> Response:
+    """Return an error in the envelope of the dialect that the path belongs to."""
+    path, request_id = scope["path"], scope.get("state", {}).get("request_id", "")
+    nested = {"code": code, "message": message, "request_id": request_id}
+    if path.startswith(_KALSHI_PREFIX):
+        return JSONResponse({"error": nested, "code": code, "message": message, "details": ""}, status)
+    if path.startswith(_OUR_PREFIXES):
+        return JSONResponse({"error": nested}, status)
+    return JSONResponse({"error": message}, status)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail: Any = error.detail
+    if isinstance(detail, dict):
+        request_id = request.scope.get("state", {}).get("request_id", "")
+        return JSONResponse({"error": {**detail, "request_id": request_id}}, error.status_code)
+    message = str(detail)
+    if error.status_code == 404 and message == "Not Found":
+        message = f"there is no {request.method} {request.url.path}; /docs lists every route"
+    if error.status_code == 405:
+        message = f"{request.url.path} does not take {request.method}; /docs lists every route"
+    response = _error(request.scope, error.status_code, message_code(error.status_code), message)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def message_code(status: int) -> str:
+    """Return the short name of an HTTP status, as our error bodies carry it."""
+    names = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+    return names.get(status, "body_too_large" if status == 413 else "error")
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first.get("loc", ()))
+    return _error(request.scope, 400, "bad_request", f"{where}: {first.get('msg', 'invalid')}")
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    response = _error(request.scope, 503, "unavailable", str(error))
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    _log.error("request %s %s %s failed", request_id, request.method, request.url.path, exc_info=error)
+    response = _error(request.scope, 500, "internal_error", f"an error of ours; its id is {request_id}")
+    response.headers[REQUEST_ID.decode()] = request_id
+    return response
+
+
+def _index_page(settings: Settings) -> str:
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Causeway</title>
+<style>body{{font:16px/1.5 system-ui;max-width:44rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
+<h1>Causeway</h1><p>A prediction exchange: one order book, two kinds of custody. The trading page is not built yet;
+everything works by API.</p><ul>
+<li><a href="/docs">every route</a>, <a href="/openapi.json">openapi.json</a></li>
+<li><a href="/venue/status">status</a>, <a href="/readyz">readiness</a>, <a href="/metrics">metrics</a></li>
+<li>Kalshi's SDK: host <code>{html.escape(settings.http_url)}/trade-api/v2</code></li>
+<li>Polymarket's clients: host <code>{html.escape(settings.http_url)}</code>, chain id {settings.client_chain_id}</li>
+<li>Chain {settings.chain_id}: <code>{html.escape(settings.rpc_url)}</code></li></ul>
+<p>A test venue. Its keys are public; send it nothing of value.</p></html>"""
+
+
+def _docs_page(routes: list[BaseRoute]) -> str:
+    """List every route by hand: FastAPI's own page loads scripts from the internet, and a laptop may have none."""
+    rows = [
+        f"<tr><td>{html.escape(' '.join(sorted((route.methods or set()) - {'HEAD'})))}<td><code>{html.escape(route.path)}"
+        f"</code><td>{html.escape((route.endpoint.__doc__ or '').strip().splitlines()[0] if route.endpoint.__doc__ else '')}"
+        for route in sorted((r for r in routes if isinstance(r, Route)), key=lambda r: r.path)
+    ]
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Causeway: routes</title><style>body{font:15px/1.4 '
+        "system-ui;margin:2rem}td{padding:.1rem 1rem .1rem 0;vertical-align:top}</style><h1>Routes</h1>"
+        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a></p><table>{"".join(rows)}</table></html>'
+    )
+
+
+def build_app(
+    sequencer: Sequencer,
+    settings: Settings,
+    checks: Mapping[str, operator.Check],
+    state_hash: Callable[[], str],
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Return the application that serves one venue. `checks` say, by name, whether its parts are ready."""
+    app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.include_router(operator.router(sequencer, settings, checks, state_hash))
+    app.include_router(native.router(sequencer, settings))
+    app.include_router(kalshi.router(sequencer, settings))
+    app.include_router(polymarket.router(sequencer, settings))
+
+    @app.get("/", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        """The page for browsers; the JSON ok that Polymarket's V1 client asks for otherwise."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(_index_page(settings))
+        return JSONResponse("OK")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        """This list."""
+        return HTMLResponse(_docs_page(app.routes))
+
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(Unavailable, _on_unavailable)
+    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestId)
+    return app

@@ -1,0 +1,331 @@
+"""A private anvil with a deployed venue contract, and the exchange beside it, for tests of the chain side."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bridge.attempts import Attempts
+from bridge.chain import Chain, address_of
+from bridge.compiler import Artifact
+from bridge.indexer import Indexer, account_reference
+from bridge.lane import FeePolicy
+from bridge.rpc import ChainUnavailable, RpcClient
+from bridge.submitter import Submitter
+from offchain_book.engine import commands as c
+from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.operations import (
+    OrderScheme,
+    Outcome,
+    SignedOrder,
+    TokenSide,
+    VaultAction,
+    VaultActionKind,
+)
+from offchain_book.journal import Journal, read
+from offchain_book.projections import Projections
+from offchain_book.sequencer import Sequencer
+from offchain_book.signatures import native_domain, order_digest, sign_digest, vault_action_digest
+
+ROOT = Path(__file__).resolve().parents[2]
+ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
+CHAIN_ID = 31337
+DOLLAR = 1_000_000
+SETTLE_DEADLINE_S = 3_600
+"""Long: a node that mines fast runs ahead of the wall clock."""
+EXIT_DELAY_S = 7_200
+# The development mnemonic's accounts, in its order.
+WENDY_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+WALT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+FUNDER_KEY = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
+ADMIN_KEY = "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"
+OPERATOR_KEY = "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a"
+ORACLE_KEY = "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba"
+OPERATOR = address_of(OPERATOR_KEY)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def anvil(*options: str) -> Iterator[str]:
+    """Run a node; yields its URL."""
+    port = free_port()
+    command = [str(ANVIL), "--port", str(port), "--hardfork", "cancun", "--prune-history", "64", "--silent"]
+    process = subprocess.Popen([*command, *options], start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_ready(url, process)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
+    client = RpcClient(url, 1_000)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(ChainUnavailable):
+            client.call("eth_chainId")
+            client.close()
+            return
+        time.sleep(0.01)
+    raise RuntimeError("anvil did not start")
+
+
+@dataclass
+class World:
+    """A node, the contract on it, and people."""
+
+    url: str
+    chain: Chain
+    abi: Sequence[Mapping[str, Any]]
+    collateral: str
+    collateral_abi: Sequence[Mapping[str, Any]]
+    start_block: int
+    connections: list[Chain] = field(default_factory=list)
+
+    def connect(self, kind: type[Chain] = Chain) -> Any:
+        """Return another connection, for tests that need a faulty one."""
+        self.connections.append(kind(self.url, CHAIN_ID, self.abi, self.chain.address))
+        return self.connections[-1]
+
+    def close(self) -> None:
+        """Close the other connections."""
+        while self.connections:
+            self.connections.pop().close()
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """Call the node."""
+        return self.chain.rpc.call(method, *params)
+
+    def mine(self, blocks: int = 1) -> None:
+        """Make empty blocks (or blocks of what waits)."""
+        self.rpc("anvil_mine", hex(blocks))
+
+    def head(self) -> int:
+        """Return the newest block's number."""
+        return self.chain.head().number
+
+    def venue(self, key: str, function: str, *args: Any) -> Any:
+        """Call the venue contract as somebody."""
+        return self.chain.transact(key, self.chain.address, self.chain.encode(function, args))
+
+    def token(self, key: str, function: str, *args: Any) -> Any:
+        """Call the collateral as somebody."""
+        return self.chain.transact(key, self.collateral, self.chain.encode(function, args, self.collateral_abi))
+
+    def fund(self, key: str, dollars: int = 1_000) -> None:
+        """Give somebody collateral, approved for the venue."""
+        self.token(key, "faucet", address_of(key), dollars * DOLLAR)
+        self.token(key, "approve", self.chain.address, 2**200)
+
+    def deposit(self, key: str, dollars: int) -> Any:
+        """Deposit into the caller's own vault account."""
+        return self.venue(key, "deposit", dollars * DOLLAR)
+
+    def deposit_for(self, account_id: str, dollars: int) -> Any:
+        """Deposit for a custodial account."""
+        return self.venue(FUNDER_KEY, "depositFor", bytes.fromhex(account_reference(account_id)[2:]), dollars * DOLLAR)
+
+
+def deploy(url: str, artifacts: Mapping[str, Artifact]) -> World:
+    """Deploy collateral and venue."""
+    venue, dollars = artifacts["Venue"], artifacts["TestUSD"]
+    chain = Chain(url, CHAIN_ID, venue.abi)
+    collateral = chain.deploy({"abi": dollars.abi, "bytecode": dollars.bytecode}, [], ADMIN_KEY)
+    libraries = {
+        name: chain.deploy({"abi": artifacts[name].abi, "bytecode": artifacts[name].bytecode}, [], ADMIN_KEY)
+        for name in venue.link_references
+    }
+    roles = [address_of(key) for key in (OPERATOR_KEY, ORACLE_KEY, WALT_KEY, FUNDER_KEY, ADMIN_KEY)]
+    compatible = ("0x" + "d1" * 20, "0x" + "d2" * 20)
+    delays = (EXIT_DELAY_S, SETTLE_DEADLINE_S, 30)
+    terms = (collateral, *roles, *delays, b"salt" * 8, 80_002, *compatible, 10**15, 3_600)
+    start_block = chain.head().number + 1
+    chain.bind(chain.deploy({"abi": venue.abi, "bytecode": venue.linked(libraries)}, [terms], ADMIN_KEY))
+    world = World(url, chain, venue.abi, collateral, dollars.abi, start_block)
+    for key in (WENDY_KEY, FUNDER_KEY):
+        world.fund(key)
+    return world
+
+
+class Exchange:
+    """The engine and its journal, restartable, with the chain side's tasks started one by one."""
+
+    def __init__(self, world: World, folder: Path, confirmations: int = 2) -> None:
+        self.world = world
+        self.folder = folder
+        self.confirmations = confirmations
+        self.commands: list[c.Command] = []
+        self.journal = Journal(folder / "journal", {})
+        state = new_state(SETTLE_DEADLINE_S)
+        projections = Projections()
+        for entry in read(folder / "journal"):
+            projections.observe(state, entry, apply(state, entry))
+        self.sequencer = Sequencer(state, self.journal, projections, lambda: time.time_ns() // 1_000_000)
+        self.sequencer.subscribe(lambda entry, events: self.commands.append(entry.command))
+        self.state = state
+        self.attempts: Attempts | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def finality(self) -> int:
+        """Return the newest final block."""
+        return self.world.head() - self.confirmations
+
+    def submitter(self, chain: Chain | None = None, operations: int = 50, **more: Any) -> Submitter:
+        """Start a submitter."""
+        if self.attempts is None:
+            self.attempts = Attempts(self.folder / "attempts.sqlite")
+        more = {"batch_ms": 20, "finality": self.finality, "poll_ms": 20, **more}
+        fees = more.pop("fees", FeePolicy(rebroadcast_ms=50))
+        found = Submitter(
+            self.sequencer,
+            chain or self.world.connect(),
+            self.attempts,
+            OPERATOR_KEY,
+            operations,
+            fees=fees,
+            **more,
+        )
+        self.start(found)
+        return found
+
+    def indexer(self, chain: Chain | None = None, **more: Any) -> Indexer:
+        """Start an indexer."""
+        more = {"finality": self.finality, "poll_ms": 20, "report_ms": 50, **more}
+        found = Indexer(
+            self.sequencer, chain or self.world.connect(), self.confirmations, start_block=self.world.start_block, **more
+        )
+        self.start(found)
+        return found
+
+    def start(self, part: Submitter | Indexer) -> None:
+        """Run a part beside the test."""
+        self.tasks.append(asyncio.create_task(part.run()))
+
+    async def stop_parts(self) -> None:
+        """Cancel the running parts, as a kill would."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+        if self.attempts is not None:
+            self.attempts.close()
+            self.attempts = None
+
+    async def open_account(self, account_id: str, dollars: int = 0) -> None:
+        """Open a custodial account, with money credited as if a deposit had been seen."""
+        await self.sequencer.submit(c.OpenAccount(account_id, c.Custody.CUSTODIAL))
+        if dollars:
+            place = ("0x1", 1, "0x2")
+            index = self.state.next_deposit
+            await self.sequencer.submit(c.CreditDeposit(index, account_id, dollars * DOLLAR, *place))
+
+    async def withdraw(self, account_id: str, dollars: int, reference: str, to: str = "0x" + "77" * 20) -> None:
+        """Queue one operation for the chain: the pool sends cash."""
+        receipt = await self.sequencer.submit(c.Withdraw(reference, account_id, dollars * DOLLAR, to))
+        assert receipt.rejected is None, receipt.rejected
+
+    async def wallet_withdraw(self, key: str, dollars: int, nonce: int = 1) -> None:
+        """Queue a wallet's signed withdrawal to itself, which has a settlement deadline."""
+        wallet = address_of(key)
+        deadline_s = int(time.time()) + 10 * SETTLE_DEADLINE_S
+        action = VaultAction(
+            wallet, VaultActionKind.WITHDRAW, "0", dollars * DOLLAR, wallet, str(nonce), deadline_s, signature=""
+        )
+        digest = vault_action_digest(native_domain(CHAIN_ID, self.world.chain.address), action)
+        signed = replace(action, signature=sign_digest(digest, bytes.fromhex(key[2:])))
+        receipt = await self.sequencer.submit(c.SubmitAction(f"action-{nonce}", signed))
+        assert receipt.rejected is None, receipt.rejected
+
+    async def create_market(self, condition: bytes) -> None:
+        """List RAIN-1 for a prepared condition."""
+        number = int.from_bytes(condition, "big")
+        await self.sequencer.submit(c.CreateSeries("RAIN", "Rain"))
+        await self.sequencer.submit(c.CreateEvent("RAIN-E", "RAIN", "Rain"))
+        ids = ("0x" + "07".zfill(64), "0x" + condition.hex(), str(number | Outcome.YES), str(number | Outcome.NO))
+        receipt = await self.sequencer.submit(c.CreateMarket("RAIN-1", "RAIN-E", "Rain?", *ids, 0, 2**45))
+        assert receipt.rejected is None, receipt.rejected
+
+    def signed_buy(self, key: str, condition: bytes, contracts: int, salt: int) -> SignedOrder:
+        """Return a native order that buys YES at 60 cents."""
+        wallet = address_of(key)
+        order = SignedOrder(
+            OrderScheme.NATIVE,
+            "",
+            wallet,
+            wallet,
+            str(int.from_bytes(condition, "big") | Outcome.YES),
+            TokenSide.BUY,
+            contracts * 600_000,
+            contracts * DOLLAR,
+            str(salt),
+            "",
+            expiration_s=int(time.time()) + 10 * SETTLE_DEADLINE_S,
+            nonce=salt,
+        )
+        digest = order_digest(native_domain(CHAIN_ID, self.world.chain.address), order)
+        return replace(order, digest="0x" + digest.hex(), signature=sign_digest(digest, bytes.fromhex(key[2:])))
+
+    def sent(self, kind: type[Any]) -> list[Any]:
+        """Return the commands of a kind that went through this sequencer."""
+        return [command for command in self.commands if isinstance(command, kind)]
+
+    def stages(self, batch_no: int = 0) -> list[str]:
+        """Return what was observed of a batch."""
+        return [str(command.stage) for command in self.sent(c.ObserveBatch) if command.batch_no == batch_no]
+
+
+@asynccontextmanager
+async def exchange(world: World, folder: Path, confirmations: int = 2) -> AsyncIterator[Exchange]:
+    """Run an exchange over a data folder; leaving stops it, and another one may go on in the same folder."""
+    found = Exchange(world, folder, confirmations)
+    found.sequencer.start()
+    try:
+        yield found
+    finally:
+        await found.stop_parts()
+        await found.sequencer.stop()
+        found.journal.close()
+
+
+async def until(condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = (), seconds: int = 15) -> None:
+    """Wait for a condition; a task that dies meanwhile fails the test."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        for task in tasks:
+            if task.done():
+                task.result()
+        if time.monotonic() > deadline:
+            logging.getLogger(__name__).error("condition not met")
+            raise TimeoutError("the condition was not met in time")
+        await asyncio.sleep(0.005)
+
+
+async def until_mined(world: World, condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = ()) -> None:
+    """Wait for a condition while blocks are made."""
+
+    async def keep_mining() -> None:
+        while True:
+            await asyncio.to_thread(world.mine)
+            await asyncio.sleep(0.03)
+
+    miner = asyncio.create_task(keep_mining())
+    try:
+        await until(condition, tasks)
+    finally:
+        miner.cancel()
+        await asyncio.gather(miner, return_exceptions=True)

@@ -1,0 +1,508 @@
+"""The settlement lane against a real node: every fault here ends with each operation executed exactly once."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bridge import submitter as submitter_module
+from bridge.attempts import Attempts, AttemptsInUse, WrongDeployment
+from bridge.chain import Chain, StateUnavailable, address_of
+from bridge.lane import GWEI, FeePolicy
+from bridge.rpc import ChainUnavailable
+from bridge.settlement import SkipReason
+from bridge.submitter import Submitter, SubmitterHalted, purpose_of
+from offchain_book.engine import commands as c
+from offchain_book.engine.operations import Outcome
+from offchain_book.engine.order import BookSide
+from offchain_book.engine.state import GUARANTEE
+from tests.bridge.harness import (
+    ADMIN_KEY,
+    DOLLAR,
+    OPERATOR,
+    OPERATOR_KEY,
+    SETTLE_DEADLINE_S,
+    WENDY_KEY,
+    Exchange,
+    World,
+    exchange,
+    until,
+    until_mined,
+)
+
+RECEIVER = "0x" + "77" * 20
+
+
+async def fund(world: World, venue: Exchange, dollars: int = 500) -> None:
+    """Give alice money, in the pool and in the ledger alike."""
+    world.deposit_for("alice", dollars)
+    await venue.open_account("alice", dollars)
+
+
+def received(world: World) -> int:
+    """Return what the receiver of all withdrawals has got, in dollars."""
+    return int(world.chain.read("balanceOf", [RECEIVER], to=world.collateral, abi=world.collateral_abi)) // DOLLAR
+
+
+def mined_batches(world: World) -> int:
+    """Return how many operations the contract has executed."""
+    return world.chain.next_operation()
+
+
+def lose_attempts(folder: Path) -> None:
+    """Delete the attempts file."""
+    for path in folder.glob("attempts*"):
+        path.unlink()
+
+
+async def test_batch_is_sent_mined_and_confirmed(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter()
+        await venue.withdraw("alice", 7, "w1")
+        await until(lambda: venue.sent(c.ObserveBatch) and venue.stages()[-1] == "mined", venue.tasks)
+        assert not venue.sent(c.ConfirmBatch), "one block is not final yet"
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        (confirmed,) = venue.sent(c.ConfirmBatch)
+        block = world.chain.block(confirmed.block_number)
+        assert block is not None
+        assert block.hash == confirmed.block_hash
+        assert confirmed.skipped == ()
+        assert venue.stages() == ["sent", "mined"]
+        assert received(world) == 7
+        assert not venue.state.batches
+        assert not venue.state.operations
+
+
+async def test_skipped_operation_is_reported_with_its_reason(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 100)
+        venue.submitter()
+        await venue.withdraw("alice", 7, "pool is empty on chain")
+        await until_mined(world, lambda: venue.sent(c.ConfirmBatch), venue.tasks)
+        ((number, reason),) = venue.sent(c.ConfirmBatch)[0].skipped
+        assert (number, reason) == (0, SkipReason.INSUFFICIENT_CASH)
+        assert venue.state.skipped_operations == world.chain.skipped_operations() == 1
+
+
+async def test_batches_are_cut_by_number_and_by_time_and_fly_together(world: World, tmp_path: Path) -> None:
+    world.rpc("evm_setAutomine", False)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        venue.submitter(operations=3, batch_ms=300)
+        for number in range(7):
+            await venue.withdraw("alice", 1, f"w{number}")
+        await until(lambda: len(venue.state.batches) == 2, venue.tasks)
+        assert [(cut.first, cut.count) for cut in venue.sent(c.CutBatch)] == [(0, 3), (3, 3)]
+        await until(lambda: venue.stages(2) == ["sent"], venue.tasks)
+        assert [(cut.first, cut.count) for cut in venue.sent(c.CutBatch)] == [(0, 3), (3, 3), (6, 1)]
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 7, venue.tasks)
+        assert [confirm.batch_no for confirm in venue.sent(c.ConfirmBatch)] == [0, 1, 2]
+
+
+async def test_flush_does_not_wait_for_the_clock(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        submitter = venue.submitter(batch_ms=60_000)
+        await venue.withdraw("alice", 1, "w1")
+        flushed = asyncio.create_task(submitter.flush())
+        await until_mined(world, flushed.done, venue.tasks)
+        assert venue.state.confirmed_operations == 1
+
+
+async def test_dropped_transaction_is_sent_again(world: World, tmp_path: Path) -> None:
+    world.rpc("evm_setAutomine", False)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        venue.submitter(operations=1)
+        for number in range(3):
+            await venue.withdraw("alice", 1, f"w{number}")
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
+        sent = venue.sent(c.ObserveBatch)[0].tx_hash
+        world.rpc("anvil_dropTransaction", sent)
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 3, venue.tasks)
+        assert venue.sent(c.ConfirmBatch)[0].tx_hash == sent, "the same bytes"
+        assert world.chain.nonce(OPERATOR) == 3
+
+
+async def test_fee_spike_replaces_at_the_same_nonce(world: World, tmp_path: Path) -> None:
+    world.rpc("evm_setAutomine", False)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        venue.submitter()
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 1, venue.tasks)
+        world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.attempts is not None
+        first, *others = venue.attempts.of(purpose_of(0))
+        assert {attempt.nonce for attempt in others} == {first.nonce}
+        for before, after in zip([first, *others], others, strict=False):
+            assert after.max_fee * 8 >= before.max_fee * 9
+            assert after.priority_fee * 8 >= before.priority_fee * 9
+        assert world.chain.nonce(OPERATOR) == 1
+
+
+async def test_stuck_transaction_is_replaced_only_when_blocks_leave_it_out(world: World, tmp_path: Path) -> None:
+    class Deaf(Chain):
+        """Knows every transaction and forwards none, until told otherwise."""
+
+        deaf = True
+        broadcasts = 0
+
+        def known(self, tx_hashes: Sequence[str]) -> list[bool]:
+            return [True] * len(tx_hashes) if self.deaf else super().known(tx_hashes)
+
+        def send_raw(self, raw: bytes) -> str:
+            self.broadcasts += 1
+            return "" if self.deaf else super().send_raw(raw)
+
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        chain: Deaf = world.connect(Deaf)
+        venue.submitter(chain, fees=FeePolicy(stuck_ms=100, rebroadcast_ms=50))
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: chain.broadcasts == 1, venue.tasks)
+        await asyncio.sleep(0.3)
+        assert chain.broadcasts == 1, "no block, no replacement"
+        world.mine(3)
+        await until(lambda: chain.broadcasts > 1, venue.tasks)
+        chain.deaf = False
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert received(world) == 1
+
+
+async def test_fee_above_the_ceiling_waits_with_an_alarm(world: World, tmp_path: Path) -> None:
+    world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
+    world.mine()
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        submitter = venue.submitter(fees=FeePolicy(ceiling=50 * GWEI, rebroadcast_ms=50))
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: "ceiling" in submitter.alarm, venue.tasks)
+        assert world.chain.nonce(OPERATOR, "pending") == 0
+        world.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+        world.mine()
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert submitter.alarm == ""
+
+
+async def test_kill_between_store_and_broadcast(world: World, tmp_path: Path) -> None:
+    class Killed(Chain):
+        def send_raw(self, raw: bytes) -> str:
+            raise KeyboardInterrupt("kill -9 before the broadcast")
+
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        chain = world.connect(Killed)
+        attempts = Attempts(tmp_path / "attempts.sqlite")
+        doomed = Submitter(venue.sequencer, chain, attempts, OPERATOR_KEY, 50, 20, venue.finality, poll_ms=20)
+        await venue.withdraw("alice", 9, "w1")
+        doomed._uncut_since_ms = 0
+        with pytest.raises(KeyboardInterrupt):
+            await doomed._step()
+        (stored,) = attempts.of(purpose_of(0))
+        attempts.close()
+        assert world.chain.nonce(OPERATOR, "pending") == 0
+    async with exchange(world, tmp_path) as venue:
+        venue.submitter()
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.sent(c.ConfirmBatch)[0].tx_hash == stored.tx_hash, "the stored bytes, not new ones"
+        assert received(world) == 9
+        assert world.chain.nonce(OPERATOR) == 1
+
+
+async def test_kill_after_mining_before_anything_was_noticed(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter(poll_ms=60_000)
+        await venue.withdraw("alice", 9, "w1")
+        await until(lambda: mined_batches(world) == 1, venue.tasks)
+    async with exchange(world, tmp_path) as venue:
+        venue.submitter()
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert received(world) == 9
+        assert world.chain.nonce(OPERATOR) == 1
+
+
+async def test_lost_attempts_file_is_answered_by_the_contract(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter(poll_ms=60_000)
+        await venue.withdraw("alice", 9, "w1")
+        await until(lambda: mined_batches(world) == 1, venue.tasks)
+        tx_hash = venue.sent(c.ObserveBatch)[0].tx_hash
+    lose_attempts(tmp_path)
+    async with exchange(world, tmp_path) as venue:
+        venue.submitter()
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.sent(c.ConfirmBatch)[0].tx_hash == tx_hash
+        assert received(world) == 9
+
+
+async def test_unknown_outcome_of_a_send_uses_no_second_nonce(world: World, tmp_path: Path) -> None:
+    class TimesOut(Chain):
+        """Forwards, then loses the answer; every second time it does not even forward."""
+
+        sends = 0
+
+        def send_raw(self, raw: bytes) -> str:
+            self.sends += 1
+            if self.sends % 2 == 0:
+                super().send_raw(raw)
+            raise ChainUnavailable("timed out")
+
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter(world.connect(TimesOut), operations=1)
+        for number in range(4):
+            await venue.withdraw("alice", 2, f"w{number}")
+        await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
+        assert received(world) == 8
+        assert world.chain.nonce(OPERATOR) == 4
+
+
+async def test_reorg_of_a_mined_batch_sends_the_same_bytes_again(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path, confirmations=4) as venue:
+        await fund(world, venue)
+        world.mine(3)
+        venue.submitter()
+        await venue.withdraw("alice", 5, "w1")
+        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
+        world.rpc("evm_setAutomine", False)
+        world.rpc("anvil_reorg", 1, [])
+        await until(lambda: "retrying" in venue.stages(), venue.tasks)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert received(world) == 5
+        assert world.chain.nonce(OPERATOR) == 1
+        assert len({observed.tx_hash for observed in venue.sent(c.ObserveBatch)}) == 1
+
+
+async def test_shorter_chain_is_believed_after_a_while(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "STALE_HEAD_MS", 200)
+    async with exchange(world, tmp_path, confirmations=6) as venue:
+        await fund(world, venue)
+        world.mine(6)
+        venue.submitter()
+        await venue.withdraw("alice", 5, "w1")
+        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
+        world.rpc("anvil_rollback", 3)
+        await until(lambda: "retrying" in venue.stages(), venue.tasks)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert received(world) == 5
+
+
+async def test_batch_out_of_gas_is_sent_again_with_more(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "GAS_BASE", 25_000)
+    monkeypatch.setattr(submitter_module, "GAS_PER_POOL_ACTION", 12_000)
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter()
+        await venue.withdraw("alice", 5, "w1")
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.attempts is not None
+        first, *others = venue.attempts.of(purpose_of(0))
+        assert others
+        assert others[0].gas == 2 * first.gas
+        assert others[0].nonce == first.nonce + 1
+        assert received(world) == 5
+        assert "retrying" in venue.stages()
+
+
+async def test_batch_that_came_too_early_is_sent_again(world: World, tmp_path: Path) -> None:
+    class LosesTheFirst(Chain):
+        """The first batch runs out of gas, so that the second one comes early and reverts."""
+
+        def sign_transaction(self, key, tx):
+            if tx["nonce"] == 0:
+                tx = {**tx, "gas": 30_000}
+            return super().sign_transaction(key, tx)
+
+    world.rpc("evm_setAutomine", False)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        venue.submitter(world.connect(LosesTheFirst), operations=1)
+        await venue.withdraw("alice", 1, "w1")
+        await venue.withdraw("alice", 1, "w2")
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 2, venue.tasks)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 2, venue.tasks)
+        assert world.chain.nonce(OPERATOR) >= 4
+        assert mined_batches(world) == 2
+
+
+async def test_foreign_transaction_of_the_operator_halts_the_lane(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        submitter = venue.submitter()
+        await venue.withdraw("alice", 1, "w1")
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        world.chain.transact(OPERATOR_KEY, RECEIVER, b"", gas=21_000)
+        await venue.withdraw("alice", 1, "w2")
+        with pytest.raises(SubmitterHalted, match="did not sign"):
+            await asyncio.wait_for(venue.tasks.pop(), 15)
+        assert "did not sign" in submitter.alarm
+        with pytest.raises(SubmitterHalted):
+            await submitter.flush()
+
+
+async def test_thief_who_takes_our_nonce_halts_the_lane(world: World, tmp_path: Path) -> None:
+    world.rpc("evm_setAutomine", False)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice", 500)
+        venue.submitter()
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 1, venue.tasks)
+        tx = {"nonce": 0, "gas": 21_000, "maxFeePerGas": 90 * GWEI, "maxPriorityFeePerGas": 9 * GWEI, "to": RECEIVER}
+        world.chain.send_raw(world.chain.sign_transaction(OPERATOR_KEY, tx).raw)
+        world.mine()
+        with pytest.raises(SubmitterHalted, match="no receipt"):
+            await asyncio.wait_for(venue.tasks.pop(), 15)
+
+
+async def test_operator_without_gas_money_raises_the_alarm_and_loses_nothing(world: World, tmp_path: Path) -> None:
+    world.rpc("anvil_setBalance", OPERATOR, "0x0")
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        submitter = venue.submitter()
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: "gas money" in submitter.alarm, venue.tasks)
+        world.rpc("anvil_setBalance", OPERATOR, hex(10**20))
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert submitter.alarm == ""
+
+
+async def test_pruned_state_of_the_final_block_does_not_stop_confirmation(world: World, tmp_path: Path) -> None:
+    class Pruned(Chain):
+        def read_all(self, functions, block="latest"):
+            if block != "latest":
+                raise StateUnavailable("pruned")
+            return super().read_all(functions, block)
+
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter(world.connect(Pruned))
+        await venue.withdraw("alice", 1, "w1")
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+
+
+async def test_node_that_is_away_is_waited_for(world: World, tmp_path: Path) -> None:
+    class Away(Chain):
+        away = True
+
+        def head(self):
+            if self.away:
+                raise ChainUnavailable("connection refused")
+            return super().head()
+
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        chain: Away = world.connect(Away)
+        venue.submitter(chain)
+        await venue.withdraw("alice", 1, "w1")
+        await until(lambda: venue.sent(c.CutBatch), venue.tasks)
+        await asyncio.sleep(0.1)
+        assert not venue.tasks[0].done()
+        chain.away = False
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+
+
+async def test_missed_deadline_is_reported_and_the_batch_still_advances_the_stream(world: World, tmp_path: Path) -> None:
+    class Withholds(Chain):
+        """Sends nothing while it withholds."""
+
+        withholds = True
+
+        def send_raw(self, raw: bytes) -> str:
+            return "" if self.withholds else super().send_raw(raw)
+
+    wendy = address_of(WENDY_KEY)
+    async with exchange(world, tmp_path) as venue:
+        world.deposit(WENDY_KEY, 50)
+        await venue.sequencer.submit(c.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
+        chain: Withholds = world.connect(Withholds)
+        venue.submitter(chain)
+        await venue.wallet_withdraw(WENDY_KEY, 7)
+        await until(lambda: venue.stages() == ["sent"], venue.tasks)
+        world.rpc("evm_increaseTime", hex(SETTLE_DEADLINE_S + 60))
+        await until_mined(world, lambda: venue.sent(c.ExpireOperations), venue.tasks)
+        (expired,) = venue.sent(c.ExpireOperations)
+        assert (expired.first, expired.count) == (0, 1)
+        chain.withholds = False
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.sent(c.ConfirmBatch)[0].skipped == ((0, SkipReason.TOO_LATE),)
+        assert len(venue.sent(c.ExpireOperations)) == 1
+        assert venue.state.accounts[wendy].cash.available == 50 * DOLLAR
+        assert world.chain.cash_of(wendy) == 50 * DOLLAR
+
+
+async def test_signed_vault_action_lands(world: World, tmp_path: Path) -> None:
+    wendy = address_of(WENDY_KEY)
+    async with exchange(world, tmp_path) as venue:
+        world.deposit(WENDY_KEY, 50)
+        await venue.sequencer.submit(c.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
+        venue.submitter()
+        await venue.wallet_withdraw(WENDY_KEY, 7)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert venue.state.accounts[wendy].cash.total == world.chain.cash_of(wendy) == 43 * DOLLAR
+
+
+async def test_fill_between_custodial_and_wallet_settles_and_the_books_agree(world: World, tmp_path: Path) -> None:
+    question = bytes(31) + b"\x07"
+    world.venue(ADMIN_KEY, "prepareCondition", question)
+    condition = bytes(world.chain.read("conditionIdOf", [question]))
+    wendy = address_of(WENDY_KEY)
+    async with exchange(world, tmp_path) as venue:
+        await venue.open_account("alice")
+        await venue.create_market(condition)
+        venue.indexer()
+        venue.submitter(operations=3)
+        world.deposit(WENDY_KEY, 100)
+        world.deposit_for("alice", 100)
+        world.deposit_for(GUARANTEE, 100)
+        await until_mined(world, lambda: venue.state.next_deposit == 3, venue.tasks)
+        orders = [venue.signed_buy(WENDY_KEY, condition, 10 + number, salt=number) for number in range(4)]
+        for number, signed in enumerate(orders):
+            size = signed.buy_amount_micros
+            book = (BookSide.BID, 6_000, size)
+            placed = c.PlaceOrder(signed.digest, wendy, "RAIN-1", *book, outcome=Outcome.YES, signed=signed)
+            receipt = await venue.sequencer.submit(placed)
+            assert receipt.rejected is None, receipt.rejected
+            taken = c.PlaceOrder(f"t{number}", "alice", "RAIN-1", BookSide.ASK, 6_000, size)
+            await venue.sequencer.submit(taken)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
+        assert [confirm.skipped for confirm in venue.sent(c.ConfirmBatch)] == [()] * len(venue.sent(c.ConfirmBatch))
+        account = venue.state.accounts[wendy]
+        bought = 10 + 11 + 12 + 13
+        assert account.balance("RAIN-1:YES").settled == bought * DOLLAR
+        assert world.chain.vault_balance_of(wendy, orders[0].token_id) == bought * DOLLAR
+        assert account.cash.settled == world.chain.cash_of(wendy) == 100 * DOLLAR - bought * 600_000
+
+
+def test_attempts_file_has_one_owner_and_one_deployment(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.sqlite"
+    first = Attempts(path)
+    first.claim("31337:0xaa")
+    with pytest.raises(AttemptsInUse):
+        Attempts(path)
+    first.close()
+    second = Attempts(path)
+    with pytest.raises(WrongDeployment, match="31337:0xaa"):
+        second.claim("31337:0xbb")
+    second.close()
+
+
+async def test_no_other_key_is_touched(world: World, tmp_path: Path) -> None:
+    async with exchange(world, tmp_path) as venue:
+        await fund(world, venue)
+        venue.submitter()
+        world.token(ADMIN_KEY, "faucet", RECEIVER, DOLLAR)
+        await venue.withdraw("alice", 1, "w1")
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        assert received(world) == 2
