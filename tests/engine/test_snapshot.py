@@ -152,8 +152,7 @@ def test_what_cannot_be_written_exactly_is_not_written(spoil: Any) -> None:
         dump(venue.state)
 
 
-def test_every_class_of_the_state_is_covered_by_a_walk() -> None:
-    """The classes below are what a walk leaves in a state; the codec itself knows none of them by name."""
+def test_every_class_that_a_state_can_hold_is_written_by_its_name() -> None:
     venue = open_venue()
     venue.do(c.RegisterKey(ALICE, "key", c.KeyKind.KALSHI))
     venue.do(market("EMPTY-1"))
@@ -161,22 +160,7 @@ def test_every_class_of_the_state_is_covered_by_a_walk() -> None:
     venue.place(WENDY, "buy no", 6_000, 2)
     venue.do(c.CutBatch(0, 0, 1, "0x"))
     text = json.dumps(dump(venue.state))
-    for name in [
-        "Account",
-        "ApiKey",
-        "Balance",
-        "Batch",
-        "Book",
-        "Credit",
-        "EventInfo",
-        "Exposure",
-        "FillOperation",
-        "FillLeg",
-        "Market",
-        "OpenOperation",
-        "Order",
-        "Outcome",
-        "Series",
-    ]:
+    engine = ("Account", "ApiKey", "Balance", "Batch", "Book", "Credit", "EventInfo", "Exposure", "FillLeg", "FillOperation")
+    for name in (*engine, "Market", "OpenOperation", "Order", "Outcome", "Series"):
         assert f'["{name}"' in text, name
     assert dump(through_text(venue.state)) == dump(venue.state)
