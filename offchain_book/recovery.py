@@ -72,7 +72,7 @@ def recover(path: Path, config: dict[str, Any], every: int = SNAPSHOT_EVERY) -> 
     try:
         with _collector_off():
             if usable is None:
-                state, projections = new_state(int(read_config(path)["settle_deadline_s"])), Projections()
+                state, projections = _first_state(path), Projections()
             else:
                 state, projections = snapshots.restore(usable)
             from_seq = state.seq
@@ -98,10 +98,16 @@ def replay(path: Path, projections: Projections | None = None) -> State:
 
     Raises JournalDamaged, JournalTooNew and StateDiverged.
     """
-    state = new_state(int(read_config(path)["settle_deadline_s"]))
+    state = _first_state(path)
     with _collector_off():
         _replay(path, state, projections, read_records(path), read_checkpoints(path))
     return state
+
+
+def _first_state(path: Path) -> State:
+    """Return the exchange before the first command, as the journal's header says. Old headers lack what came later."""
+    config = read_config(path)
+    return new_state(int(config["settle_deadline_s"]), int(config.get("signed_not_before_ms", 0)))
 
 
 def _replay(

@@ -131,6 +131,15 @@ def test_a_read_model_added_later_must_be_stored_or_made_anew(lived: Path) -> No
         assert restored[name] == models, name
 
 
+def test_what_the_header_fixes_is_the_same_after_every_kind_of_start(tmp_path: Path) -> None:
+    path, config = tmp_path / "journal.log", {"settle_deadline_s": 77, "signed_not_before_ms": 5_000}
+    Journal(path, config).close()
+    run(path, WALK.venue.log[:3])
+    for state in (replay(path), after(path).state):
+        assert (state.settle_deadline_s, state.signed_not_before_ms) == (77, 5_000)
+    assert after(path).from_seq == 3
+
+
 def test_a_clean_stop_leaves_nothing_to_replay(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     run(path, WALK.venue.log[:25])
