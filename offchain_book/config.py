@@ -10,6 +10,8 @@ L2_WINDOW_S = 300
 """The same for Polymarket's HMAC: its clients sign once and then page through many requests."""
 MAX_PAGE = 1_000
 """Largest page of any list."""
+SNAPSHOT_EVERY = 10_000
+"""So many commands are replayed at a start, at most: a snapshot is written when there are more."""
 CLIENT_CHAIN_ID = 80_002
 """The chain id that Polymarket's unmodified clients sign with. Never 137: that would be a valid mainnet order."""
 COMPATIBLE_V1 = "0xdFE02Eb6733538f8Ea35D585af8DE5958AD99E40"

@@ -1,6 +1,8 @@
 """Read models: what people ask for that the engine does not keep. Fed by the sequencer with every command and its events.
 
-Nothing here decides anything, and everything here is rebuilt by replaying the journal.
+Nothing here decides anything, and everything here is rebuilt by replaying the journal. So that a start need not replay all
+of it, `segments.py` stores what changes between two snapshots. A handler that changes a view therefore gets it from
+`_order`, `_trade` or `_operation`, which note that it changed; a read model added here is added there too (a test compares).
 """
 
 from collections import defaultdict
@@ -12,7 +14,7 @@ from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
 from offchain_book.engine.operations import FillOperation, MatchKind, Operation, Outcome, SignedOrder
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus, SelfTrade, TimeInForce
-from offchain_book.engine.state import State
+from offchain_book.engine.state import Account, State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 
@@ -148,14 +150,24 @@ class OperationView:
     resolution: str = ""
 
 
+@dataclass(slots=True)
+class Changes:
+    """The views that are new or changed since the last snapshot; everything else that is new is found by its seq."""
+
+    orders: dict[str, OrderView] = field(default_factory=dict)
+    trades: dict[int, TradeView] = field(default_factory=dict)
+    operations: dict[int, OperationView] = field(default_factory=dict)
+    batches: dict[int, None] = field(default_factory=dict)
+    settlements: list[SettlementView] = field(default_factory=list)
+    transfers: list[TransferView] = field(default_factory=list)
+
+
 class Projections:
     """All read models of one venue."""
 
     def __init__(self) -> None:
         self.orders: dict[str, OrderView] = {}
         self.orders_by_account: dict[str, list[OrderView]] = defaultdict(list)
-        self.orders_by_client_id: dict[tuple[str, str], str] = {}
-        """(account, client order id) -> order id; an amended order is found by each id it has had."""
         self.transfers_by_account: dict[str, list[TransferView]] = defaultdict(list)
         self.fills_by_account: dict[str, list[FillView]] = defaultdict(list)
         self.trades: list[TradeView] = []
@@ -180,7 +192,7 @@ class Projections:
         self.batch_operations: dict[int, tuple[int, int, str]] = {}
         """Batch -> (first, count, transaction hash)."""
         self.account_updated_ms: dict[str, int] = {}
-        self._halted = False
+        self.changes = Changes()
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
         """Take in one command and what it caused."""
@@ -192,10 +204,10 @@ class Projections:
             if handler is not None:
                 handler(self, state, entry, event)
 
-    def order_by_client_id(self, account_id: str, client_order_id: str) -> OrderView | None:
-        """Return an account's order by the id that its client gave it; what a retry needs to know."""
-        order_id = self.orders_by_client_id.get((account_id, client_order_id))
-        return None if order_id is None else self.orders[order_id]
+    def order_by_client_id(self, account: Account, client_order_id: str) -> OrderView | None:
+        """Return the order that an account gave this id; an amended order is found by each id it has had."""
+        order_id = account.client_order_ids.get(client_order_id)
+        return self.orders[order_id] if order_id is not None else None
 
     def postings_named(self, references: Iterable[str], also: Iterable[int]) -> list[tuple[int, e.Posted]]:
         """Return (seq, posting) for postings with these references, and for deposits and payouts of the commands `also`."""
@@ -207,6 +219,21 @@ class Projections:
             for posted in self.postings.get(seq, ())
             if posted.reference in wanted or posted.reference.partition(":")[0] in ("deposit", "payout", "net")
         ]
+
+    def _order(self, order_id: str) -> OrderView:
+        """Return an order's view to change it."""
+        view = self.changes.orders[order_id] = self.orders[order_id]
+        return view
+
+    def _trade(self, match_id: int) -> TradeView:
+        """Return a trade's view to change it."""
+        view = self.changes.trades[match_id] = self.trades[match_id]
+        return view
+
+    def _operation(self, number: int) -> OperationView:
+        """Return an operation's view to change it."""
+        view = self.changes.operations[number] = self.operations[number]
+        return view
 
     def _accepted(self, state: State, entry: c.Sequenced, event: e.OrderAccepted) -> None:
         command = entry.command
@@ -234,14 +261,12 @@ class Projections:
             group_id=command.group_id,
             session_id=command.session_id,
         )
-        if view.client_order_id:
-            self.orders_by_client_id[view.account_id, view.client_order_id] = view.order_id
-        self.orders[view.order_id] = view
+        self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
 
     def _cancelled(self, state: State, entry: c.Sequenced, event: e.OrderCancelled) -> None:
-        view = self.orders[event.order_id]
+        view = self._order(event.order_id)
         view.updated_ms = entry.at_ms
         view.remaining_micros = 0
         view.cancel_reason = event.reason
@@ -249,24 +274,25 @@ class Projections:
         view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
 
     def _decreased(self, state: State, entry: c.Sequenced, event: e.OrderDecreased) -> None:
-        view = self.orders[event.order_id]
+        view = self._order(event.order_id)
         view.updated_ms = entry.at_ms
         view.remaining_micros = event.remaining_micros
         view.size_micros -= event.reduced_micros
         view.decreased_micros += event.reduced_micros
 
     def _amended(self, state: State, entry: c.Sequenced, event: e.OrderAmended) -> None:
-        view = self.orders[event.order_id]
+        view = self._order(event.order_id)
         view.updated_ms = entry.at_ms
         view.decreased_micros += max(0, view.size_micros - event.size_micros)
         view.price_e4, view.size_micros = event.price_e4, event.size_micros
         view.remaining_micros, view.expires_ms = event.remaining_micros, event.expires_ms
         if event.client_order_id:
             view.client_order_id = event.client_order_id
-            self.orders_by_client_id[view.account_id, event.client_order_id] = view.order_id
 
     def _transferred(self, state: State, entry: c.Sequenced, event: e.CashTransferred) -> None:
-        self.transfers_by_account[event.account_id].append(TransferView(*event, entry.at_ms))
+        view = TransferView(*event, entry.at_ms)
+        self.changes.transfers.append(view)
+        self.transfers_by_account[view.account_id].append(view)
 
     def _matched(self, state: State, entry: c.Sequenced, event: e.Matched) -> None:
         on_chain = event.operation >= 0
@@ -289,10 +315,11 @@ class Projections:
             assert isinstance(operation, FillOperation)
             trade.chain_kind = operation.kind
         self.trades.append(trade)
+        self.changes.trades[trade.match_id] = trade
         self.trades_by_ticker[event.ticker].append(trade)
         for own, other, is_taker in ((event.taker, event.maker, True), (event.maker, event.taker, False)):
             self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
-            self._filled(self.orders[own.order_id], trade, own, is_taker)
+            self._filled(self._order(own.order_id), trade, own, is_taker)
 
     def _filled(self, order: OrderView, trade: TradeView, own: e.FillSide, is_taker: bool) -> None:
         own_price = trade.price_e4 if own.side is BookSide.BID else PRICE_SCALE - trade.price_e4
@@ -310,27 +337,28 @@ class Projections:
         order.matches.append(trade.match_id)
 
     def _queued(self, state: State, entry: c.Sequenced, event: e.OperationQueued) -> None:
-        self.operations.append(OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED))
+        view = OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED)
+        self.operations.append(view)
+        self.changes.operations[event.operation.number] = view
         self.operations_by_seq[entry.seq].append(event.operation.number)
 
     def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
+        self.changes.batches[event.batch_no] = None
         for number in range(event.first, event.first + event.operation_count):
-            self.operations[number].batch_no = event.batch_no
+            self._operation(number).batch_no = event.batch_no
 
     def _batch_observed(self, state: State, entry: c.Sequenced, event: e.BatchObserved) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
+        self.changes.batches[event.batch_no] = None
         seen = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage)
         for number in range(event.first, event.first + event.operation_count):
             again = self.operations[number].stage == TradeStage.RETRYING
-            stage = TradeStage.RETRYING if self._halted else seen or (TradeStage.RETRYING if again else TradeStage.MATCHED)
+            stage = TradeStage.RETRYING if state.chain_halted else seen or (TradeStage.RETRYING if again else TradeStage.MATCHED)
             self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
     def _chain_observed(self, state: State, entry: c.Sequenced, event: e.ChainObserved) -> None:
         """While finality stands still every open fill is RETRYING; when it returns, those in a block are MINED again."""
-        if event.halted == self._halted:
-            return
-        self._halted = event.halted
         mined = {
             number
             for batch in state.batches.values()
@@ -339,8 +367,8 @@ class Projections:
         }
         for number in state.operations:
             view = self.operations[number]
-            if event.halted or number in mined:
-                stage = TradeStage.RETRYING if event.halted else TradeStage.MINED
+            stage = TradeStage.RETRYING if event.halted else TradeStage.MINED
+            if view.stage != stage and (event.halted or number in mined):
                 self._move(number, stage, view.tx_hash, view.block_number, entry.at_ms)
 
     def _settled(self, state: State, entry: c.Sequenced, event: e.OperationSettled) -> None:
@@ -348,19 +376,19 @@ class Projections:
         self._move(event.number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
     def _failed(self, state: State, entry: c.Sequenced, event: e.OperationFailed) -> None:
-        view = self.operations[event.number]
+        view = self._operation(event.number)
         self._move(event.number, TradeStage.FAILED, view.tx_hash, view.block_number, entry.at_ms)
         view.resolution = f"{event.resolution} ({event.reason})"
         if isinstance(view.operation, FillOperation):
-            self.trades[view.operation.match_id].resolution = event.resolution
+            self._trade(view.operation.match_id).resolution = event.resolution
 
     def _move(self, number: int, stage: str, tx_hash: str, block_number: int, at_ms: int) -> None:
-        view = self.operations[number]
+        view = self._operation(number)
         if view.stage == TradeStage.FAILED:
             stage = TradeStage.FAILED
         view.stage, view.tx_hash, view.block_number = stage, tx_hash, block_number
         if isinstance(view.operation, FillOperation):
-            trade = self.trades[view.operation.match_id]
+            trade = self._trade(view.operation.match_id)
             trade.stage, trade.tx_hash, trade.block_number = stage, tx_hash, block_number
             trade.batch_no, trade.updated_ms = view.batch_no, at_ms
 
@@ -388,17 +416,17 @@ class Projections:
 
     def _paid(self, state: State, entry: c.Sequenced, event: e.PositionPaid) -> None:
         market = state.markets[event.ticker]
-        self.settlements_by_account[event.account_id].append(
-            SettlementView(
-                event.account_id,
-                event.ticker,
-                event.yes_micros,
-                event.no_micros,
-                event.payout_micros,
-                market.yes_payout_micros,
-                entry.at_ms,
-            )
+        view = SettlementView(
+            event.account_id,
+            event.ticker,
+            event.yes_micros,
+            event.no_micros,
+            event.payout_micros,
+            market.yes_payout_micros,
+            entry.at_ms,
         )
+        self.settlements_by_account[event.account_id].append(view)
+        self.changes.settlements.append(view)
 
 
 _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {

@@ -1,7 +1,8 @@
 """The single writer: number, append, apply, publish. Every change of the exchange goes through `submit`.
 
 Group commit is natural: whatever arrives while the last fdatasync runs is the next group. A reply is sent only after its
-command is durable. A broken invariant stops the writer and keeps the journal.
+command is durable. A broken invariant stops the writer and keeps the journal. Every so many commands, and at a clean stop, a
+snapshot is written beside the journal, and its state hash into it (`snapshots.py`).
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from offchain_book.engine.commands import Command, Sequenced
 from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply
 from offchain_book.engine.state import State
-from offchain_book.journal import Journal
+from offchain_book.journal import Checkpoint, CommandLog, Record
 from offchain_book.projections import Projections
+from offchain_book.snapshots import SnapshotFailed, Snapshots
 
 _log = logging.getLogger(__name__)
 MAX_GROUP = 512
@@ -85,12 +87,23 @@ def _crash_if_asked(name: str, kinds: set[str]) -> None:
 class Sequencer:
     """The one way in. Create it inside the event loop's thread, then `start`."""
 
-    def __init__(self, state: State, journal: Journal, projections: Projections, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        state: State,
+        journal: CommandLog,
+        projections: Projections,
+        clock_ms: Callable[[], int],
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self.state = state
         self.projections = projections
         self.clock_ms = clock_ms
         self.failure: BaseException | None = None
         self._journal = journal
+        self._snapshots = snapshots
+        self._saving: asyncio.Future[Checkpoint] | None = None
+        self._checkpoints: list[Checkpoint] = []
+        """Not journaled yet: they go with the next group."""
         self._queue: asyncio.Queue[tuple[Command, str, asyncio.Future[Receipt]]] = asyncio.Queue()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -102,13 +115,22 @@ class Sequencer:
         self._task = asyncio.create_task(self._run(), name="sequencer")
 
     async def stop(self) -> None:
-        """Finish what waits, then stop."""
+        """Finish what waits, then stop, with a snapshot when the exchange is sound."""
         if self._task is None:
             return
         if self.failure is None:
             await self._queue.join()
+        sound = self.failure is None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self._saved()
+        if sound and self._snapshots is not None:
+            if self.state.seq > self._snapshots.last_seq:
+                self._save(self._snapshots)
+                await self._saved()
+            if self._checkpoints:
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._journal.append, self._checkpoints)
+                self._checkpoints = []
         self._writer.shutdown()
 
     def subscribe(self, listener: Listener) -> None:
@@ -134,19 +156,52 @@ class Sequencer:
             entries = self._number(waiting)
             try:
                 crash_point("before_append", entries)
-                await loop.run_in_executor(self._writer, self._journal.append, entries)
+                records: list[Record] = [*self._checkpoints, *entries]
+                self._checkpoints = []
+                await loop.run_in_executor(self._writer, self._journal.append, records)
                 crash_point("after_append", entries)
                 for entry, (_, _, future) in zip(entries, waiting, strict=True):
                     receipt = Receipt(entry, self._apply(entry))
                     crash_point("after_apply", [entry])
                     if not future.done():
                         future.set_result(receipt)
+                self._save_when_due()
             except BaseException as error:
                 self._fail(error, [future for _, _, future in waiting])
                 raise
             finally:
                 for _ in waiting:
                     self._queue.task_done()
+
+    def _save_when_due(self) -> None:
+        snapshots = self._snapshots
+        if snapshots is None or self._saving is not None or self.state.seq - snapshots.tried_seq < snapshots.every:
+            return
+        self._save(snapshots)
+
+    def _save(self, snapshots: Snapshots) -> None:
+        """Begin a snapshot of now. Trading goes on at once."""
+        try:
+            saving = snapshots.begin(self.state, self.projections, self._journal.position)
+        except Exception as error:
+            snapshots.lost()
+            _log.exception("no snapshot of command %d: %r; the journal suffices", self.state.seq, error)
+            return
+        self._saving = asyncio.get_running_loop().run_in_executor(None, saving.finish)
+        self._saving.add_done_callback(self._note_saved)
+
+    def _note_saved(self, saving: asyncio.Future[Checkpoint]) -> None:
+        self._saving = None
+        try:
+            self._checkpoints.append(saving.result())
+        except (SnapshotFailed, asyncio.CancelledError) as error:
+            _log.error("%s; the journal suffices, the next start takes longer", error)
+
+    async def _saved(self) -> None:
+        """Wait for the snapshot under way."""
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+            await asyncio.sleep(0)
 
     def _number(self, waiting: Sequence[tuple[Command, str, asyncio.Future[Receipt]]]) -> list[Sequenced]:
         seq = self.state.seq

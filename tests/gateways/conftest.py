@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from offchain_book.engine.snapshot import dump
+from offchain_book.engine.snapshot import canonical, dump
 from offchain_book.gateways.kalshi import PREFIX
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue, make_keys
 
@@ -64,10 +64,11 @@ def order(side: str = "bid", price: str = "0.4000", count: str = "10.00", **more
 
 def possessions(venue: SmallVenue) -> dict[str, Any]:
     """Return everything that a refused request must leave alone: the state without its number, its time and empty rows."""
-    plain = dump(venue.state)
+    plain = canonical(dump(venue.state))
     del plain["seq"], plain["now_ms"]
-    for account in plain["accounts"].values():
-        account["exposures"] = {ticker: row for ticker, row in account["exposures"].items() if any(row.values())}
+    for _, account in plain["accounts"][1].values():
+        _, exposures = account.pop("exposures", ["dict", {}])
+        account["exposures"] = {ticker: row for ticker, row in exposures.items() if row[1]}
     return plain
 
 

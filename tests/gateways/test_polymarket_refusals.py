@@ -11,7 +11,7 @@ import pytest
 from offchain_book.config import CLIENT_CHAIN_ID, COMPATIBLE_V1, L2_WINDOW_S, MAX_BODY_BYTES, SIGNATURE_WINDOW_S
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import OrderScheme
-from offchain_book.engine.snapshot import dump
+from offchain_book.engine.snapshot import canonical, dump
 from offchain_book.engine.state import GUARANTEE
 from offchain_book.gateways.polymarket import NOT_SERVED
 from offchain_book.signatures import order_digest, polymarket_domain, sign_digest
@@ -55,7 +55,7 @@ async def walt(http: httpx.AsyncClient) -> Wallet:
 
 def possessions(house: House) -> dict[str, Any]:
     """Return everything that a refused request must leave alone: the whole state but its number and its time."""
-    plain = dump(house.state)
+    plain = canonical(dump(house.state))
     del plain["seq"], plain["now_ms"]
     return plain
 

@@ -38,9 +38,9 @@ def test_an_order_is_found_by_every_client_id_that_it_has_had(venue: Watched) ->
     venue.place(ALICE, "bid", 5_000, 5, order_id="a", client_order_id="first")
     venue.do(c.AmendOrder(ALICE, "a", client_order_id="second"))
     for name in ("first", "second"):
-        assert venue.projections.order_by_client_id(ALICE, name) is view(venue)
+        assert venue.projections.order_by_client_id(venue.state.accounts[ALICE], name) is view(venue)
     assert view(venue).client_order_id == "second"
-    assert venue.projections.order_by_client_id(BOB, "first") is None
+    assert venue.projections.order_by_client_id(venue.state.accounts[BOB], "first") is None
 
 
 def test_a_view_follows_decrease_and_amendment(venue: Watched) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from web3 import Web3
 
+from tests.system.books import Books
 from tests.system.clients import Client, ClientError, eventually, kalshi, polymarket
+from tests.system.conftest import VenueProcess
 
 pytestmark = pytest.mark.slow
 GTC = {"time_in_force": "good_till_canceled", "self_trade_prevention_type": "taker_at_cross"}
@@ -48,10 +50,12 @@ def cents(client: Client) -> int:
 
 
 def test_a_kalshi_bid_and_a_polymarket_buy_of_no_become_a_mint_on_chain(
-    venue: dict[str, Any], alice: Client, dave: Client
+    venue: dict[str, Any], running: VenueProcess, alice: Client, dave: Client
 ) -> None:
-    ticker = "KXDEMO-26-RAIN"
-    market = venue["markets"][ticker]
+    books = Books(running)
+    market = books.new_market("KXTEST-SPINE")
+    books.chain.close()
+    ticker = market["ticker"]
     no = market["token_ids"]["no"]
     cash_before = cents(alice)
     bid = alice.create_order_v2(ticker=ticker, side="bid", count="10.00", price="0.6000", **GTC)

@@ -1,0 +1,68 @@
+"""Makes a golden journal: one of every command kind, written by the program of its day. Never remake one: add the next.
+
+python -m tests.offchain_book.golden tests/offchain_book/golden/NAME
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
+from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
+from offchain_book.journal import Journal
+from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY
+from tests.engine.walk import Walk
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def walk(seed: int = 11, steps: int = 220) -> Walk:
+    """Return a walk that ends with the commands that walks do not make."""
+    made = Walk(seed)
+    for _ in range(steps):
+        made.step()
+    venue, state = made.venue, made.venue.state
+    venue.do(c.ObserveChain(3, 1, False))
+    made.land()
+    listed = state.markets[TICKER]
+    signed = SignedOrder(
+        OrderScheme.POLYMARKET_V2, "0x" + "d1" * 32, WENDY, WENDY, listed.yes_token_id, TokenSide.BUY, 500_000, 1_000_000,
+        str(2**200), "0x" + "51" * 65, timestamp_ms=venue.now_ms,
+    )  # fmt: skip
+    venue.do(c.CancelOrders(WENDY), "request-1")
+    venue.place(WENDY, "buy yes", 5_000, 1, order_id=signed.digest, signed=signed)
+    venue.place(ALICE, "ask", 5_000, 1)
+    venue.do(c.CutBatch(state.next_batch, state.uncut, state.next_operation - state.uncut, "0x"))
+    batch = state.next_batch - 1
+    for stage in (c.BatchStage.SENT, c.BatchStage.RETRYING, c.BatchStage.MINED):
+        venue.do(c.ObserveBatch(batch, stage, "0xb1", 4))
+    venue.place(WALT, "buy no", 5_000, 2)
+    venue.place(BOB, "bid", 5_000, 2)
+    venue.now_ms += 100_000
+    venue.do(c.ExpireOperations(state.uncut, state.next_operation - state.uncut, 8, venue.now_ms // 1_000 + 100))
+    venue.do(c.LinkAccount(ALICE, WALT, True))
+    venue.do(c.RegisterKey(ALICE, "key-1", c.KeyKind.KALSHI, "pem", "first", ("read",)))
+    venue.do(c.RegisterKey(WENDY, "key-2", c.KeyKind.POLYMARKET, nonce=2))
+    venue.do(c.RevokeKey(ALICE, "key-1"))
+    venue.do(c.ObserveWatermark(WENDY, 1, 1_000))
+    venue.do(c.ObserveExit(WALT, 10_000))
+    venue.do(c.RecordExit("0xe1:0", WALT, DOLLAR))
+    venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
+    venue.do(c.CloseMarket("FEE-1"))
+    return made
+
+
+def main(target: Path) -> None:
+    """Write `target`.journal and `target`.json."""
+    made = walk()
+    journal = Journal(target.with_suffix(".journal"), {"settle_deadline_s": 60, "seed": 0})
+    journal.append(made.venue.log)
+    journal.close()
+    state = made.venue.state
+    facts = {"seq": state.seq, "state_hash": state_hash(state), "state_format": STATE_FORMAT}
+    target.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

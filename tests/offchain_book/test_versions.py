@@ -1,0 +1,89 @@
+"""A journal outlives the program that wrote it: old ones replay to the hash of their day, newer ones are refused by name."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
+from offchain_book.engine.order import BookSide
+from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
+from offchain_book.journal import GENESIS, Checkpoint, Journal, JournalTooNew, encode, read, read_config, read_records
+from offchain_book.projections import Projections
+from offchain_book.recovery import replay
+from tests.offchain_book.golden import FOLDER
+
+GOLDEN = sorted(FOLDER.glob("*.journal"))
+SIGNED = SignedOrder(OrderScheme.NATIVE, "0x1", "0x2", "0x2", "3", TokenSide.BUY, 1, 2, "4", "0x5")
+PLACED = c.Sequenced(1, 5, "", c.PlaceOrder("o", "a", "T", BookSide.BID, 100, 10_000, signed=SIGNED))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_an_old_journal_replays_to_the_state_hash_of_its_day(path: Path) -> None:
+    """If this fails, a change of the engine gives old commands another meaning: see ADR 0010 before anything else."""
+    facts = json.loads(path.with_suffix(".json").read_text())
+    state = replay(path, Projections())
+    assert state.seq == facts["seq"]
+    if facts["state_format"] == STATE_FORMAT:
+        assert state_hash(state) == facts["state_hash"]
+
+
+def test_there_is_a_golden_journal_of_this_state_format() -> None:
+    assert STATE_FORMAT in [json.loads(path.with_suffix(".json").read_text())["state_format"] for path in GOLDEN]
+
+
+def with_command(path: Path, change: Any) -> None:
+    """Write a journal of one command whose body was changed by a newer, or an older, program."""
+    body = json.loads(encode(PLACED))
+    change(body)
+    journal = Journal(path, {})
+    journal._write([json.dumps(body).encode()])
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda body: body.update(kind="TeleportOrder"), "is a TeleportOrder"),
+        (lambda body: body["command"].update(reduce_only_later=True), "has a PlaceOrder with the field reduce_only_later"),
+        (lambda body: body["command"]["signed"].update(hint=1), "has a SignedOrder with the field hint"),
+    ],
+)
+def test_what_a_newer_program_wrote_is_refused_and_not_read_without_it(tmp_path: Path, change: Any, what: str) -> None:
+    path = tmp_path / "journal"
+    with_command(path, change)
+    with pytest.raises(JournalTooNew, match=f"record 1 {what}; it was written by a newer program"):
+        list(read(path))
+
+
+def test_a_header_of_a_newer_format_is_refused_by_every_reader(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    header = b'{"format":99,"config":{"settle_deadline_s":60}}'
+    path.write_bytes(hashlib.sha256(GENESIS.encode() + header).hexdigest().encode() + b" " + header + b"\n")
+    for use in (read_config, lambda path: list(read(path)), lambda path: Journal(path, {}), replay):
+        with pytest.raises(JournalTooNew, match="has format 99, this program reads 1"):
+            use(path)
+    assert path.read_bytes().endswith(b"}\n")
+
+
+def test_a_record_without_the_fields_that_came_later_is_read_with_their_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    late = ("budget_micros", "signed", "expires_ms", "self_trade")
+    with_command(path, lambda body: [body["command"].pop(name) for name in late])
+    (entry,) = read(path)
+    assert entry.command == c.PlaceOrder("o", "a", "T", BookSide.BID, 100, 10_000)
+
+
+def test_a_checkpoint_comes_back_exactly_and_its_later_fields_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path, {})
+    checkpoint = Checkpoint(0, "ab", 1)
+    journal.append([checkpoint])
+    assert list(read_records(path)) == [checkpoint]
+    journal._write([encode(checkpoint)[:-1] + b',"more":1}'])
+    journal.close()
+    with pytest.raises(JournalTooNew, match="field more"):
+        list(read_records(path))
