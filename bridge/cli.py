@@ -113,11 +113,12 @@ def replay(
     """Replay a journal and print {seq, state_hash}. Exit code 1 when it is damaged or missing."""
     from bridge.replay import replay as rebuild
     from offchain_book.engine.snapshot import state_hash
-    from offchain_book.journal import JournalDamaged
+    from offchain_book.journal import JournalDamaged, JournalTooNew
+    from offchain_book.recovery import StateDiverged
 
     try:
         state = rebuild(file or data_dir / "journal.log")
-    except (JournalDamaged, OSError) as error:
+    except (JournalDamaged, JournalTooNew, StateDiverged, OSError) as error:
         output.fail(_file_trouble(error), form)
     output.show({"seq": state.seq, "state_hash": state_hash(state)}, form)
 
@@ -127,7 +128,7 @@ def verify(
     file: JournalArgument = None, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE
 ) -> None:
     """Check a journal's hash chain and print {ok, first_bad_seq}. Exit code 1 when it is damaged or missing."""
-    from offchain_book.journal import JournalDamaged, read
+    from offchain_book.journal import JournalDamaged, JournalTooNew, read
 
     result: dict[str, Any] = {"ok": True, "first_bad_seq": None}
     try:
@@ -135,7 +136,7 @@ def verify(
             pass
     except JournalDamaged as error:
         result = {"ok": False, "first_bad_seq": error.first_bad_seq, "why": error.why}
-    except OSError as error:
+    except (JournalTooNew, OSError) as error:
         output.fail(_file_trouble(error), form)
     output.show(result, form)
     if not result["ok"]:

@@ -20,6 +20,7 @@ _OURS = (
     "clock.json",
     "deployment.json",
     "journal.log",
+    "journal.log.snapshots",
     "keys",
     "logs",
     "operator.token",

@@ -28,7 +28,6 @@ from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_af
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
 from bridge.options import Options
 from bridge.oracle import Oracle
-from bridge.replay import replay
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
 from bridge.submitter import Submitter
@@ -38,9 +37,10 @@ from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.operator import Check, Finding
-from offchain_book.journal import Journal, JournalDamaged, JournalInUse, read_config
-from offchain_book.projections import Projections
+from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
+from offchain_book.recovery import StateDiverged, recover
 from offchain_book.sequencer import Sequencer
+from offchain_book.snapshots import SnapshotRefused
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -62,7 +62,10 @@ EXPECTED = (
     DeploymentError,
     JournalDamaged,
     JournalInUse,
+    JournalTooNew,
     NodeError,
+    SnapshotRefused,
+    StateDiverged,
     WrongChain,
     OSError,
     seed.SeedError,
@@ -274,27 +277,29 @@ class Venue:
             "signed_not_before_ms": deployment.signed_not_before_ms(self._chain, self._deployment),
             "seed": self._options.seed,
         }
-        journal = Journal(self._data.journal, config)
-        self._undo.callback(journal.close)
+        found = recover(self._data.journal, config)
+        self._undo.callback(found.journal.close)
         self._seed = int(read_config(self._data.journal)["seed"])
-        projections = Projections()
-        state = replay(self._data.journal, projections)
         self._clock = VenueClock(self._data)
-        self._sequencer = Sequencer(state, journal, projections, self._clock)
+        self._sequencer = Sequencer(found.state, found.journal, found.projections, self._clock, found.snapshots)
         self._sequencer.start()
         self._undo.push_async_callback(self._sequencer.stop)
         self._supervise("sequencer", self._watch_sequencer())
         self._undo.push_async_callback(self._cancel, "sequencer")
-        if journal.repaired_bytes:
-            self._console.note(f"the journal ended amid a record ({journal.repaired_bytes} bytes), which was cut off")
+        for note in found.notes:
+            self._console.note(note)
+        if found.journal.repaired_bytes:
+            self._console.note(f"the journal ended amid a record ({found.journal.repaired_bytes} bytes), which was cut off")
         head = self._chain.head().number
-        if self._owns_chain and head < state.final_block:
+        if self._owns_chain and head < found.state.final_block:
             raise VenueError(
-                f"the chain's saved state ends at block {head}, but block {state.final_block} was final before: restore "
-                f"chain-state.json and chain-saved.json in {self._data.path} from a newer copy, or start over with --fresh"
+                f"the chain's saved state ends at block {head}, but block {found.state.final_block} was final before: "
+                f"restore chain-state.json and chain-saved.json in {self._data.path} from a newer copy, or start over with --fresh"
             )
         took_ms = round((time.monotonic() - started) * 1000)
-        self._console.step("book", f"replayed {state.seq} commands in {took_ms} ms  state {self._state_hash()[:12]}")
+        origin = f" after snapshot {found.from_seq}" if found.from_seq else ""
+        replayed = found.state.seq - found.from_seq
+        self._console.step("book", f"replayed {replayed} commands{origin} in {took_ms} ms  state {self._state_hash()[:12]}")
 
     async def _watch_sequencer(self) -> None:
         while True:
