@@ -5,7 +5,7 @@ cannot be packed raises `NotPackable`, which `check_packable` lets a gateway ask
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -155,6 +155,11 @@ def fee_cap_micros(size_micros: int, price_e4: int, rate_bps: int = MAX_FEE_RATE
     """
     scaled = size_micros // LOT_MICROS * price_e4 * (PRICE_SCALE - price_e4) * min(rate_bps, MAX_FEE_RATE_BPS)
     return -(-scaled // 10**10) * FEE_STEP_MICROS
+
+
+def as_packed(operation: Operation, voided: bool) -> Operation:
+    """Return the operation as its batch carries it: one that the ledger has given up gets a deadline in the past."""
+    return replace(operation, not_after_s=0) if voided else operation
 
 
 def encode_operations(operations: Sequence[Operation]) -> bytes:

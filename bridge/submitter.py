@@ -16,11 +16,12 @@ from bridge.chain import Block, Chain, StateUnavailable, TransactionReceipt
 from bridge.lane import FeePolicy, ForeignTransaction, Lane, now_ms
 from bridge.logs import OPERATION_EVENTS, OperationSkipped
 from bridge.rpc import ChainUnavailable, RpcError
-from bridge.settlement import payload_hash, settle_batch_calldata
+from bridge.settlement import as_packed, payload_hash, settle_batch_calldata
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, OperationQueued, OperationSettled
 from offchain_book.engine.operations import FillOperation, Operation, PoolOperation
-from offchain_book.engine.state import Batch
+from offchain_book.engine.rejects import RejectCode
+from offchain_book.engine.state import Batch, OpenOperation
 from offchain_book.sequencer import Overloaded, Sequencer, crash_point
 
 _log = logging.getLogger(__name__)
@@ -222,10 +223,12 @@ class Submitter:
         await self._expire(view)
         return self._poll_ms if wait_ms is None else min(wait_ms, self._poll_ms)
 
-    async def _submit(self, command: c.Command) -> None:
+    async def _submit(self, command: c.Command, *tolerated: RejectCode) -> bool:
+        """Submit a command. Returns whether it was taken; a refusal that is not tolerated halts."""
         receipt = await self._sequencer.submit(command)
-        if receipt.rejected is not None:
+        if receipt.rejected is not None and receipt.rejected.code not in tolerated:
             raise SubmitterHalted(f"the engine refuses {command}: {receipt.rejected}")
+        return receipt.rejected is None
 
     # --- cutting -----------------------------------------------------------------------------------------------------
 
@@ -241,23 +244,26 @@ class Submitter:
             waiting = state.next_operation - state.uncut
             if waiting < self._batch_operations and waited_ms < self._batch_ms and state.uncut >= self._flush_to:
                 return self._batch_ms - waited_ms
-            operations = self._next_operations()
-            first, count = operations[0].number, len(operations)
-            await self._submit(c.CutBatch(state.next_batch, first, count, payload_hash(operations)))
-            self._uncut_since_ms = -1
+            entries = self._next_operations()
+            first, count = entries[0].operation.number, len(entries)
+            voided = tuple(entry.operation.number for entry in entries if entry.failed)
+            operations = [as_packed(entry.operation, entry.failed) for entry in entries]
+            cut = c.CutBatch(state.next_batch, first, count, payload_hash(operations), voided)
+            if await self._submit(cut, RejectCode.BATCH_CONTENT_CHANGED):
+                self._uncut_since_ms = -1
         return None
 
-    def _next_operations(self) -> list[Operation]:
+    def _next_operations(self) -> list[OpenOperation]:
         """Return the operations of the next batch: at most N, at most the gas of one transaction."""
-        chosen: list[Operation] = []
+        chosen: list[OpenOperation] = []
         gas = GAS_BASE
         stop = min(self._state.next_operation, self._state.uncut + self._batch_operations)
         for number in range(self._state.uncut, stop):
-            operation = self._state.operations[number].operation
-            gas += gas_of(operation)
+            entry = self._state.operations[number]
+            gas += gas_of(entry.operation)
             if chosen and gas > GAS_LIMIT:
                 break
-            chosen.append(operation)
+            chosen.append(entry)
         return chosen
 
     async def flush(self) -> None:
@@ -390,7 +396,8 @@ class Submitter:
         return True
 
     def _operations(self, batch: Batch) -> list[Operation]:
-        return [self._state.operations[number].operation for number in range(batch.first, batch.first + batch.count)]
+        entries = [self._state.operations[number] for number in range(batch.first, batch.first + batch.count)]
+        return [as_packed(entry.operation, entry.voided) for entry in entries]
 
     def _calldata(self, batch: Batch) -> bytes:
         """Rebuild a batch's calldata from the journaled operations; it must be what the intent says."""

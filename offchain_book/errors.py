@@ -63,6 +63,7 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.DEPOSIT_ALREADY_CREDITED: "deposit {deposit_index} is credited already",
     RejectCode.DEPOSIT_OUT_OF_ORDER: "deposit {deposit_index} came before {expected}",
     RejectCode.BATCH_OUT_OF_ORDER: "the batch starts at {first}, the stream stands at {expected}",
+    RejectCode.BATCH_CONTENT_CHANGED: "operations of batch {batch_no} were given up since it was packed: pack it again",
     RejectCode.UNKNOWN_BATCH: "there is no open batch {batch_no}",
     RejectCode.DUPLICATE_REQUEST: "{reference} was used already",
     RejectCode.ACTION_NONCE_USED: "nonce {nonce} was used already",

@@ -354,7 +354,9 @@ class Projections:
         seen = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage)
         for number in range(event.first, event.first + event.operation_count):
             again = self.operations[number].stage == TradeStage.RETRYING
-            stage = TradeStage.RETRYING if state.chain_halted else seen or (TradeStage.RETRYING if again else TradeStage.MATCHED)
+            stage = (
+                TradeStage.RETRYING if state.chain_halted else seen or (TradeStage.RETRYING if again else TradeStage.MATCHED)
+            )
             self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
     def _chain_observed(self, state: State, entry: c.Sequenced, event: e.ChainObserved) -> None:

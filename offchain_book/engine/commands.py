@@ -306,12 +306,16 @@ class CreditDeposit:
 
 @dataclass(frozen=True, slots=True)
 class CutBatch:
-    """Settle operations `first` .. `first + count - 1` in one transaction: the intent, journaled before signing."""
+    """Settle operations `first` .. `first + count - 1` in one transaction: the intent, journaled before signing.
+
+    `voided` are those that the ledger has given up already; they are packed with a deadline in the past.
+    """
 
     batch_no: int
     first: int
     count: int
     payload_hash: str
+    voided: tuple[int, ...] = ()
 
 
 class BatchStage(StrEnum):

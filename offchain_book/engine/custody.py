@@ -265,6 +265,12 @@ def cut_batch(state: State, command: c.CutBatch) -> list[Event]:
         return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.first, expected=state.uncut)
     if command.count <= 0 or command.first + command.count > state.next_operation:
         return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.first + command.count, expected=state.next_operation)
+    operations = [state.operations[number] for number in range(command.first, command.first + command.count)]
+    given_up = tuple(entry.operation.number for entry in operations if entry.failed)
+    if command.voided != given_up:
+        return reject(RejectCode.BATCH_CONTENT_CHANGED, batch_no=command.batch_no)
+    for entry in operations:
+        entry.voided = entry.failed
     state.batches[command.batch_no] = Batch(
         command.batch_no, command.first, command.count, command.payload_hash, c.BatchStage.CUT
     )

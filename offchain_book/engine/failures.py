@@ -247,12 +247,17 @@ def _return_to_pool(state: State, entry: OpenOperation, operation: PoolOperation
 
 
 def fail_dependants(state: State, events: list[Event]) -> None:
-    """Run the stream again over the final vault balances; fail what can no longer execute, then cancel unfunded orders."""
-    stream = [(entry, _vault_deltas(state, entry)) for entry in state.operations.values() if not entry.failed]
-    vault = _final_vault(state, [deltas for _, deltas in stream])
+    """Run the stream again over the final vault balances; fail what can no longer execute, then cancel unfunded orders.
+
+    What is cut already may be on its way and may land after all (a deposit can come in between), so it waits for the chain's
+    own answer. What is not cut is given up now and packed so that the contract cannot execute it (ADR 0009).
+    """
+    stream = [(entry, vault_deltas(state, entry)) for entry in state.operations.values() if not entry.failed]
+    vault = final_vault(state, [deltas for _, deltas in stream])
     for entry, deltas in stream:
         if any(delta < 0 and vault[key] + delta < 0 for key, delta in deltas.items()):
-            fail(state, entry, "dependant", events)
+            if entry.operation.number >= state.uncut:
+                fail(state, entry, "dependant", events)
             continue
         for key, delta in deltas.items():
             vault[key] += delta
@@ -261,7 +266,7 @@ def fail_dependants(state: State, events: list[Event]) -> None:
             _cancel_unfunded(state, account, events)
 
 
-def _final_vault(state: State, stream: list[Deltas]) -> Deltas:
+def final_vault(state: State, stream: list[Deltas]) -> Deltas:
     """Return the vault balances that the stream starts from: a wallet's settled ones; the pool's without the stream."""
     vault: Deltas = {}
     for deltas in stream:
@@ -284,7 +289,7 @@ def _projected_pool(state: State, asset: str) -> int:
     return market.pool_yes_micros if outcome == Outcome.YES.name else market.pool_no_micros
 
 
-def _vault_deltas(state: State, entry: OpenOperation) -> Deltas:
+def vault_deltas(state: State, entry: OpenOperation) -> Deltas:
     """Return what an operation would move in the wallets' and the pool's vault balances."""
     operation = entry.operation
     lines: list[Line] = list(entry.lines)
@@ -328,7 +333,10 @@ def _pool_lines(state: State, operation: Operation) -> list[Line]:
 
 
 def _cancel_unfunded(state: State, account: Account, events: list[Event]) -> None:
-    """Cancel a wallet's newest orders until every asset's available is at least zero."""
+    """Cancel a wallet's newest orders until every asset's available is at least zero.
+
+    Only operations that are cut and wait for the chain's answer may leave it below; then there are no orders left.
+    """
     for asset, balance in sorted(account.balances.items()):
         for order in reversed(list(account.open_orders.values())):
             if balance.available >= 0:
@@ -336,4 +344,7 @@ def _cancel_unfunded(state: State, account: Account, events: list[Event]) -> Non
             given = CASH if order.opens else token_asset(order.ticker, order.outcome or Outcome.YES)
             if given == asset:
                 cancel_order(state, order, CancelReason.UNFUNDED, events)
-        check(balance.available >= 0, f"{account.account_id} is left with {balance.available} available {asset}")
+        check(
+            balance.available >= 0 or next(iter(state.operations), state.uncut) < state.uncut,
+            f"{account.account_id} is left with {balance.available} available {asset}",
+        )

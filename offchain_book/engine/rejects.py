@@ -57,6 +57,7 @@ class RejectCode(IntEnum):
     DEPOSIT_ALREADY_CREDITED = 160  # deposit_index
     DEPOSIT_OUT_OF_ORDER = 161  # deposit_index, expected
     BATCH_OUT_OF_ORDER = 162  # first, expected
+    BATCH_CONTENT_CHANGED = 167  # batch_no
     UNKNOWN_BATCH = 163  # batch_no
     DUPLICATE_REQUEST = 164  # reference
     ACTION_NONCE_USED = 165  # nonce

@@ -336,6 +336,8 @@ class OpenOperation:
     """Those of real accounts: pending until final."""
     guarantee_micros: int
     failed: bool = False
+    voided: bool = False
+    """It had failed when it was cut, and was packed with a deadline in the past: the contract cannot execute it."""
 
 
 @dataclass(slots=True)

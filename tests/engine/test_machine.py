@@ -182,7 +182,7 @@ class Exchange(RuleBasedStateMachine):
             return
         last = min(skipped)
         batch = state.next_batch
-        self.venue.do(c.CutBatch(batch, state.uncut, last - state.uncut + 1, "0x"))
+        self.venue.cut(last - state.uncut + 1)
         failed = {n for n, entry in state.operations.items() if entry.failed and n < last}
         self.venue.do(c.ConfirmBatch(batch, "0x", 1, "0x", tuple((n, 1) for n in sorted(failed | {last}))))
 

@@ -46,6 +46,12 @@ def _then(side: str, price: int, **more: object) -> Case:
     return case
 
 
+def _repacked(venue: Venue) -> list[Event]:
+    venue.place(ALICE, "bid", 5_000, 1)
+    venue.place(WENDY, "buy no", 5_000, 1)
+    return venue.do(c.CutBatch(0, 0, 1, "0x", (0,)))
+
+
 def _limited(name: str, command: c.Command) -> Case:
     def case(venue: Venue) -> list[Event]:
         with pytest.MonkeyPatch.context() as patch:
@@ -173,6 +179,7 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.DEPOSIT_ALREADY_CREDITED, _do(c.CreditDeposit(0, ALICE, 1, "0x", 1, "0x"))),
     (R.DEPOSIT_OUT_OF_ORDER, _do(c.CreditDeposit(99, ALICE, 1, "0x", 1, "0x"))),
     (R.BATCH_OUT_OF_ORDER, _do(c.CutBatch(0, 7, 1, "0x"))),
+    (R.BATCH_CONTENT_CHANGED, _repacked),
     (R.UNKNOWN_BATCH, _do(c.ConfirmBatch(5, "0x", 1, "0x"))),
     (R.DUPLICATE_REQUEST, _twice(c.Withdraw("w", ALICE, DOLLAR, WALT))),
     (R.ACTION_NONCE_USED, _nonce_used),

@@ -13,7 +13,6 @@ STEPS = 350
 REACHED = (
     "OperationFailed:skipped:guaranteed",
     "OperationFailed:skipped:busted",
-    "OperationFailed:dependant:guaranteed",
     "OperationFailed:expired:guaranteed",
     "OperationFailed:expired:busted",
     "OperationFailed:expired:released",

@@ -2,8 +2,10 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import failures
 from offchain_book.engine.events import (
     Event,
     Matched,
@@ -15,7 +17,26 @@ from offchain_book.engine.events import (
 )
 from offchain_book.engine.operations import FillOperation, Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.order import SelfTrade, TimeInForce
+from offchain_book.engine.state import State
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue
+
+
+def impossible(state: State, numbers: range, victims: Sequence[int]) -> list[int]:
+    """Return which of the oldest operations the chain would skip: what was given up, what lacks funds, and `victims`."""
+    stream = [(entry, failures.vault_deltas(state, entry)) for entry in state.operations.values() if not entry.failed]
+    vault = failures.final_vault(state, [deltas for _, deltas in stream])
+    skips = [number for number in numbers if state.operations[number].failed]
+    for entry, deltas in stream:
+        number = entry.operation.number
+        if number not in numbers:
+            break
+        if number in victims or any(delta < 0 and vault[key] + delta < 0 for key, delta in deltas.items()):
+            skips.append(number)
+            continue
+        for key, delta in deltas.items():
+            vault[key] += delta
+    return sorted(skips)
+
 
 CUSTODIAL, WALLETS = (ALICE, BOB, f"{ALICE}/1"), (WENDY, WALT)
 GROUPS, SESSIONS = ("g1", "g2"), ("", "", "s1", "s2")
@@ -41,10 +62,10 @@ class Walk:
     def step(self) -> None:
         """Do one random thing."""
         act = self.random.choices(
-            (self.order, self.wallet_order, self.cancel, self.land, self.skip, self.expire, self.move, self.action,
+            (self.order, self.wallet_order, self.cancel, self.land, self.cut, self.skip, self.expire, self.move, self.action,
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
              self.transfer, self.netting, self.limit),
-            (30, 40, 4, 6, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1),
         )[0]  # fmt: skip
         act()
 
@@ -177,37 +198,42 @@ class Walk:
             self.count(self.venue.do(c.SetExposureCap(name, most)))
 
     def land(self) -> None:
-        """The chain executes everything that can be executed."""
+        """The chain executes everything that it can."""
         state = self.venue.state
         while state.operations:
-            self._cut_all()
-            number = next(iter(state.batches))
-            batch = state.batches[number]
-            skips = [n for n in range(batch.first, batch.first + batch.count) if state.operations[n].failed]
-            self.count(self.venue.do(c.ConfirmBatch(number, "0x", 1, "0x", tuple((n, 1) for n in skips))))
+            if not state.batches:
+                self._cut(state.next_operation - state.uncut)
+            self._confirm()
 
-    def _cut_all(self) -> None:
+    def cut(self) -> None:
+        """Some operations are put into a batch, and are on their way."""
+        waiting = self.venue.state.next_operation - self.venue.state.uncut
+        if waiting:
+            self._cut(self.random.randint(1, waiting))
+
+    def _cut(self, count: int) -> None:
+        self.count(self.venue.cut(count))
+
+    def _confirm(self, victims: Sequence[int] = ()) -> None:
+        """Confirm the oldest batch as the chain would: void and impossible operations are skipped, and `victims` too."""
         state = self.venue.state
-        if state.uncut < state.next_operation:
-            count = state.next_operation - state.uncut
-            self.venue.do(c.CutBatch(state.next_batch, state.uncut, count, "0x"))
+        number = next(iter(state.batches))
+        batch = state.batches[number]
+        numbers = range(batch.first, batch.first + batch.count)
+        skips = impossible(state, numbers, victims)
+        self.count(self.venue.do(c.ConfirmBatch(number, "0x", 1, "0x", tuple((n, 9) for n in skips))))
 
     def skip(self) -> None:
-        """The chain skips one wallet fill that should have executed."""
+        """The chain skips a wallet fill that should have executed."""
         state = self.venue.state
-        fills = [
-            n
-            for n, entry in state.operations.items()
-            if isinstance(entry.operation, FillOperation) and not entry.failed and n >= state.uncut
-        ]
-        if state.batches or not fills:
-            return self.land()
-        victim = self.random.choice(fills)
-        number, first = state.next_batch, state.uncut
-        self.venue.do(c.CutBatch(number, first, victim - first + 1, "0x"))
-        skips = [n for n in range(first, victim) if state.operations[n].failed] + [victim]
-        self.count(self.venue.do(c.ConfirmBatch(number, "0x", 1, "0x", tuple((n, 9) for n in skips))))
-        return None
+        if not state.batches and state.uncut < state.next_operation:
+            self._cut(state.next_operation - state.uncut)
+        if not state.batches:
+            return
+        batch = next(iter(state.batches.values()))
+        numbers = range(batch.first, batch.first + batch.count)
+        fills = [n for n in numbers if isinstance(state.operations[n].operation, FillOperation)]
+        self._confirm([self.random.choice(fills)] if fills else [])
 
     def expire(self) -> None:
         """Finality comes back after every open deadline has passed."""

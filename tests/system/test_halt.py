@@ -195,6 +195,7 @@ def test_skipped_operation_takes_its_dependants_with_it(stage: Stage) -> None:
         rpc.call("anvil_setStorageAt", venue, slot, f"0x{word & ~CASH_MASK:064x}")
         people.custodial("alice", SNOW, "ask", 5_000, 10)
         people.wallet("erin", SNOW, "yes", "BUY", 5_000, 10)
+        eventually(lambda: all(_sent(stage, first)))
         people.custodial("bob", SNOW, "bid", 4_000, 3)
         people.wallet("erin", SNOW, "yes", "SELL", 4_000, 3)
         people.wallet("dave", SNOW, "yes", "BUY", 4_000, 5)
