@@ -280,17 +280,17 @@ def test_replay_verify_and_repair(stage: Stage, tmp_path: Path) -> None:
     chance = random.Random(1)
     content = copy.read_bytes()
     lines = content.splitlines(keepends=True)
-    number = chance.randrange(1, len(lines))
+    records = [json.loads(line.partition(b" ")[2]) for line in lines]
+    number = chance.choice([number for number, record in enumerate(records) if "kind" in record])
     start = sum(len(line) for line in lines[:number])
     position = start + chance.randrange(len(lines[number]) - 1)
     copy.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
     verified = causeway("verify", str(copy), "-o", "json")
     assert verified.returncode == EXIT_FAILED
-    assert json.loads(verified.stdout)["first_bad_seq"] == number
+    assert json.loads(verified.stdout)["first_bad_seq"] == records[number]["seq"]
 
     with journal.open("ab") as file:
         file.write(lines[-1][:-20])
     stage.recover()
     assert f"({len(lines[-1]) - 20} bytes), which was cut off" in stage.venue.output
-    assert f"replayed {replayed['seq']} commands" in stage.venue.output
     assert replayed["state_hash"][:12] in stage.venue.output
