@@ -1,4 +1,4 @@
-"""What others script against (DESIGN §6): the part of `causeway status` that the venue writes to its data folder."""
+"""What others script against: the part of `causeway status` that the venue writes to its data folder."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,8 @@ def describe(
     """Return where everything is. `seq`, `state_hash` and `ready` are the running venue's own to say."""
     return {
         "http": settings.http_url,
-        "ws": settings.http_url.replace("http", "ws", 1),
         "rpc": settings.rpc_url,
         "page": f"{settings.http_url}/",
-        "gamma": f"{settings.http_url}/gamma",
-        "data_api": f"{settings.http_url}/data-api",
         "chain_id": settings.chain_id,
         "client_chain_id": settings.client_chain_id,
         "contracts": dict(contracts),

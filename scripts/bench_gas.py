@@ -1,4 +1,4 @@
-"""Gas of settlement, from receipts of a private chain: ours beside Polymarket's and the targets of DESIGN §4."""
+"""Gas of settlement, from receipts of a private chain: ours beside Polymarket's and our targets."""
 
 import importlib
 from collections.abc import Sequence

@@ -19,7 +19,7 @@ from offchain_book.engine.units import CASH
 EQUITY = "venue:equity"
 """Fees, remainders and the venue's own money, in the pool."""
 GUARANTEE = "venue:guarantee"
-"""Takes a wallet's place when its leg of a fill does not settle (DESIGN §5)."""
+"""Takes a wallet's place when its leg of a fill does not settle."""
 SUSPENSE = "venue:suspense"
 """Deposits into the pool that name no account."""
 OUTSIDE = "chain:outside"
@@ -241,7 +241,7 @@ class MarketStatus(StrEnum):
 class Market:
     """A market, its book, and what the custody pool holds of its tokens on chain once everything in flight has landed.
 
-    `unsplit_micros` (`custody:unsplit`) is u of DESIGN §4: pool YES = custodial YES - u, pool NO = custodial NO - u.
+    `unsplit_micros` (`custody:unsplit`) is u of docs/architecture.md: pool YES = custodial YES - u, pool NO = custodial NO - u.
     """
 
     ticker: str

@@ -31,7 +31,7 @@ class Row:
 
 
 def measure(root: Path = ROOT) -> list[Row]:
-    """Deploy on a private chain, settle, and return the rows of DESIGN §4 that this contract implements."""
+    """Deploy on a private chain, settle, and return the rows of the gas table."""
     artifacts = compile_stage(root, mocks=False)
     with running_anvil(root) as node:
         stage = Stage(node, artifacts)

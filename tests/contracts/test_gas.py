@@ -1,4 +1,4 @@
-"""The gas table of DESIGN §4, from real receipts."""
+"""The gas table with its targets, from real receipts."""
 
 from tests.contracts.gas import measure, table
 

@@ -75,7 +75,7 @@ class Books:
         return int(balances.get(token_asset(ticker, outcome), {}).get("total", 0))
 
     def check(self) -> State:
-        """Settle what is open, then hold every sum of DESIGN §4 in ledger and chain against the others."""
+        """Settle what is open, then hold every sum of the money model in ledger and chain against the others."""
         self.client.admin("POST", "/flush")
         state = self.state()
         assert not state.operations

@@ -45,10 +45,9 @@ def test_status_carries_what_others_script_against(running: VenueProcess) -> Non
     status = running.status()
     assert status["ready"] is True
     assert status["http"] == f"http://127.0.0.1:{running.port}"
-    assert status["ws"] == f"ws://127.0.0.1:{running.port}"
     assert status["rpc"] == f"http://127.0.0.1:{running.chain_port}"
     assert (status["chain_id"], status["client_chain_id"]) == (31_337, 80_002)
-    assert {"page", "gamma", "data_api", "abi_dir", "seq", "state_hash", "data_dir"} <= set(status)
+    assert {"page", "abi_dir", "seq", "state_hash", "data_dir"} <= set(status)
     assert {"venue", "collateral"} <= set(status["contracts"])
     assert set(status["limits"]) == {"confirmations", "settle_deadline_s", "exit_delay_s"}
     assert Path(status["operator_token_path"]).stat().st_mode & 0o777 == 0o600
