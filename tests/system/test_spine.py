@@ -92,9 +92,23 @@ def test_a_kalshi_bid_and_a_polymarket_buy_of_no_become_a_mint_on_chain(
     receipt = onchain.w3.eth.get_transaction_receipt(final["transaction_hash"])
     assert receipt["status"] == 1
 
-    traced = get(venue, f"/venue/trace/{fill['trade_id']}") if ":" in fill["trade_id"] else None
-    if traced is not None:
-        assert traced["transactions"][0]["hash"] == final["transaction_hash"]
+    traced = get(venue, f"/venue/trace/{fill['trade_id']}")
+    (operation,) = traced["operations"]
+    kinds = {
+        "command": f"command:{traced['commands'][-1]['seq']}",
+        "request": traced["commands"][-1]["request_id"],
+        "custodial order": bid["order_id"],
+        "wallet order": answer["orderID"],
+        "trade": fill["trade_id"],
+        "operation": f"operation:{operation['number']}",
+        "batch": f"batch:{operation['batch']}",
+        "transaction": final["transaction_hash"],
+    }
+    for kind, name in kinds.items():
+        found = get(venue, f"/venue/trace/{name}")
+        assert [one["hash"] for one in found["transactions"]] == [final["transaction_hash"]], kind
+        assert [one["trade_id"] for one in found["fills"]] == [fill["trade_id"]], kind
+        assert f"match:{fill['trade_id'].removeprefix('trade:')}" in [one["reference"] for one in found["postings"]], kind
 
 
 def test_two_custodial_users_trade_and_no_transaction_is_sent(venue: dict[str, Any], alice: Client, bob: Client) -> None:
