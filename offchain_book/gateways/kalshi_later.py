@@ -9,13 +9,8 @@ from collections.abc import Iterator, Mapping
 _V1 = "order writes of the first generation; use POST and DELETE /portfolio/events/orders"
 
 LATER: Mapping[str, str] = {
-    "changing orders": """
-        POST /portfolio/events/orders/{order_id}/amend
-        POST /portfolio/events/orders/{order_id}/decrease""",
-    "queue positions": """
-        GET /portfolio/orders/queue_positions
-        POST /portfolio/orders/queue_positions
-        GET /portfolio/orders/{order_id}/queue_position""",
+    "queue positions by POST; use GET": """
+        POST /portfolio/orders/queue_positions""",
     "order groups": """
         POST /portfolio/order_groups/create
         GET /portfolio/order_groups
