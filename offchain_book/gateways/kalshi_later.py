@@ -11,15 +11,8 @@ _V1 = "order writes of the first generation; use POST and DELETE /portfolio/even
 LATER: Mapping[str, str] = {
     "queue positions by POST; use GET": """
         POST /portfolio/orders/queue_positions""",
-    "order groups": """
-        POST /portfolio/order_groups/create
-        GET /portfolio/order_groups
-        GET /portfolio/order_groups/{order_group_id}
-        PUT /portfolio/order_groups/{order_group_id}/reset
-        POST /portfolio/order_groups/{order_group_id}/reset
-        PUT /portfolio/order_groups/{order_group_id}/trigger
-        PUT /portfolio/order_groups/{order_group_id}/limit
-        DELETE /portfolio/order_groups/{order_group_id}""",
+    "resets of order groups by POST; use PUT": """
+        POST /portfolio/order_groups/{order_group_id}/reset""",
     "candlesticks": """
         GET /series/{series_ticker}/markets/{ticker}/candlesticks
         GET /series/{series_ticker}/events/{ticker}/candlesticks

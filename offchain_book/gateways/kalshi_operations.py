@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_changes import Changes
+from offchain_book.gateways.kalshi_groups import Groups
 from offchain_book.gateways.kalshi_markets import Markets
 from offchain_book.gateways.kalshi_orders import Orders
 from offchain_book.gateways.kalshi_portfolio import Portfolio
@@ -58,9 +59,9 @@ class Operation:
 def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
     """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
     markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
-    changes = Changes(sequencer)
+    changes, groups = Changes(sequencer), Groups(sequencer)
     created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
-    placing = "/portfolio/events/orders"
+    placing, grouping = "/portfolio/events/orders", "/portfolio/order_groups"
     return (
         Operation("CreateOrderV2", "POST", placing, orders.create, TRADE, created),
         Operation("CancelAllOrders", "DELETE", placing, orders.cancel_all, TRADE, empty, _SHARD),
@@ -139,6 +140,15 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
             portfolio.resting_order_value,
             READ,
         ),
+        Operation("CreateOrderGroup", "POST", f"{grouping}/create", groups.create, TRADE, created),
+        Operation("GetOrderGroups", "GET", grouping, groups.groups, READ, query=("subaccount",)),
+        Operation("GetOrderGroup", "GET", f"{grouping}/{{order_group_id}}", groups.group, READ, query=("subaccount",)),
+        Operation("ResetOrderGroup", "PUT", f"{grouping}/{{order_group_id}}/reset", groups.reset, TRADE, query=_SHARD),
+        Operation("TriggerOrderGroup", "PUT", f"{grouping}/{{order_group_id}}/trigger", groups.trigger, TRADE, query=_SHARD),
+        Operation(
+            "UpdateOrderGroupLimit", "PUT", f"{grouping}/{{order_group_id}}/limit", groups.set_limit, TRADE, query=_SHARD
+        ),
+        Operation("DeleteOrderGroup", "DELETE", f"{grouping}/{{order_group_id}}", groups.delete, TRADE, query=_SHARD),
         Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
         Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
         Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
