@@ -98,12 +98,18 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.TOO_MANY_ORDER_GROUPS: (409, "too_many_order_groups"),
     RejectCode.INVALID_SUBACCOUNT: (400, "invalid_subaccount"),
     RejectCode.DUPLICATE_REQUEST: (409, "transfer_already_exists"),
+    RejectCode.NOTHING_AVAILABLE_YET: (409, "balance_not_final"),
     RejectCode.AMOUNT_NOT_POSITIVE: (400, "invalid_parameters"),
     RejectCode.UNKNOWN_KEY: (404, "api_key_not_found"),
 }
 """Every refusal that this dialect's commands can meet; others keep their engine name with status 400."""
 
-_IN_DOLLARS = (RejectCode.INSUFFICIENT_CASH, RejectCode.GUARANTEE_EXHAUSTED, RejectCode.AMOUNT_NOT_POSITIVE)
+_IN_DOLLARS = (
+    RejectCode.INSUFFICIENT_CASH,
+    RejectCode.GUARANTEE_EXHAUSTED,
+    RejectCode.AMOUNT_NOT_POSITIVE,
+    RejectCode.NOTHING_AVAILABLE_YET,
+)
 """Refusals whose amounts are money."""
 
 _REASONS: Mapping[RejectCode, str] = {RejectCode.POST_ONLY_CROSS: "post only cross"}

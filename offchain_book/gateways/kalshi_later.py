@@ -24,11 +24,6 @@ LATER: Mapping[str, str] = {
         GET /account/endpoint_costs
         POST /account/api_usage_level/upgrade
         GET /account/api_usage_level/volume_progress""",
-    "API key management by API": """
-        POST /api_keys
-        POST /api_keys/generate
-        GET /api_keys
-        DELETE /api_keys/{api_key}""",
     "block trades": """
         GET /communications/block-trade-proposals
         POST /communications/block-trade-proposals
@@ -116,13 +111,9 @@ LATER: Mapping[str, str] = {
     "search": """
         GET /search/filters_by_sport
         GET /search/tags_by_categories""",
-    "subaccounts": """
-        POST /portfolio/subaccounts
-        GET /portfolio/subaccounts/balances
+    "collateral return across markets, which the netting switch gates": """
         GET /portfolio/subaccounts/netting
-        PUT /portfolio/subaccounts/netting
-        POST /portfolio/subaccounts/transfer
-        GET /portfolio/subaccounts/transfers""",
+        PUT /portfolio/subaccounts/netting""",
     "transfers between exchange indexes": """
         POST /portfolio/intra_exchange_instance_transfer
         GET /portfolio/intra_exchange_instance_transfers

@@ -7,15 +7,19 @@ from http import HTTPStatus
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_changes import Changes
 from offchain_book.gateways.kalshi_groups import Groups
+from offchain_book.gateways.kalshi_keys import Keys
 from offchain_book.gateways.kalshi_markets import Markets
 from offchain_book.gateways.kalshi_orders import Orders
 from offchain_book.gateways.kalshi_portfolio import Portfolio
+from offchain_book.gateways.kalshi_subaccounts import Subaccounts
 from offchain_book.sequencer import Sequencer
 
 PUBLIC = ""
 READ = "read"
 READ_BALANCE = "read::portfolio_balance"
+WRITE = "write"
 TRADE = "write::trade"
+TRANSFER = "write::transfer"
 
 _PAGE = ("limit", "cursor")
 _TIMES = ("min_ts", "max_ts")
@@ -60,8 +64,10 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
     """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
     markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
     changes, groups = Changes(sequencer), Groups(sequencer)
+    subaccounts, keys = Subaccounts(sequencer), Keys(sequencer)
     created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
     placing, grouping = "/portfolio/events/orders", "/portfolio/order_groups"
+    dividing = "/portfolio/subaccounts"
     return (
         Operation("CreateOrderV2", "POST", placing, orders.create, TRADE, created),
         Operation("CancelAllOrders", "DELETE", placing, orders.cancel_all, TRADE, empty, _SHARD),
@@ -149,6 +155,14 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
             "UpdateOrderGroupLimit", "PUT", f"{grouping}/{{order_group_id}}/limit", groups.set_limit, TRADE, query=_SHARD
         ),
         Operation("DeleteOrderGroup", "DELETE", f"{grouping}/{{order_group_id}}", groups.delete, TRADE, query=_SHARD),
+        Operation("CreateSubaccount", "POST", dividing, subaccounts.create, WRITE, created),
+        Operation("ApplySubaccountTransfer", "POST", f"{dividing}/transfer", subaccounts.transfer, TRANSFER),
+        Operation("GetSubaccountTransfers", "GET", f"{dividing}/transfers", subaccounts.transfers, READ, query=_PAGE),
+        Operation("GetSubaccountBalances", "GET", f"{dividing}/balances", subaccounts.balances, READ_BALANCE),
+        Operation("CreateApiKey", "POST", "/api_keys", keys.create, WRITE, created),
+        Operation("GenerateApiKey", "POST", "/api_keys/generate", keys.generate, WRITE, created),
+        Operation("GetApiKeys", "GET", "/api_keys", keys.keys, READ, query=("fcm_subtrader_id",)),
+        Operation("DeleteApiKey", "DELETE", "/api_keys/{api_key}", keys.delete, WRITE, empty),
         Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
         Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
         Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
