@@ -6,8 +6,8 @@
     python kalshi_session.py manage --host URL --ticker T --maker ... --taker ...
 
 `trade` needs a market with an empty book, two funded accounts and nothing else; it leaves the maker with 3 YES bought at
-$0.40 and no open orders. `settled` reads back what the market's resolution left. `manage` needs a market with an empty book and two funded accounts;
-it changes orders, uses order groups, opens a subaccount and makes keys, and leaves no open orders.
+$0.40 and no open orders. `settled` reads back what the market's resolution left. `manage` needs a market with an empty
+book and two funded accounts; it changes orders, uses order groups, opens a subaccount, makes keys; no open orders stay.
 """
 
 import argparse
@@ -189,7 +189,7 @@ class Session:
         taker.create_order_v2(**self.body("ask", "0.45", "4"))
         names = {"client_order_id": "first", "updated_client_order_id": "renamed"}
         see["amend_crossed"] = plain(maker.amend_order_v2(first, **same, price="0.45", count="7", **names))
-        see["amend_other_side"] = failure(maker.amend_order_v2, first, self.ticker, "ask", "0.45", "7")
+        see["amend_other_side"] = failure(maker.amend_order_v2, first, **(same | {"side": "ask"}), price="0.45", count="7")
         taker.create_order_v2(**self.body("bid", "0.44", "9"))
         maker.cancel_order_v2(first)
         now = {"time_in_force": "immediate_or_cancel", "reduce_only": True}
@@ -210,13 +210,13 @@ class Session:
         self.taker.create_order_v2(**self.body("ask", "0.40", "3"))
         see["group_hit"] = plain(maker.get_order_group(group_id))
         see["group_closed"] = failure(maker.create_order_v2, **self.body("bid", "0.40", "1", order_group_id=group_id))
-        codes = [maker.reset_order_group_with_http_info(group_id).status_code]
-        codes.append(maker.update_order_group_limit_with_http_info(group_id, contracts_limit_fp="9.50").status_code)
+        answers = [maker.reset_order_group(group_id)]
+        answers.append(maker.update_order_group_limit(group_id, contracts_limit_fp="9.50"))
         maker.create_order_v2(**self.body("bid", "0.40", "5", order_group_id=group_id))
-        codes.append(maker.trigger_order_group_with_http_info(group_id).status_code)
+        answers.append(maker.trigger_order_group(group_id))
         see["group_triggered"] = plain(maker.get_order_group(group_id))
-        codes.append(maker.delete_order_group_with_http_info(group_id).status_code)
-        see["group_codes"] = codes
+        answers.append(maker.delete_order_group(group_id))
+        see["group_answers"] = answers
         see["group_gone"] = failure(maker.get_order_group, group_id)
 
     def dividing(self) -> None:
@@ -227,10 +227,8 @@ class Session:
         number = opened.subaccount_number
         sent = {"from_subaccount": 0, "to_subaccount": number, "amount_cents": 500}
         transfer_id = str(uuid.uuid4())
-        see["transfer_codes"] = [
-            maker.apply_subaccount_transfer_with_http_info(client_transfer_id=transfer_id, **sent).status_code
-            for _ in range(2)
-        ]
+        again = [maker.apply_subaccount_transfer(client_transfer_id=transfer_id, **sent) for _ in range(2)]
+        see["transfer_answers"] = again
         see["transfers"] = plain(maker.get_subaccount_transfers())
         see["subaccount_balances"] = plain(maker.get_subaccount_balances())
         placed = maker.create_order_v2(**self.body("bid", "0.40", "10", subaccount=number))

@@ -228,13 +228,13 @@ def test_order_group_stops_at_its_limit(seen: Seen) -> None:
     assert [(row["id"], row["contracts_limit_fp"]) for row in see["groups"]["order_groups"]] == [(group_id, "3.00")]
     assert (see["group_hit"]["orders"], see["group_triggered"]["orders"]) == ([], [])
     assert see["group_triggered"]["contracts_limit_fp"] == "9.50"
-    assert see["group_codes"] == [200, 200, 200, 200]
+    assert see["group_answers"] == [{}, {}, {}, {}]  # None would be another status than 200
 
 
 def test_subaccount_has_its_own_cash_and_orders(seen: Seen) -> None:
     see = seen.manage
     number = see["subaccount"]["subaccount_number"]
-    assert (number, see["transfer_codes"]) == (1, [200, 200])
+    assert (number, see["transfer_answers"]) == (1, [{}, {}])
     assert [(row["to_subaccount"], row["amount_cents"]) for row in see["transfers"]["transfers"]] == [(1, 500)]
     assert [row["balance"] for row in see["subaccount_balances"]["subaccount_balances"]][1] == "5.0000"
     assert [row["subaccount_number"] for row in see["subaccount_orders"]["orders"]] == [1]
