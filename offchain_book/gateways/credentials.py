@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -58,7 +58,7 @@ def parse_public_key(pem: str) -> PublicKey:
     """Parse a public key, once per key."""
     try:
         key = load_pem_public_key(pem.encode())
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UnsupportedKey(f"the public key is not PEM: {error}") from error
     if not isinstance(key, RSAPublicKey | Ed25519PublicKey):
         raise UnsupportedKey("the public key is neither RSA nor Ed25519")

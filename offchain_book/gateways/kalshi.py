@@ -1,15 +1,14 @@
-"""Kalshi's REST dialect: the table of operations, and the frame that every one of them runs in. Read me first.
+"""Kalshi's REST dialect: the frame that every operation of the table (`kalshi_operations`) runs in. Read me first.
 
-A request meets, in this order: its route, its credentials, its handler (`kalshi_markets`, `kalshi_orders`,
-`kalshi_portfolio`), which turns it into a command or a view. Whatever goes wrong is answered in the dialect's shape.
-Routes that Kalshi has and this venue does not yet answer 501 (`kalshi_later`), everything else 404.
+A request meets, in this order: its route, its credentials, its handler (a method of a class in `kalshi_markets`,
+`kalshi_orders`, `kalshi_portfolio` and so on), which turns it into a command or a view. Whatever goes wrong is
+answered in the dialect's shape. Routes that Kalshi has and this venue does not yet answer 501 (`kalshi_later`), everything else 404.
 """
 
 import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -22,69 +21,27 @@ from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCreden
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
 from offchain_book.gateways.kalshi_later import later_routes
-from offchain_book.gateways.kalshi_markets import Markets
-from offchain_book.gateways.kalshi_orders import Orders
-from offchain_book.gateways.kalshi_portfolio import Portfolio
+from offchain_book.gateways.kalshi_operations import Operation, operations
 from offchain_book.sequencer import Sequencer, Unavailable
 
 PREFIX = "/trade-api/v2"
 REQUEST_ID_HEADER = "X-Request-Id"
-PUBLIC = ""
-READ = "read"
-READ_BALANCE = "read::portfolio_balance"
-TRADE = "write::trade"
 
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_PAGE = ("limit", "cursor")
-_TIMES = ("min_ts", "max_ts")
-_SHARD = ("subaccount", "exchange_index")
-_EVENTS_QUERY = (
-    *_PAGE,
-    "with_nested_markets",
-    "with_milestones",
-    "status",
-    "series_ticker",
-    "tickers",
-    "min_close_ts",
-    "min_updated_ts",
-)
-_MARKETS_QUERY = (
-    *_PAGE,
-    "event_ticker",
-    "series_ticker",
-    *(f"{edge}_{kind}_ts" for kind in ("created", "updated", "close", "settled") for edge in ("min", "max")),
-    "status",
-    "tickers",
-    "mve_filter",
-)
 
-Handler = Callable[[Call], Awaitable[Json | None]]
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of Kalshi's specification. `scope` is what a key must have; empty for public routes."""
-
-    operation_id: str
-    method: str
-    path: str
-    handler: Handler
-    scope: str = PUBLIC
-    status: int = HTTPStatus.OK
-    query: tuple[str, ...] = ()
 
 
 def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     """Return the routes of Kalshi's dialect, prefix included."""
     routes = APIRouter(prefix=PREFIX, tags=["Kalshi"])
     frame = _Frame(sequencer)
-    operations = _operations(sequencer)
-    for method, path, what in _shadowing(operations):
+    table = operations(sequencer)
+    for method, path, what in _shadowing(table):
         routes.add_api_route(path, frame.endpoint(_later(method, path, what)), methods=[method], include_in_schema=False)
-    for operation in operations:
+    for operation in table:
         routes.add_api_route(
             operation.path,
             frame.endpoint(operation),
@@ -98,102 +55,11 @@ def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
         )
     routes.add_api_route(
         "/{path:path}",
-        frame.endpoint(Operation("Unserved", "", "", _Unserved(operations).answer)),
+        frame.endpoint(Operation("Unserved", "", "", _Unserved(table).answer)),
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         include_in_schema=False,
     )
     return routes
-
-
-def _operations(sequencer: Sequencer) -> tuple[Operation, ...]:
-    """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
-    markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
-    created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
-    placing = "/portfolio/events/orders"
-    return (
-        Operation("CreateOrderV2", "POST", placing, orders.create, TRADE, created),
-        Operation("CancelAllOrders", "DELETE", placing, orders.cancel_all, TRADE, empty, _SHARD),
-        Operation("BatchCreateOrdersV2", "POST", f"{placing}/batched", orders.create_batch, TRADE, created),
-        Operation("BatchCancelOrdersV2", "DELETE", f"{placing}/batched", orders.cancel_batch, TRADE),
-        Operation(
-            "CancelOrderV2",
-            "DELETE",
-            f"{placing}/{{order_id}}",
-            orders.cancel,
-            TRADE,
-            query=(*_SHARD, "market_ticker"),
-        ),
-        Operation("GetMarketOrderbook", "GET", "/markets/{ticker}/orderbook", markets.orderbook, query=("depth",)),
-        Operation("GetMarkets", "GET", "/markets", markets.markets, query=_MARKETS_QUERY),
-        Operation(
-            "GetTrades",
-            "GET",
-            "/markets/trades",
-            markets.trades,
-            query=(*_PAGE, "ticker", *_TIMES, "is_block_trade"),
-        ),
-        Operation("GetMarketOrderbooks", "GET", "/markets/orderbooks", markets.orderbooks, query=("tickers",)),
-        Operation("GetMarket", "GET", "/markets/{ticker}", markets.market),
-        Operation("GetBalance", "GET", "/portfolio/balance", portfolio.balance, READ_BALANCE, query=_SHARD),
-        Operation(
-            "GetPositions",
-            "GET",
-            "/portfolio/positions",
-            portfolio.positions,
-            READ,
-            query=(*_PAGE, "count_filter", "settlement_status", "ticker", "event_ticker", *_SHARD),
-        ),
-        Operation(
-            "GetOrders",
-            "GET",
-            "/portfolio/orders",
-            orders.orders,
-            READ,
-            query=("ticker", "event_ticker", *_TIMES, "status", *_PAGE, *_SHARD),
-        ),
-        Operation("GetOrder", "GET", "/portfolio/orders/{order_id}", orders.order, READ),
-        Operation(
-            "GetFills",
-            "GET",
-            "/portfolio/fills",
-            portfolio.fills,
-            READ,
-            query=("ticker", "order_id", *_TIMES, *_PAGE, *_SHARD),
-        ),
-        Operation(
-            "GetSettlements",
-            "GET",
-            "/portfolio/settlements",
-            portfolio.settlements,
-            READ,
-            query=(*_PAGE, "ticker", "event_ticker", *_TIMES, "subaccount"),
-        ),
-        Operation(
-            "GetPortfolioRestingOrderTotalValue",
-            "GET",
-            "/portfolio/summary/total_resting_order_value",
-            portfolio.resting_order_value,
-            READ,
-        ),
-        Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
-        Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
-        Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
-        Operation(
-            "GetEvent",
-            "GET",
-            "/events/{event_ticker}",
-            markets.event,
-            query=("with_nested_markets", "exclude_markets"),
-        ),
-        Operation(
-            "GetSeriesList",
-            "GET",
-            "/series",
-            markets.series_list,
-            query=("category", "tags", "include_product_metadata", "include_volume", "min_updated_ts"),
-        ),
-        Operation("GetSeries", "GET", "/series/{series_ticker}", markets.series, query=("include_volume",)),
-    )
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -209,6 +75,7 @@ class _Frame:
     """What happens around every handler: request id, credentials, errors, encoding."""
 
     def __init__(self, sequencer: Sequencer) -> None:
+        self._state = sequencer.state
         self._authenticator = Authenticator(sequencer.state)
 
     def endpoint(self, operation: Operation) -> Endpoint:
@@ -217,7 +84,7 @@ class _Frame:
         async def endpoint(request: Request) -> Response:
             request_id = _request_id(request)
             try:
-                call = Call(request, self._sender(request, operation.scope), request_id)
+                call = Call(request, self._sender(request, operation.scope), request_id, self._state)
                 reply = await operation.handler(call)
                 response = _response(operation.status, reply)
             except KalshiError as error:

@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from offchain_book.config import MAX_BODY_BYTES, MAX_PAGE
-from offchain_book.engine.state import ApiKey
-from offchain_book.gateways.kalshi_errors import KalshiError, invalid, not_implemented
+from offchain_book.engine.state import Account, ApiKey, State, subaccount_id
+from offchain_book.engine.subaccounts import MAX_SUBACCOUNT
+from offchain_book.gateways.kalshi_errors import KalshiError, invalid
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -42,12 +43,68 @@ class Call:
     request: Request
     key: ApiKey | None
     request_id: str
+    state: State
+
+    # --- whose ------------------------------------------------------------------------------------------------------
 
     @property
-    def account_id(self) -> str:
-        """The account that the key belongs to."""
-        assert self.key is not None, "only routes with a scope ask for the account"
-        return self.key.account_id
+    def sender(self) -> ApiKey:
+        """The key that signed the request."""
+        assert self.key is not None, "only routes with a scope ask for the sender"
+        return self.key
+
+    @property
+    def account(self) -> Account:
+        """The account that the key belongs to; a subaccount when the key is locked to one."""
+        return self.state.accounts[self.sender.account_id]
+
+    def primary(self) -> Account:
+        """Return the account, for what a key that is locked to a subaccount may not do."""
+        account = self.account
+        if account.parent:
+            raise _locked(account)
+        return account
+
+    def part(self, number: int | None) -> Account:
+        """Return a part of the account by its number; the account itself, or the locked subaccount, when none is given."""
+        account = self.account
+        if account.parent:
+            if number not in (None, account.number):
+                raise _locked(account)
+            return account
+        if number is not None and not 0 <= number <= MAX_SUBACCOUNT:
+            raise invalid(f"subaccounts are 0 to {MAX_SUBACCOUNT}", {"field": "subaccount", "value": number})
+        found = self.state.accounts.get(subaccount_id(account.account_id, number or 0))
+        if found is None:
+            raise KalshiError(
+                404, "subaccount_not_found", f"there is no subaccount {number}; open it first", {"subaccount": number or 0}
+            )
+        return found
+
+    def parts(self) -> list[Account]:
+        """Return every part of the account that the key reaches, the account itself first."""
+        account = self.account
+        return [account, *(self.part(number) for number in account.subaccounts)]
+
+    def asked_part(self) -> Account:
+        """Return the part that the query names, by default the account itself."""
+        self.check_exchange()
+        return self.part(self._subaccount())
+
+    def asked_parts(self) -> list[Account]:
+        """Return the part that the query names, by default all of them."""
+        self.check_exchange()
+        number = self._subaccount()
+        return self.parts() if number is None else [self.part(number)]
+
+    def _subaccount(self) -> int | None:
+        return self.integer("subaccount", 0, MAX_SUBACCOUNT)
+
+    def check_exchange(self) -> None:
+        """Refuse other matching engines than the one there is."""
+        self.integer("exchange_index", -1, 0)
+
+    # --- what -------------------------------------------------------------------------------------------------------
 
     def path(self, name: str) -> str:
         """Return a path parameter."""
@@ -115,12 +172,6 @@ class Call:
             raise invalid("cursor is not one that this list returned", {"parameter": "cursor"}, "invalid_cursor")
         return int(match.group(2))
 
-    def check_shard(self) -> None:
-        """Refuse subaccounts and other matching engines than the one there is."""
-        if self.integer("subaccount", 0, 63):
-            raise not_implemented("subaccounts")
-        self.integer("exchange_index", -1, 0)
-
     async def body(self) -> bytes:
         """Return the body, reading no more than MAX_BODY_BYTES."""
         chunks: list[bytes] = []
@@ -136,6 +187,15 @@ class Call:
         except ClientDisconnect as error:  # nobody reads the answer, but it is no bug of ours
             raise invalid("the body ended early", code="body_incomplete") from error
         return b"".join(chunks)
+
+
+def _locked(account: Account) -> KalshiError:
+    return KalshiError(
+        403,
+        "subaccount_restricted",
+        f"this key is locked to subaccount {account.number}",
+        {"have": account.number, "need": "a key of the whole account"},
+    )
 
 
 def _too_large() -> KalshiError:

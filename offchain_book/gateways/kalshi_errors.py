@@ -71,6 +71,10 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.ORDER_NOT_OPEN: (404, "order_not_open"),
     RejectCode.DUPLICATE_ORDER_ID: (409, "order_already_exists"),
     RejectCode.DUPLICATE_CLIENT_ORDER_ID: (409, "order_already_exists"),
+    RejectCode.INVALID_DECREASE: (400, "invalid_order_size"),
+    RejectCode.SIZE_BELOW_FILLED: (400, "invalid_order_size"),
+    RejectCode.OPTION_CONFLICT: (400, "invalid_parameters"),
+    RejectCode.NOTHING_TO_REDUCE: (409, "nothing_to_reduce"),
     RejectCode.PRICE_OUT_OF_RANGE: (400, "invalid_price"),
     RejectCode.PRICE_OFF_TICK: (400, "invalid_price"),
     RejectCode.SIZE_NOT_POSITIVE: (400, "invalid_order_size"),
@@ -86,8 +90,27 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.CUSTODY_MISMATCH: (403, "custody_mismatch"),
     RejectCode.CHAIN_HALTED: (503, "chain_halted"),
     RejectCode.GUARANTEE_EXHAUSTED: (503, "guarantee_exhausted"),
+    RejectCode.POSITION_LIMIT: (409, "position_limit_exceeded"),
+    RejectCode.EXPOSURE_CAP: (409, "exposure_cap_exceeded"),
+    RejectCode.UNKNOWN_ORDER_GROUP: (404, "order_group_not_found"),
+    RejectCode.ORDER_GROUP_TRIGGERED: (409, "order_group_triggered"),
+    RejectCode.INVALID_GROUP_LIMIT: (400, "invalid_parameters"),
+    RejectCode.TOO_MANY_ORDER_GROUPS: (409, "too_many_order_groups"),
+    RejectCode.INVALID_SUBACCOUNT: (400, "invalid_subaccount"),
+    RejectCode.DUPLICATE_REQUEST: (409, "transfer_already_exists"),
+    RejectCode.NOTHING_AVAILABLE_YET: (409, "balance_not_final"),
+    RejectCode.AMOUNT_NOT_POSITIVE: (400, "invalid_parameters"),
+    RejectCode.UNKNOWN_KEY: (404, "api_key_not_found"),
 }
 """Every refusal that this dialect's commands can meet; others keep their engine name with status 400."""
+
+_IN_DOLLARS = (
+    RejectCode.INSUFFICIENT_CASH,
+    RejectCode.GUARANTEE_EXHAUSTED,
+    RejectCode.AMOUNT_NOT_POSITIVE,
+    RejectCode.NOTHING_AVAILABLE_YET,
+)
+"""Refusals whose amounts are money."""
 
 _REASONS: Mapping[RejectCode, str] = {RejectCode.POST_ONLY_CROSS: "post only cross"}
 """Words that clients look for in `details`."""
@@ -104,7 +127,7 @@ def refused(rejected: Rejected) -> KalshiError:
 
 def _translated(rejected: Rejected) -> dict[str, int | str]:
     """Return the details in the dialect's units: prices and cash in dollars, sizes in contracts."""
-    in_dollars = rejected.code in (RejectCode.INSUFFICIENT_CASH, RejectCode.GUARANTEE_EXHAUSTED)
+    in_dollars = rejected.code in _IN_DOLLARS
     found: dict[str, int | str] = {}
     for name, value in rejected.details:
         if isinstance(value, int) and name.endswith("_e4"):

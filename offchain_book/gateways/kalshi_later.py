@@ -9,22 +9,10 @@ from collections.abc import Iterator, Mapping
 _V1 = "order writes of the first generation; use POST and DELETE /portfolio/events/orders"
 
 LATER: Mapping[str, str] = {
-    "changing orders": """
-        POST /portfolio/events/orders/{order_id}/amend
-        POST /portfolio/events/orders/{order_id}/decrease""",
-    "queue positions": """
-        GET /portfolio/orders/queue_positions
-        POST /portfolio/orders/queue_positions
-        GET /portfolio/orders/{order_id}/queue_position""",
-    "order groups": """
-        POST /portfolio/order_groups/create
-        GET /portfolio/order_groups
-        GET /portfolio/order_groups/{order_group_id}
-        PUT /portfolio/order_groups/{order_group_id}/reset
-        POST /portfolio/order_groups/{order_group_id}/reset
-        PUT /portfolio/order_groups/{order_group_id}/trigger
-        PUT /portfolio/order_groups/{order_group_id}/limit
-        DELETE /portfolio/order_groups/{order_group_id}""",
+    "queue positions by POST; use GET": """
+        POST /portfolio/orders/queue_positions""",
+    "resets of order groups by POST; use PUT": """
+        POST /portfolio/order_groups/{order_group_id}/reset""",
     "candlesticks": """
         GET /series/{series_ticker}/markets/{ticker}/candlesticks
         GET /series/{series_ticker}/events/{ticker}/candlesticks
@@ -36,11 +24,6 @@ LATER: Mapping[str, str] = {
         GET /account/endpoint_costs
         POST /account/api_usage_level/upgrade
         GET /account/api_usage_level/volume_progress""",
-    "API key management by API": """
-        POST /api_keys
-        POST /api_keys/generate
-        GET /api_keys
-        DELETE /api_keys/{api_key}""",
     "block trades": """
         GET /communications/block-trade-proposals
         POST /communications/block-trade-proposals
@@ -128,13 +111,9 @@ LATER: Mapping[str, str] = {
     "search": """
         GET /search/filters_by_sport
         GET /search/tags_by_categories""",
-    "subaccounts": """
-        POST /portfolio/subaccounts
-        GET /portfolio/subaccounts/balances
+    "collateral return across markets, which the netting switch gates": """
         GET /portfolio/subaccounts/netting
-        PUT /portfolio/subaccounts/netting
-        POST /portfolio/subaccounts/transfer
-        GET /portfolio/subaccounts/transfers""",
+        PUT /portfolio/subaccounts/netting""",
     "transfers between exchange indexes": """
         POST /portfolio/intra_exchange_instance_transfer
         GET /portfolio/intra_exchange_instance_transfers

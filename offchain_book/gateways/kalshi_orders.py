@@ -7,14 +7,25 @@ does refuse is what the dialect's own format forbids, and options that the venue
 import asyncio
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 
 import msgspec
 
 from offchain_book.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from offchain_book.engine.events import Matched, OrderCancelled, OrderRested
-from offchain_book.engine.order import BookSide, OrderStatus, SelfTrade, TimeInForce
+from offchain_book.engine.order import OrderStatus, TimeInForce
+from offchain_book.engine.state import Account
+from offchain_book.gateways.kalshi_bodies import (
+    SIDES,
+    Batch,
+    CancelOne,
+    CreateOrder,
+    check_exchange,
+    count_micros,
+    expiration_ms,
+    price_e4,
+)
 from offchain_book.gateways.kalshi_call import (
     MAX_SCAN,
     Call,
@@ -34,136 +45,35 @@ from offchain_book.gateways.kalshi_errors import (
     refused,
     stopped,
 )
-from offchain_book.gateways.kalshi_units import (
-    count_text,
-    dollars_text,
-    parse_fixed_point,
-    price_text,
-    rescaled,
-)
+from offchain_book.gateways.kalshi_parts import Joined
+from offchain_book.gateways.kalshi_units import count_text, dollars_text
 from offchain_book.gateways.kalshi_views import order_view
 from offchain_book.projections import OrderView
 from offchain_book.sequencer import Receipt, Sequencer, Unavailable
 
-MAX_BATCH = 100
-"""Most orders in one batch."""
-MAX_NAME = 200
-"""Longest ticker or id in a body."""
-LAST_EXPIRATION_S = 253_402_300_799
-"""The end of the year 9999: the last instant that a response can spell."""
-_SIDES = {"bid": BookSide.BID, "ask": BookSide.ASK}
-_CENT_MICROS = 10_000
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
-OptionalName = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
-
-
-class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """CreateOrderV2Request. A field that it does not know is refused: an option that is ignored is another order."""
-
-    ticker: Name
-    side: Literal["bid", "ask"]
-    count: str
-    price: str
-    time_in_force: TimeInForce
-    self_trade_prevention_type: SelfTrade
-    client_order_id: OptionalName | None = None
-    expiration_time: int | None = None
-    post_only: bool | None = None
-    cancel_order_on_pause: bool | None = None
-    reduce_only: bool | None = None
-    subaccount: int | None = None
-    order_group_id: OptionalName | None = None
-    exchange_index: int | None = None
-
-
-class CancelOne(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of BatchCancelOrdersV2Request."""
-
-    order_id: Name
-    subaccount: int | None = None
-    exchange_index: int | None = None
-    market_ticker: OptionalName | None = None
-
-
-class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A batch's body; its rows are decoded one by one, so that one bad row fails alone."""
-
-    orders: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
-
-
+MAX_CANCELLED = 10_000
+"""Most orders that cancel-all takes out."""
 _create_decoder = msgspec.json.Decoder(CreateOrder)
 _cancel_decoder = msgspec.json.Decoder(CancelOne)
 _batch_decoder = msgspec.json.Decoder(Batch)
 
 
-def count_micros(text: str) -> int:
-    """Return a contract count in millionths; at most two decimals."""
-    parsed = parse_fixed_point(text)
-    if parsed is None:
-        raise invalid(
-            'count must be a fixed-point string such as "10" or "10.00"',
-            {"field": "count", "value": text[:64]},
-            "invalid_order_size",
-        )
-    digits, decimals = parsed
-    cents, _ = rescaled(digits, decimals, 2)
-    if decimals > 2:
-        below, above = count_text(cents * _CENT_MICROS), count_text((cents + 1) * _CENT_MICROS)
-        raise invalid(
-            f"count {text} has {decimals} decimals, two are allowed; the nearest valid counts are {below} and {above}",
-            {"field": "count", "value": text, "below_fp": below, "above_fp": above},
-            "invalid_order_size",
-        )
-    return cents * _CENT_MICROS
-
-
-def price_e4(text: str) -> int:
-    """Return a price in ten-thousandths of a dollar; two to four decimals."""
-    parsed = parse_fixed_point(text)
-    if parsed is None or parsed[1] < 2:
-        raise invalid(
-            'price must be a fixed-point string with two to four decimals such as "0.56"',
-            {"field": "price", "value": text[:64]},
-            "invalid_price",
-        )
-    digits, decimals = parsed
-    price, _ = rescaled(digits, decimals, 4)
-    if decimals > 4:
-        below, above = price_text(price), price_text(price + 1)
-        raise invalid(
-            f"price {text} has {decimals} decimals, four are allowed; the nearest are {below} and {above}",
-            {"field": "price", "value": text, "below_dollars": below, "above_dollars": above},
-            "invalid_price",
-        )
-    return price
-
-
 def _check_options(body: CreateOrder) -> None:
     """Refuse by name what the venue does not offer yet."""
-    if body.subaccount:
-        raise not_implemented("subaccounts")
-    if body.exchange_index not in (None, 0, -1):
-        raise invalid("this venue has one exchange index, 0", {"field": "exchange_index"})
-    if body.reduce_only:
-        raise not_implemented("reduce_only orders")
-    if body.order_group_id:
-        raise not_implemented("order groups")
+    check_exchange(body.exchange_index)
     if body.cancel_order_on_pause:
         raise not_implemented("cancel_order_on_pause")
 
 
 def _expires_ms(body: CreateOrder) -> int:
-    """Return when the order expires, 0 for never. The engine compares it with venue time."""
+    """Return when the order expires, 0 for never."""
     at_s = body.expiration_time
     if at_s is None:
         return 0
-    details = {"field": "expiration_time", "value": str(at_s)}
     if body.time_in_force is not TimeInForce.GTC:
+        details = {"field": "expiration_time", "value": str(at_s)}
         raise invalid("expiration_time goes with time_in_force good_till_canceled only", details)
-    if not 0 < at_s <= LAST_EXPIRATION_S:
-        raise invalid("expiration_time must be a future Unix time in seconds", details, "invalid_expiration_time")
-    return at_s * 1000
+    return expiration_ms(at_s)
 
 
 def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
@@ -172,7 +82,7 @@ def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
         order_id=str(uuid.uuid4()),
         account_id=account_id,
         ticker=body.ticker,
-        side=_SIDES[body.side],
+        side=SIDES[body.side],
         price_e4=price_e4(body.price),
         size_micros=count_micros(body.count),
         client_order_id=body.client_order_id or "",
@@ -180,7 +90,22 @@ def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
         post_only=body.post_only or False,
         self_trade=body.self_trade_prevention_type,
         expires_ms=_expires_ms(body),
+        reduce_only=body.reduce_only or False,
+        group_id=body.order_group_id or "",
     )
+
+
+def averages(fills: Sequence[Matched]) -> Json:
+    """Return the average price and fee of an order's fills as a taker; nothing when there were none."""
+    filled = sum(match.size_micros for match in fills)
+    if not filled:
+        return {}
+    value = sum(match.size_micros * match.price_e4 * 100 for match in fills)
+    fees = sum(match.taker.fee_micros for match in fills)
+    return {
+        "average_fill_price": dollars_text((value + filled // 2) // filled),
+        "average_fee_paid": dollars_text((fees * 1_000_000 + filled // 2) // filled),
+    }
 
 
 def _created(command: PlaceOrder, receipt: Receipt) -> Json:
@@ -190,19 +115,14 @@ def _created(command: PlaceOrder, receipt: Receipt) -> Json:
     fills = [match for match in receipt.every(Matched) if match.taker.order_id == command.order_id]
     filled = sum(match.size_micros for match in fills)
     rested = receipt.first(OrderRested)
-    reply: Json = {
+    return {
         "order_id": command.order_id,
         "client_order_id": command.client_order_id,
         "fill_count": count_text(filled),
         "remaining_count": count_text(rested.remaining_micros if rested else 0),
         "ts_ms": receipt.entry.at_ms,
+        **averages(fills),
     }
-    if filled:
-        value = sum(match.size_micros * match.price_e4 * 100 for match in fills)
-        fees = sum(match.taker.fee_micros for match in fills)
-        reply["average_fill_price"] = dollars_text((value + filled // 2) // filled)
-        reply["average_fee_paid"] = dollars_text((fees * 1_000_000 + filled // 2) // filled)
-    return reply
 
 
 class Orders:
@@ -210,6 +130,7 @@ class Orders:
 
     def __init__(self, sequencer: Sequencer) -> None:
         self._sequencer = sequencer
+        self._views = Joined(sequencer.projections.orders_by_account, lambda order: order.seq)
 
     # --- create -------------------------------------------------------------------------------------------------------
 
@@ -218,7 +139,7 @@ class Orders:
         return await self._create(call, decode(_create_decoder, await call.body()))
 
     async def _create(self, call: Call, body: CreateOrder) -> Json:
-        command = _command(call.account_id, body)
+        command = _command(call.part(body.subaccount).account_id, body)
         return _created(command, await self._sequencer.submit(command, call.request_id))
 
     async def create_batch(self, call: Call) -> Json:
@@ -238,18 +159,12 @@ class Orders:
 
     async def cancel(self, call: Call) -> Json:
         """Cancel one order."""
-        call.check_shard()
-        return await self._cancel(call, call.path("order_id"), call.text("market_ticker"))
+        return await self._cancel(call, call.asked_part(), call.path("order_id"), call.text("market_ticker"))
 
-    async def _cancel(self, call: Call, order_id: str, ticker: str) -> Json:
-        view = self._own(call, order_id)
-        if ticker and view.ticker != ticker:
-            raise invalid(
-                f"order {order_id} is not in market {ticker}",
-                {"order_id": order_id, "market_ticker": ticker},
-                "order_ticker_mismatch",
-            )
-        receipt = await self._sequencer.submit(CancelOrder(call.account_id, order_id), call.request_id)
+    async def _cancel(self, call: Call, part: Account, order_id: str, ticker: str) -> Json:
+        view = own_order(self._sequencer, [part], order_id)
+        check_ticker(view, ticker)
+        receipt = await self._sequencer.submit(CancelOrder(part.account_id, order_id), call.request_id)
         if receipt.rejected is not None:
             raise refused(receipt.rejected)
         cancelled = next(event for event in receipt.every(OrderCancelled) if event.order_id == order_id)
@@ -267,9 +182,8 @@ class Orders:
 
     async def _cancel_row(self, call: Call, row: CancelOne) -> Json:
         try:
-            if row.subaccount:
-                raise not_implemented("subaccounts")
-            return await self._cancel(call, row.order_id, row.market_ticker or "")
+            check_exchange(row.exchange_index)
+            return await self._cancel(call, call.part(row.subaccount), row.order_id, row.market_ticker or "")
         except KalshiError as error:
             failure = fields(error)
         except Unavailable as error:
@@ -277,28 +191,25 @@ class Orders:
         return {"order_id": row.order_id, "reduced_by": count_text(0), "error": failure}
 
     async def cancel_all(self, call: Call) -> None:
-        """Cancel every open order of the account."""
-        call.check_shard()
-        receipt = await self._sequencer.submit(CancelOrders(call.account_id), call.request_id)
-        if receipt.rejected is not None:
-            raise refused(receipt.rejected)
+        """Cancel the open orders of the account and its subaccounts, or of one of them; at most 10,000, oldest first."""
+        left = MAX_CANCELLED
+        for part in call.asked_parts():
+            receipt = await self._sequencer.submit(CancelOrders(part.account_id, limit=left), call.request_id)
+            if receipt.rejected is not None:
+                raise refused(receipt.rejected)
+            left -= len(receipt.every(OrderCancelled))
+            if left <= 0:
+                break
 
     # --- read ---------------------------------------------------------------------------------------------------------
 
-    def _own(self, call: Call, order_id: str) -> OrderView:
-        """Return an order of the caller; somebody else's does not exist."""
-        view = self._sequencer.projections.orders.get(order_id)
-        if view is None or view.account_id != call.account_id:
-            raise missing("order", order_id, "order_not_found")
-        return view
-
     async def order(self, call: Call) -> Json:
         """Return one order."""
-        return {"order": order_view(self._own(call, call.path("order_id")))}
+        return {"order": order_view(own_order(self._sequencer, call.parts(), call.path("order_id")))}
 
     async def orders(self, call: Call) -> Json:
         """List the account's orders, newest first."""
-        call.check_shard()
+        parts = call.asked_parts()
         status, ticker = call.choice("status", tuple(OrderStatus)), call.text("ticker")
         events = call.names("event_ticker")
         tickers = {t for e in events if (event := self._sequencer.state.events.get(e)) for t in event.tickers}
@@ -310,18 +221,18 @@ class Orders:
                 and (not events or order.ticker in tickers)
             )
 
-        views = self._sequencer.projections.orders_by_account.get(call.account_id, [])
+        views = self._views.of(parts)
         limit = call.limit()
         before, oldest = time_bounds(views, lambda order: order.created_ms, call, call.cursor("orders"))
         if status == OrderStatus.RESTING:
-            found, position = self._resting(call, views, before, oldest, limit, keep)
+            found, position = self._resting(parts, views, before, oldest, limit, keep)
         else:
             found, position = newest_first(views, keep, limit, before, oldest)
         return {"orders": await rendered(found, order_view), "cursor": next_cursor("orders", position)}
 
     def _resting(
         self,
-        call: Call,
+        parts: Iterable[Account],
         views: Sequence[OrderView],
         before: int | None,
         oldest: int,
@@ -329,11 +240,9 @@ class Orders:
         keep: Callable[[OrderView], bool],
     ) -> tuple[list[OrderView], int | None]:
         """Page through open orders without walking over every finished one; positions are those in `views`."""
-        account = self._sequencer.state.accounts[call.account_id]
         found: list[OrderView] = []
         looked_at = 0
-        for order_id in reversed(account.open_orders):
-            view = self._sequencer.projections.orders[order_id]
+        for view in merge(*(self._newest_open(part) for part in parts), key=lambda order: -order.seq):
             if before is not None and before < len(views) and view.seq >= views[before].seq:
                 continue
             if oldest >= len(views) or view.seq < views[oldest].seq:
@@ -347,6 +256,28 @@ class Orders:
                 return found, _position(views, found[-1])
             found.append(view)
         return found, None
+
+    def _newest_open(self, part: Account) -> Iterator[OrderView]:
+        for order_id in reversed(part.open_orders):
+            yield self._sequencer.projections.orders[order_id]
+
+
+def own_order(sequencer: Sequencer, parts: Sequence[Account], order_id: str) -> OrderView:
+    """Return an order of one of these accounts; somebody else's does not exist."""
+    view = sequencer.projections.orders.get(order_id)
+    if view is None or all(view.account_id != part.account_id for part in parts):
+        raise missing("order", order_id, "order_not_found")
+    return view
+
+
+def check_ticker(view: OrderView, ticker: str) -> None:
+    """Refuse an order that is in another market than its sender believes."""
+    if ticker and view.ticker != ticker:
+        raise invalid(
+            f"order {view.order_id} is not in market {ticker}",
+            {"order_id": view.order_id, "market_ticker": ticker},
+            "order_ticker_mismatch",
+        )
 
 
 def _position(views: Sequence[OrderView], view: OrderView) -> int:

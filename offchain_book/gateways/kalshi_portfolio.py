@@ -14,6 +14,7 @@ from offchain_book.engine.state import Account, Market, MarketStatus, token_asse
 from offchain_book.engine.units import CASH, PRICE_SCALE, complement_e4, cost_micros
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid
+from offchain_book.gateways.kalshi_parts import Joined
 from offchain_book.gateways.kalshi_units import cents_rounded_down, count_text, dollars_text, time_text
 from offchain_book.gateways.kalshi_views import fill_view, market_result
 from offchain_book.projections import FillView, Projections, SettlementView
@@ -122,14 +123,13 @@ class Portfolio:
     def __init__(self, sequencer: Sequencer) -> None:
         self._state = sequencer.state
         self._projections = sequencer.projections
+        self._fills = Joined(sequencer.projections.fills_by_account, lambda fill: fill.trade.match_id)
+        self._settlements = Joined(sequencer.projections.settlements_by_account, lambda row: row.at_ms)
         self._histories: defaultdict[str, History] = defaultdict(History)
 
-    def _account(self, call: Call) -> Account:
-        return self._state.accounts[call.account_id]
-
-    async def _history(self, call: Call) -> History:
-        history = self._histories[call.account_id]
-        await history.advance(self._projections, self._account(call))
+    async def _history(self, account: Account) -> History:
+        history = self._histories[account.account_id]
+        await history.advance(self._projections, account)
         return history
 
     def _updated_ms(self, account: Account) -> int:
@@ -139,8 +139,7 @@ class Portfolio:
 
     async def balance(self, call: Call) -> Json:
         """Return the available cash and what the positions are worth."""
-        call.check_shard()
-        account = self._account(call)
+        account = call.asked_part()
         available = account.cash.available
         return {
             "balance": cents_rounded_down(available),
@@ -165,7 +164,8 @@ class Portfolio:
     async def resting_order_value(self, call: Call) -> Json:
         """Return what the open orders would cost at their limits."""
         total = 0
-        for count, order in enumerate(list(self._account(call).open_orders.values()), start=1):
+        orders = [order for part in call.parts() for order in part.open_orders.values()]
+        for count, order in enumerate(orders, start=1):
             total += order.open_cost_micros
             if count % _ITEMS_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -178,13 +178,16 @@ class Portfolio:
 
     async def positions(self, call: Call) -> Json:
         """List positions by market and by event, newest market first."""
-        call.check_shard()
+        account = call.asked_part()
         settled = call.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
-        keep, limit, before = self._position_filter(call, settled), call.limit(), call.cursor(f"positions_{settled}")
-        history = await self._history(call)
+        keep, limit, before = (
+            self._position_filter(call, account, settled),
+            call.limit(),
+            call.cursor(f"positions_{settled}"),
+        )
+        history = await self._history(account)
         rows = list(history.positions.values())
         found, position = newest_first(rows, keep, limit, before)
-        account = self._account(call)
         events = dict.fromkeys(self._state.markets[row.ticker].event_ticker for row in found)
         return {
             "market_positions": [self._market_position(account, row) for row in found],
@@ -194,13 +197,12 @@ class Portfolio:
             "cursor": next_cursor(f"positions_{settled}", position),
         }
 
-    def _position_filter(self, call: Call, settled: str) -> Callable[[Position], bool]:
+    def _position_filter(self, call: Call, account: Account, settled: str) -> Callable[[Position], bool]:
         ticker, event = call.text("ticker"), call.text("event_ticker")
         nonzero = call.names("count_filter")
         unknown = set(nonzero) - {"position", "total_traded"}
         if unknown:
             raise invalid("count_filter may list position and total_traded", {"parameter": "count_filter"})
-        account = self._account(call)
 
         def keep(row: Position) -> bool:
             return (
@@ -244,13 +246,12 @@ class Portfolio:
 
     async def fills(self, call: Call) -> Json:
         """List the account's fills, newest first."""
-        call.check_shard()
+        fills = self._fills.of(call.asked_parts())
         tickers, order_id = call.names("ticker"), call.text("order_id")
 
         def keep(fill: FillView) -> bool:
             return (not tickers or fill.trade.ticker in tickers) and (not order_id or fill.own.order_id == order_id)
 
-        fills = self._projections.fills_by_account.get(call.account_id, [])
         limit = call.limit()
         before, oldest = time_bounds(fills, lambda fill: fill.trade.at_ms, call, call.cursor("fills"))
         found, position = newest_first(fills, keep, limit, before, oldest)
@@ -258,7 +259,7 @@ class Portfolio:
 
     async def settlements(self, call: Call) -> Json:
         """List the positions that were paid out, newest first."""
-        call.check_shard()
+        parts = call.asked_parts()
         ticker, event = call.text("ticker"), call.text("event_ticker")
 
         def keep(row: SettlementView) -> bool:
@@ -267,12 +268,12 @@ class Portfolio:
             )
 
         limit, cursor = call.limit(), call.cursor("settlements")
-        history = await self._history(call)
-        rows = self._projections.settlements_by_account.get(call.account_id, [])
+        histories = {part.account_id: await self._history(part) for part in parts}
+        rows = self._settlements.of(parts)
         before, oldest = time_bounds(rows, lambda row: row.at_ms, call, cursor)
         found, position = newest_first(rows, keep, limit, before, oldest)
         return {
-            "settlements": [self._settlement(row, history.positions[row.ticker]) for row in found],
+            "settlements": [self._settlement(row, histories[row.account_id].positions[row.ticker]) for row in found],
             "cursor": next_cursor("settlements", position),
         }
 

@@ -1,7 +1,7 @@
 """The shapes of Kalshi's responses: pure functions from what the exchange knows to what its clients parse.
 
 Field by field as OpenAPI 3.34.0 requires them. Deprecated fields (`side`, `action`) are sent too, since older clients
-read them. This venue has one matching engine, so every `exchange_index` is 0, and no subaccounts, so every number is 0.
+read them. This venue has one matching engine, so every `exchange_index` is 0.
 """
 
 from decimal import Decimal
@@ -177,11 +177,18 @@ def trade_view(trade: TradeView) -> Json:
     }
 
 
+def owner_and_number(account_id: str) -> tuple[str, int]:
+    """Return whose part an account is and its number; see `subaccount_id`."""
+    owner, _, number = account_id.partition("/")
+    return owner, int(number or 0)
+
+
 def order_view(order: OrderView) -> Json:
-    """Return an order."""
+    """Return an order. Its initial count is what was wanted before anybody made it smaller."""
+    owner, number = owner_and_number(order.account_id)
     return {
         "order_id": order.order_id,
-        "user_id": order.account_id,
+        "user_id": owner,
         "client_order_id": order.client_order_id,
         "ticker": order.ticker,
         "side": _OUTCOME_SIDES[order.side],
@@ -194,7 +201,7 @@ def order_view(order: OrderView) -> Json:
         "no_price_dollars": price_text(complement_e4(order.price_e4)),
         "fill_count_fp": count_text(order.filled_micros),
         "remaining_count_fp": count_text(order.remaining_micros),
-        "initial_count_fp": count_text(order.size_micros),
+        "initial_count_fp": count_text(order.size_micros + order.decreased_micros),
         "taker_fill_cost_dollars": dollars_text(order.taker_cost_micros),
         "maker_fill_cost_dollars": dollars_text(order.maker_cost_micros),
         "taker_fees_dollars": dollars_text(order.taker_fee_micros),
@@ -203,10 +210,10 @@ def order_view(order: OrderView) -> Json:
         "created_time": time_text(order.created_ms),
         "last_update_time": time_text(order.updated_ms),
         "self_trade_prevention_type": order.self_trade.value,
-        "order_group_id": None,
-        "cancel_order_on_pause": False,
+        "order_group_id": order.group_id or None,
+        "cancel_order_on_pause": order.cancel_on_pause,
         "cancel_reason": order.cancel_reason.value if order.cancel_reason else None,
-        "subaccount_number": 0,
+        "subaccount_number": number,
         "exchange_index": 0,
     }
 
@@ -235,7 +242,7 @@ def fill_view(fill: FillView) -> Json:
         "fee_cost": dollars_text(own.fee_micros),
         "created_time": time_text(trade.at_ms),
         "ts": trade.at_ms // 1000,
-        "subaccount_number": 0,
+        "subaccount_number": owner_and_number(own.account_id)[1],
         "exchange_index": 0,
         "settlement_status": trade.stage,
         "settlement_resolution": trade.resolution or None,

@@ -149,9 +149,15 @@ class NativeRoutes:
             key = self._authenticator.check(request.headers, request.method, path)
         except BadCredentials as error:
             raise problem(401, "BAD_CREDENTIALS", error.message, dict(error.details)) from None
-        if request.method != "GET" and "write" not in key.scopes:
-            raise problem(403, "SCOPE", f"the key's scopes are {', '.join(key.scopes)}; this route needs write")
-        return self._sequencer.state.accounts[key.account_id]
+        needed = "read" if request.method == "GET" else "write"
+        if needed not in key.scopes:
+            raise problem(403, "SCOPE", f"the key's scopes are {', '.join(key.scopes)}; this route needs {needed}")
+        account = self._sequencer.state.accounts[key.account_id]
+        if account.parent and needed == "write":
+            raise problem(
+                403, "SCOPE", f"the key is locked to subaccount {account.number}, where it may only read and trade"
+            )
+        return account
 
     def _is_operator(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").encode()

@@ -9,7 +9,7 @@ from offchain_book.config import MAX_BODY_BYTES
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import kalshi_call, kalshi_orders
-from offchain_book.gateways.kalshi_orders import MAX_BATCH, count_micros, price_e4
+from offchain_book.gateways.kalshi_bodies import MAX_BATCH, count_micros, price_e4
 from offchain_book.sequencer import Overloaded, Unavailable
 from tests.gateways.conftest import Client, order, possessions
 from tests.sdk.kalshi_venue import ALICE, BOB, CAROL, FEE_TICKER, LATER_TICKER, OTHER, TICKER
@@ -90,10 +90,7 @@ async def test_body_above_the_limit_is_413(client: Client) -> None:
 @pytest.mark.parametrize(
     ("option", "what"),
     [
-        ({"reduce_only": True, "time_in_force": "immediate_or_cancel"}, "reduce_only"),
-        ({"order_group_id": "g"}, "order groups"),
         ({"cancel_order_on_pause": True}, "cancel_order_on_pause"),
-        ({"subaccount": 3}, "subaccounts"),
     ],
 )
 async def test_option_that_is_not_offered_is_501_by_name(client: Client, option: dict[str, Any], what: str) -> None:
@@ -346,7 +343,7 @@ async def test_batch_cancel_always_tells_reduced_by(client: Client) -> None:
     first, second, third = response.json()["orders"]
     assert (response.status_code, first["reduced_by"]) == (200, "3.00")
     assert (second["reduced_by"], second["error"]["code"]) == ("0.00", "order_not_found")
-    assert (third["reduced_by"], third["error"]["code"]) == ("0.00", "not_implemented")
+    assert (third["reduced_by"], third["error"]["code"]) == ("0.00", "subaccount_not_found")
 
 
 # --- listing -----------------------------------------------------------------------------------------------------------

@@ -143,6 +143,9 @@ async def test_resting_order_value_is_what_the_orders_would_cost(client: Client)
 
 
 @pytest.mark.parametrize("path", ["balance", "positions", "orders", "fills", "settlements"])
-async def test_subaccounts_are_named_as_missing(client: Client, path: str) -> None:
+async def test_subaccount_that_is_not_open_is_404(client: Client, path: str) -> None:
     assert (await client.send("GET", f"/portfolio/{path}", params={"subaccount": 0})).status_code == 200
-    assert (await client.send("GET", f"/portfolio/{path}", params={"subaccount": 1})).status_code == 501
+    response = await client.send("GET", f"/portfolio/{path}", params={"subaccount": 1})
+    assert (response.status_code, response.json()["code"]) == (404, "subaccount_not_found")
+    response = await client.send("GET", f"/portfolio/{path}", params={"subaccount": 64})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_parameters")

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from offchain_book.engine import commands as c
 from offchain_book.engine.operations import VaultActionKind
 from tests.gateways.native_venue import CONDITION, CONTRACT, DOLLAR, OPERATOR, STRANGER, TICKER, WALLET, NativeVenue
+from tests.sdk.kalshi_venue import Key
 
 
 @pytest.fixture
@@ -57,6 +60,25 @@ async def test_another_body_than_the_signed_one_is_refused(small: NativeVenue) -
 async def test_key_that_may_only_read_moves_nothing(small: NativeVenue) -> None:
     body = {"reference": "r1", "amount": "1", "to": STRANGER}
     assert error_of(await small.signed("/venue/withdrawals", body, small.reader)) == (403, "SCOPE")
+
+
+async def test_key_that_may_only_trade_sees_and_moves_nothing(small: NativeVenue) -> None:
+    key = Key("alice-trades", ed25519.Ed25519PrivateKey.generate())
+    scopes = ("write::trade",)
+    await small.do(c.RegisterKey("alice", key.key_id, c.KeyKind.KALSHI, key.public_pem, "", scopes))
+    body = {"reference": "r1", "amount": "1", "to": STRANGER}
+    assert error_of(await small.signed("/venue/withdrawals", body, key)) == (403, "SCOPE")
+    assert error_of(await small.signed("/venue/accounts/alice", None, key, "GET")) == (403, "SCOPE")
+
+
+async def test_key_of_a_subaccount_sends_nothing_away(small: NativeVenue) -> None:
+    key = Key("alice-locked", ed25519.Ed25519PrivateKey.generate())
+    await small.do(c.OpenSubaccount("alice"))
+    await small.do(c.TransferCash("alice", "t", 0, 1, 10 * DOLLAR))
+    await small.do(c.RegisterKey("alice/1", key.key_id, c.KeyKind.KALSHI, key.public_pem))
+    body = {"reference": "r1", "amount": "1", "to": STRANGER}
+    assert error_of(await small.signed("/venue/withdrawals", body, key)) == (403, "SCOPE")
+    assert small.state.next_operation == 0
 
 
 @pytest.mark.parametrize(

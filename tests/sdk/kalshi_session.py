@@ -3,8 +3,11 @@
     python kalshi_session.py trade --host URL --ticker T --maker KEY_ID=PEM_FILE --taker KEY_ID=PEM_FILE
     python kalshi_session.py settled --host URL --ticker T --maker ... --taker ...
 
+    python kalshi_session.py manage --host URL --ticker T --maker ... --taker ...
+
 `trade` needs a market with an empty book, two funded accounts and nothing else; it leaves the maker with 3 YES bought at
-$0.40 and no open orders. `settled` reads back what the market's resolution left.
+$0.40 and no open orders. `settled` reads back what the market's resolution left. `manage` needs a market with an empty
+book and two funded accounts; it changes orders, uses order groups, opens a subaccount, makes keys; no open orders stay.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from kalshi_python_sync import Configuration, KalshiClient
 from kalshi_python_sync.exceptions import ApiException
 from kalshi_python_sync.models.batch_cancel_orders_v2_request_orders_inner import BatchCancelOrdersV2RequestOrdersInner
@@ -161,8 +165,97 @@ class Session:
         """What the venue does not offer yet, and what nobody may do."""
         see = self.seen
         see["unfunded"] = failure(self.taker.create_order_v2, **self.body("bid", "0.99", "900000"))
-        see["not_offered"] = failure(self.maker.get_order_groups)
+        see["not_offered"] = failure(self.maker.get_subaccount_netting)
         see["unsigned"] = failure(self.nobody.get_balance)
+
+    def changing(self) -> None:
+        """Amend, decrease, and watch the queue; an order that only reduces."""
+        maker, taker, see = self.maker, self.taker, self.seen
+        first = maker.create_order_v2(**self.body("bid", "0.40", "10", client_order_id="first")).order_id
+        second = taker.create_order_v2(**self.body("bid", "0.40", "2")).order_id
+        see["queue_behind"] = plain(taker.get_order_queue_position(second))
+        see["queue_mine"] = plain(maker.get_order_queue_positions(market_tickers=self.ticker))
+        see["decreased_by"] = plain(maker.decrease_order_v2(first, reduce_by="3"))
+        see["decreased_to"] = plain(maker.decrease_order_v2(first, reduce_to="6.00"))
+        see["decreased_order"] = plain(maker.get_order(first))
+        see["decrease_both"] = failure(maker.decrease_order_v2, first, reduce_by="1", reduce_to="1")
+        same = {"ticker": self.ticker, "side": "bid"}
+        until = int(time.time()) + 86_400
+        see["amend_expiry"] = plain(maker.amend_order_v2(first, **same, price="0.40", count="6", expiration_time=until))
+        see["queue_kept"] = plain(taker.get_order_queue_position(second))
+        maker.amend_order_v2(first, **same, price="0.40", count="7", expiration_time=0)
+        see["queue_lost"] = plain(taker.get_order_queue_position(second))
+        taker.cancel_order_v2(second)
+        taker.create_order_v2(**self.body("ask", "0.45", "4"))
+        names = {"client_order_id": "first", "updated_client_order_id": "renamed"}
+        see["amend_crossed"] = plain(maker.amend_order_v2(first, **same, price="0.45", count="7", **names))
+        see["amend_other_side"] = failure(maker.amend_order_v2, first, **(same | {"side": "ask"}), price="0.45", count="7")
+        taker.create_order_v2(**self.body("bid", "0.44", "9"))
+        maker.cancel_order_v2(first)
+        now = {"time_in_force": "immediate_or_cancel", "reduce_only": True}
+        see["reduced"] = plain(maker.create_order_v2(**self.body("ask", "0.44", "9", **now)))
+        see["nothing_to_reduce"] = failure(maker.create_order_v2, **self.body("ask", "0.44", "9", **now))
+        taker.cancel_all_orders()
+
+    def grouping(self) -> None:
+        """An order group from its making to its end."""
+        maker, see = self.maker, self.seen
+        group = maker.create_order_group(contracts_limit=3)
+        see["group_created"] = plain(group)
+        group_id = group.order_group_id
+        resting = maker.create_order_v2(**self.body("bid", "0.40", "5", order_group_id=group_id)).order_id
+        see["group_order"] = plain(maker.get_order(resting))
+        see["groups"] = plain(maker.get_order_groups())
+        see["group"] = plain(maker.get_order_group(group_id))
+        self.taker.create_order_v2(**self.body("ask", "0.40", "3"))
+        see["group_hit"] = plain(maker.get_order_group(group_id))
+        see["group_closed"] = failure(maker.create_order_v2, **self.body("bid", "0.40", "1", order_group_id=group_id))
+        answers = [maker.reset_order_group(group_id)]
+        answers.append(maker.update_order_group_limit(group_id, contracts_limit_fp="9.50"))
+        maker.create_order_v2(**self.body("bid", "0.40", "5", order_group_id=group_id))
+        answers.append(maker.trigger_order_group(group_id))
+        see["group_triggered"] = plain(maker.get_order_group(group_id))
+        answers.append(maker.delete_order_group(group_id))
+        see["group_answers"] = answers
+        see["group_gone"] = failure(maker.get_order_group, group_id)
+
+    def dividing(self) -> None:
+        """A subaccount: open it, fund it, trade in it."""
+        maker, see = self.maker, self.seen
+        opened = maker.create_subaccount()
+        see["subaccount"] = plain(opened)
+        number = opened.subaccount_number
+        sent = {"from_subaccount": 0, "to_subaccount": number, "amount_cents": 500}
+        transfer_id = str(uuid.uuid4())
+        again = [maker.apply_subaccount_transfer(client_transfer_id=transfer_id, **sent) for _ in range(2)]
+        see["transfer_answers"] = again
+        see["transfers"] = plain(maker.get_subaccount_transfers())
+        see["subaccount_balances"] = plain(maker.get_subaccount_balances())
+        placed = maker.create_order_v2(**self.body("bid", "0.40", "10", subaccount=number))
+        see["subaccount_orders"] = plain(maker.get_orders(subaccount=number))
+        see["subaccount_balance"] = plain(maker.get_balance(subaccount=number))
+        see["subaccount_amended"] = plain(maker.decrease_order_v2(placed.order_id, subaccount=number, reduce_to="5"))
+        see["subaccount_cancelled"] = plain(maker.cancel_order_v2(placed.order_id, subaccount=number))
+        self.number = number
+
+    def making_keys(self) -> None:
+        """Keys: made here, made there, locked, and gone."""
+        maker, see = self.maker, self.seen
+        made = maker.generate_api_key(name="made", scopes=["read"], subaccount=self.number)
+        see["key_begins"] = made.private_key.split("\n")[0]
+        configuration = Configuration(host=self.host)
+        configuration.api_key_id, configuration.private_key_pem = made.api_key_id, made.private_key
+        reader = KalshiClient(configuration)
+        see["key_balance"] = plain(reader.get_balance())
+        see["key_may_not_trade"] = failure(reader.create_order_v2, **self.body("bid", "0.40", "1"))
+        see["keys"] = plain(maker.get_api_keys())
+        see["key_deleted"] = maker.delete_api_key_with_http_info(made.api_key_id).status_code
+        see["key_gone"] = failure(reader.get_balance)
+        public = load_pem_private_key(made.private_key.encode(), None).public_key()
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        again = maker.create_api_key(name="again", public_key=pem)
+        configuration.api_key_id = again.api_key_id
+        see["key_again"] = plain(KalshiClient(configuration).get_balance())
 
     def settled(self) -> None:
         """Read what the market's resolution left."""
@@ -178,13 +271,18 @@ class Session:
 def main() -> None:
     """Run one phase."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("phase", choices=("trade", "settled"))
+    parser.add_argument("phase", choices=("trade", "settled", "manage"))
     for option in ("--host", "--ticker", "--maker", "--taker"):
         parser.add_argument(option, required=True)
     arguments = parser.parse_args()
     session = Session(arguments.host, arguments.ticker, arguments.maker, arguments.taker)
     if arguments.phase == "settled":
         session.settled()
+    elif arguments.phase == "manage":
+        session.changing()
+        session.grouping()
+        session.dividing()
+        session.making_keys()
     else:
         session.market_data()
         session.quoting()

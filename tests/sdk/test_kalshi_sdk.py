@@ -25,16 +25,17 @@ def run_session(phase: str, host: str, ticker: str, maker: str, taker: str) -> d
 
 
 class Seen:
-    """What both phases of the session saw."""
+    """What the phases of the session saw."""
 
-    def __init__(self, trade: dict[str, Any], settled: dict[str, Any]) -> None:
+    def __init__(self, trade: dict[str, Any], settled: dict[str, Any], manage: dict[str, Any]) -> None:
         self.trade = trade
         self.settled = settled
+        self.manage = manage
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """Trade, resolve the market to YES, read back."""
+    """Trade, resolve the market to YES, read back; then manage orders, groups, subaccounts and keys in another market."""
     folder = tmp_path_factory.mktemp("kalshi")
     keys = make_keys()
     credentials = {}
@@ -46,7 +47,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         arguments = (server.host, TICKER, credentials[ALICE], credentials[BOB])
         trade = run_session("trade", *arguments)
         server.do(server.venue.resolve(TICKER, 1_000_000))
-        yield Seen(trade, run_session("settled", *arguments))
+        settled = run_session("settled", *arguments)
+        yield Seen(trade, settled, run_session("manage", server.host, OTHER, credentials[ALICE], credentials[BOB]))
 
 
 def test_exchange_is_open_all_week(seen: Seen) -> None:
@@ -183,3 +185,67 @@ def test_resolution_pays_the_winner_and_closes_both_positions(seen: Seen) -> Non
     assert seen.settled["maker_open"]["market_positions"] == []
     (position,) = seen.settled["maker_settled"]["market_positions"]
     assert (position["position_fp"], position["realized_pnl_dollars"]) == ("0.00", "1.8000")
+
+
+def test_orders_change_by_the_rules_of_the_queue(seen: Seen) -> None:
+    see = seen.manage
+    assert see["queue_behind"]["queue_position_fp"] == "10.00"
+    assert [row["queue_position_fp"] for row in see["queue_mine"]["queue_positions"]] == ["0.00"]
+    assert (see["decreased_by"]["remaining_count"], see["decreased_to"]["remaining_count"]) == ("7.00", "6.00")
+    order = see["decreased_order"]["order"]
+    assert (order["initial_count_fp"], order["remaining_count_fp"], order["status"]) == ("10.00", "6.00", "resting")
+    assert (see["amend_expiry"]["remaining_count"], see["amend_expiry"]["fill_count"]) == (None, None)
+    assert (see["queue_kept"]["queue_position_fp"], see["queue_lost"]["queue_position_fp"]) == ("6.00", "0.00")
+    crossed = see["amend_crossed"]
+    assert (crossed["fill_count"], crossed["remaining_count"], crossed["average_fill_price"]) == ("4.00", "3.00", "0.4500")
+    assert crossed["client_order_id"] == "renamed"
+    assert see["reduced"]["fill_count"] == "4.00"
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "status", "code"),
+    [
+        ("decrease_both", "BadRequestException", 400, "invalid_order_size"),
+        ("amend_other_side", "BadRequestException", 400, "order_side_mismatch"),
+        ("nothing_to_reduce", "ConflictException", 409, "nothing_to_reduce"),
+        ("group_closed", "ConflictException", 409, "order_group_triggered"),
+        ("group_gone", "NotFoundException", 404, "order_group_not_found"),
+        ("key_may_not_trade", "ForbiddenException", 403, "insufficient_scope"),
+        ("key_gone", "UnauthorizedException", 401, "authentication_error"),
+    ],
+)
+def test_refused_changes_reach_the_client_too(seen: Seen, call: str, kind: str, status: int, code: str) -> None:
+    refusal = seen.manage[call]
+    assert (refusal["type"], refusal["status"], refusal["body"]["code"]) == (kind, status, code)
+
+
+def test_order_group_stops_at_its_limit(seen: Seen) -> None:
+    see = seen.manage
+    group_id = see["group_created"]["order_group_id"]
+    assert see["group_created"]["subaccount"] == 0
+    order = see["group_order"]["order"]
+    assert (order["order_group_id"], see["group"]["orders"]) == (group_id, [order["order_id"]])
+    assert [(row["id"], row["contracts_limit_fp"]) for row in see["groups"]["order_groups"]] == [(group_id, "3.00")]
+    assert (see["group_hit"]["orders"], see["group_triggered"]["orders"]) == ([], [])
+    assert see["group_triggered"]["contracts_limit_fp"] == "9.50"
+    assert see["group_answers"] == [{}, {}, {}, {}]  # None would be another status than 200
+
+
+def test_subaccount_has_its_own_cash_and_orders(seen: Seen) -> None:
+    see = seen.manage
+    number = see["subaccount"]["subaccount_number"]
+    assert (number, see["transfer_answers"]) == (1, [{}, {}])
+    assert [(row["to_subaccount"], row["amount_cents"]) for row in see["transfers"]["transfers"]] == [(1, 500)]
+    assert [row["balance"] for row in see["subaccount_balances"]["subaccount_balances"]][1] == "5.0000"
+    assert [row["subaccount_number"] for row in see["subaccount_orders"]["orders"]] == [1]
+    assert see["subaccount_balance"]["balance"] == 100
+    assert (see["subaccount_amended"]["remaining_count"], see["subaccount_cancelled"]["reduced_by"]) == ("5.00", "5.00")
+
+
+def test_keys_are_made_locked_and_deleted(seen: Seen) -> None:
+    see = seen.manage
+    assert see["key_begins"] == "-----BEGIN RSA PRIVATE KEY-----"
+    assert see["key_balance"]["balance"] == 500
+    (made,) = [row for row in see["keys"]["api_keys"] if row["name"] == "made"]
+    assert (made["scopes"], made["subaccount"], see["key_deleted"]) == (["read"], 1, 204)
+    assert see["key_again"]["balance"] > 500

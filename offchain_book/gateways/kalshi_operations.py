@@ -1,0 +1,184 @@
+"""The table of operations that this venue serves in Kalshi's dialect: method, path, handler, scope, status, query."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from offchain_book.gateways.kalshi_call import Call, Json
+from offchain_book.gateways.kalshi_changes import Changes
+from offchain_book.gateways.kalshi_groups import Groups
+from offchain_book.gateways.kalshi_keys import Keys
+from offchain_book.gateways.kalshi_markets import Markets
+from offchain_book.gateways.kalshi_orders import Orders
+from offchain_book.gateways.kalshi_portfolio import Portfolio
+from offchain_book.gateways.kalshi_subaccounts import Subaccounts
+from offchain_book.sequencer import Sequencer
+
+PUBLIC = ""
+READ = "read"
+READ_BALANCE = "read::portfolio_balance"
+WRITE = "write"
+TRADE = "write::trade"
+TRANSFER = "write::transfer"
+
+_PAGE = ("limit", "cursor")
+_TIMES = ("min_ts", "max_ts")
+_SHARD = ("subaccount", "exchange_index")
+_EVENTS_QUERY = (
+    *_PAGE,
+    "with_nested_markets",
+    "with_milestones",
+    "status",
+    "series_ticker",
+    "tickers",
+    "min_close_ts",
+    "min_updated_ts",
+)
+_MARKETS_QUERY = (
+    *_PAGE,
+    "event_ticker",
+    "series_ticker",
+    *(f"{edge}_{kind}_ts" for kind in ("created", "updated", "close", "settled") for edge in ("min", "max")),
+    "status",
+    "tickers",
+    "mve_filter",
+)
+
+Handler = Callable[[Call], Awaitable[Json | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of Kalshi's specification. `scope` is what a key must have; empty for public routes."""
+
+    operation_id: str
+    method: str
+    path: str
+    handler: Handler
+    scope: str = PUBLIC
+    status: int = HTTPStatus.OK
+    query: tuple[str, ...] = ()
+
+
+def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
+    """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
+    markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
+    changes, groups = Changes(sequencer), Groups(sequencer)
+    subaccounts, keys = Subaccounts(sequencer), Keys(sequencer)
+    created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
+    placing, grouping = "/portfolio/events/orders", "/portfolio/order_groups"
+    dividing = "/portfolio/subaccounts"
+    return (
+        Operation("CreateOrderV2", "POST", placing, orders.create, TRADE, created),
+        Operation("CancelAllOrders", "DELETE", placing, orders.cancel_all, TRADE, empty, _SHARD),
+        Operation("BatchCreateOrdersV2", "POST", f"{placing}/batched", orders.create_batch, TRADE, created),
+        Operation("BatchCancelOrdersV2", "DELETE", f"{placing}/batched", orders.cancel_batch, TRADE),
+        Operation(
+            "CancelOrderV2",
+            "DELETE",
+            f"{placing}/{{order_id}}",
+            orders.cancel,
+            TRADE,
+            query=(*_SHARD, "market_ticker"),
+        ),
+        Operation("AmendOrderV2", "POST", f"{placing}/{{order_id}}/amend", changes.amend, TRADE, query=_SHARD),
+        Operation("DecreaseOrderV2", "POST", f"{placing}/{{order_id}}/decrease", changes.decrease, TRADE, query=_SHARD),
+        Operation("GetMarketOrderbook", "GET", "/markets/{ticker}/orderbook", markets.orderbook, query=("depth",)),
+        Operation("GetMarkets", "GET", "/markets", markets.markets, query=_MARKETS_QUERY),
+        Operation(
+            "GetTrades",
+            "GET",
+            "/markets/trades",
+            markets.trades,
+            query=(*_PAGE, "ticker", *_TIMES, "is_block_trade"),
+        ),
+        Operation("GetMarketOrderbooks", "GET", "/markets/orderbooks", markets.orderbooks, query=("tickers",)),
+        Operation("GetMarket", "GET", "/markets/{ticker}", markets.market),
+        Operation("GetBalance", "GET", "/portfolio/balance", portfolio.balance, READ_BALANCE, query=_SHARD),
+        Operation(
+            "GetPositions",
+            "GET",
+            "/portfolio/positions",
+            portfolio.positions,
+            READ,
+            query=(*_PAGE, "count_filter", "settlement_status", "ticker", "event_ticker", *_SHARD),
+        ),
+        Operation(
+            "GetOrders",
+            "GET",
+            "/portfolio/orders",
+            orders.orders,
+            READ,
+            query=("ticker", "event_ticker", *_TIMES, "status", *_PAGE, *_SHARD),
+        ),
+        Operation(
+            "GetOrderQueuePositions",
+            "GET",
+            "/portfolio/orders/queue_positions",
+            changes.queue_positions,
+            READ,
+            query=("market_tickers", "event_ticker", "subaccount"),
+        ),
+        Operation(
+            "GetOrderQueuePosition", "GET", "/portfolio/orders/{order_id}/queue_position", changes.queue_position, READ
+        ),
+        Operation("GetOrder", "GET", "/portfolio/orders/{order_id}", orders.order, READ),
+        Operation(
+            "GetFills",
+            "GET",
+            "/portfolio/fills",
+            portfolio.fills,
+            READ,
+            query=("ticker", "order_id", *_TIMES, *_PAGE, *_SHARD),
+        ),
+        Operation(
+            "GetSettlements",
+            "GET",
+            "/portfolio/settlements",
+            portfolio.settlements,
+            READ,
+            query=(*_PAGE, "ticker", "event_ticker", *_TIMES, "subaccount"),
+        ),
+        Operation(
+            "GetPortfolioRestingOrderTotalValue",
+            "GET",
+            "/portfolio/summary/total_resting_order_value",
+            portfolio.resting_order_value,
+            READ,
+        ),
+        Operation("CreateOrderGroup", "POST", f"{grouping}/create", groups.create, TRADE, created),
+        Operation("GetOrderGroups", "GET", grouping, groups.groups, READ, query=("subaccount",)),
+        Operation("GetOrderGroup", "GET", f"{grouping}/{{order_group_id}}", groups.group, READ, query=("subaccount",)),
+        Operation("ResetOrderGroup", "PUT", f"{grouping}/{{order_group_id}}/reset", groups.reset, TRADE, query=_SHARD),
+        Operation("TriggerOrderGroup", "PUT", f"{grouping}/{{order_group_id}}/trigger", groups.trigger, TRADE, query=_SHARD),
+        Operation(
+            "UpdateOrderGroupLimit", "PUT", f"{grouping}/{{order_group_id}}/limit", groups.set_limit, TRADE, query=_SHARD
+        ),
+        Operation("DeleteOrderGroup", "DELETE", f"{grouping}/{{order_group_id}}", groups.delete, TRADE, query=_SHARD),
+        Operation("CreateSubaccount", "POST", dividing, subaccounts.create, WRITE, created),
+        Operation("ApplySubaccountTransfer", "POST", f"{dividing}/transfer", subaccounts.transfer, TRANSFER),
+        Operation("GetSubaccountTransfers", "GET", f"{dividing}/transfers", subaccounts.transfers, READ, query=_PAGE),
+        Operation("GetSubaccountBalances", "GET", f"{dividing}/balances", subaccounts.balances, READ_BALANCE),
+        Operation("CreateApiKey", "POST", "/api_keys", keys.create, WRITE, created),
+        Operation("GenerateApiKey", "POST", "/api_keys/generate", keys.generate, WRITE, created),
+        Operation("GetApiKeys", "GET", "/api_keys", keys.keys, READ, query=("fcm_subtrader_id",)),
+        Operation("DeleteApiKey", "DELETE", "/api_keys/{api_key}", keys.delete, WRITE, empty),
+        Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
+        Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
+        Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
+        Operation(
+            "GetEvent",
+            "GET",
+            "/events/{event_ticker}",
+            markets.event,
+            query=("with_nested_markets", "exclude_markets"),
+        ),
+        Operation(
+            "GetSeriesList",
+            "GET",
+            "/series",
+            markets.series_list,
+            query=("category", "tags", "include_product_metadata", "include_volume", "min_updated_ts"),
+        ),
+        Operation("GetSeries", "GET", "/series/{series_ticker}", markets.series, query=("include_volume",)),
+    )
