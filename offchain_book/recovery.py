@@ -59,6 +59,7 @@ def recover(path: Path, config: dict[str, Any], every: int = SNAPSHOT_EVERY) -> 
     Raises JournalInUse, JournalDamaged, JournalTooNew, SnapshotRefused and StateDiverged.
     """
     snapshots = Snapshots(path, every)
+    snapshots.end_orphan()
     newest = next(snapshots.found(), None)
     usable = newest if newest is not None and newest.usable else None
     notes: tuple[str, ...] = ()

@@ -9,16 +9,20 @@ snapshot serves only the program that wrote it (same source of engine and read m
 replays everything, and so proves against the journal's checkpoints that the new program agrees with the old one.
 """
 
+import contextlib
+import fcntl
 import gc
 import hashlib
 import importlib.resources
 import json
 import os
 import signal
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -32,6 +36,8 @@ from offchain_book.projections import Projections
 from offchain_book.segments import Segment
 
 FORMAT_VERSION = 1
+_WRITER_POLL_S = 0.01
+"""Between two looks at whether an orphaned writer is gone; nothing tells when another process's child ends."""
 KEPT = 2
 """Snapshots that stay: the newest, and one before it."""
 
@@ -148,6 +154,7 @@ class Snapshots:
         """Fork a child that writes a snapshot of now. Call it between two commands, with everything up to now durable."""
         self.tried_seq = position.seq
         segment = segments.cut(projections, self._covered_seq)
+        writing = self._lock()
         receiver, sender = os.pipe()
         with warnings.catch_warnings():
             # Python 3.12 warns of forks beside threads. The child takes no lock that a thread could hold: it computes,
@@ -155,18 +162,47 @@ class Snapshots:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            self._run_child(state, segment, position, sender)
+            self._run_child(state, segment, position, sender, writing)
         os.close(sender)
+        os.close(writing)  # the child's copy keeps the lock until it ends, also when this process is killed
         return Saving(self, pid, receiver, position)
 
-    def _run_child(self, state: State, segment: Segment, position: Position, sender: int) -> None:
+    def _lock(self) -> int:
+        """Take the lock that a writing child holds as long as it lives; return its descriptor.
+
+        A child that outlived its killed parent is ended first: its files are whole or absent, and whoever starts must not
+        find them changing. Its id stands in the file, which is empty between a lock and the child's first step.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.folder / "writing", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                writer = os.pread(fd, 20, 0)
+                if writer:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(writer), signal.SIGKILL)
+                time.sleep(_WRITER_POLL_S)
+        os.ftruncate(fd, 0)
+        return fd
+
+    def end_orphan(self) -> None:
+        """Return when no child of a killed process writes or removes files here any more."""
+        if self.folder.is_dir():
+            os.close(self._lock())
+
+    def _run_child(self, state: State, segment: Segment, position: Position, sender: int, writing: int) -> None:
         status = 1
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent waits for this child.
             # The journal's lock and the listening sockets must end with the parent.
-            os.closerange(3, sender)
-            os.closerange(sender + 1, os.sysconf("SC_OPEN_MAX"))
+            os.pwrite(writing, str(os.getpid()).encode(), 0)
+            kept = sorted((sender, writing))
+            for first, last in pairwise((2, *kept, os.sysconf("SC_OPEN_MAX"))):
+                os.closerange(first + 1, last)
             gc.disable()
             answer = msgspec.json.encode(self.write(state, segment, position))
             status = 0
