@@ -200,6 +200,13 @@ def build_app(
             return HTMLResponse(_index_page(settings))
         return JSONResponse("OK")
 
+    @app.get("/gamma/{path:path}", include_in_schema=False)
+    @app.get("/data-api/{path:path}", include_in_schema=False)
+    async def not_built(request: Request, path: str) -> Response:
+        """Polymarket's Gamma and Data APIs, which bots look for, say that they are not there yet."""
+        message = f"{request.url.path} is not built yet: markets are at /markets, own trades at /data/trades"
+        return _error(request.scope, 501, message_code(501), message)
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         """This list."""

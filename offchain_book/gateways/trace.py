@@ -70,11 +70,6 @@ class Tracer:
             "postings": self._postings(seqs, trades, operations, mask),
         }
 
-    def involves(self, name: str, account_id: str) -> bool:
-        """Whether an account takes part in what an id stands for."""
-        found = self.trace(name, lambda account: account)
-        return found is not None and account_id in str(found)
-
     def _find(self, name: str) -> tuple[set[int], set[int], set[int], set[OrderView]]:
         """Return the commands, trades, operations and orders that an id names directly."""
         read = self._read

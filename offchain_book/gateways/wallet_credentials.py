@@ -116,15 +116,6 @@ def authenticate_request(
     return key
 
 
-def authenticate_frame(state: State, settings: Settings, key_id: str, secret: str, passphrase: str) -> ApiKey:
-    """Check credentials that came in a WebSocket frame. Raises NotAuthenticated."""
-    key = _key(state, key_id)
-    known = credentials(settings.api_secret, key)
-    if not (_equal(known.secret, secret) & _equal(known.passphrase, passphrase)):
-        raise NotAuthenticated("secret", "secret or passphrase do not belong to this API key")
-    return key
-
-
 def _header(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name, "")
     if not value:

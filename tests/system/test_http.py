@@ -65,6 +65,13 @@ def test_unknown_route_is_an_error_in_json(running: VenueProcess, path: str) -> 
     assert json.loads(answer.body)["error"]
 
 
+@pytest.mark.parametrize("path", ["/gamma/markets", "/data-api/positions"])
+def test_what_is_not_built_yet_says_so(running: VenueProcess, path: str) -> None:
+    answer = ask(running, path)
+    assert answer.status == 501
+    assert "not built yet" in json.loads(answer.body)["error"]
+
+
 def test_large_body_is_refused_by_its_stated_length(running: VenueProcess) -> None:
     answer = ask(running, "/order", {"Content-Length": str(MAX_BODY_BYTES + 1)}, "POST")
     assert answer.status == 413
