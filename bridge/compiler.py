@@ -2,13 +2,15 @@
 
 Version and settings are those of `contracts/compiler.json`, which hardhat.config.js reads too.
 The result is cached under a key of every source, the compiler's settings and the pinned npm packages, so that a second
-start compiles nothing. Contracts under `contracts/mocks/` are for tests and are never part of a production build.
+start compiles nothing, and of several processes at once only one compiles. Contracts under `contracts/mocks/` are for
+tests and are never part of a production build.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -64,8 +66,24 @@ def compile_contracts(root: Path, cache_dir: Path, contracts: Sequence[str] = PR
     settings = compiler["settings"]
     key = _cache_key(root, compiler["version"], _standard_input(sources, settings, contracts))
     cached = cache_dir / f"{key}.json"
-    if cached.is_file():
-        return _artifacts(json.loads(cached.read_text()))
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with _only_one(cache_dir / f"{key}.lock"):
+        if not cached.is_file():
+            _compile_into(cached, root, sources, settings, contracts)
+    return _artifacts(json.loads(cached.read_text()))
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Wait while another process compiles the same sources: its result will do."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile_into(
+    cached: Path, root: Path, sources: Mapping[str, str], settings: Mapping[str, Any], contracts: Sequence[str]
+) -> None:
     # The first contract is the large one: a process of its own, beside one for the rest, saves a quarter of the time.
     units = [unit for unit in (contracts[:1], contracts[1:]) if unit]
     with ThreadPoolExecutor(len(units)) as threads:
@@ -76,11 +94,9 @@ def compile_contracts(root: Path, cache_dir: Path, contracts: Sequence[str] = PR
         for unit, output in zip(units, outputs, strict=True)
         for path, name in (contract.split(":") for contract in unit)
     }
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    unfinished = cached.with_suffix(f".{os.getpid()}.tmp")
+    unfinished = cached.with_suffix(".tmp")
     unfinished.write_text(json.dumps(build))
     unfinished.replace(cached)
-    return _artifacts(build)
 
 
 def _sources(contracts_dir: Path, contracts: Sequence[str]) -> dict[str, str]:
