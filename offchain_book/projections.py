@@ -12,10 +12,12 @@ from typing import Any
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
-from offchain_book.engine.operations import FillOperation, MatchKind, Operation, Outcome, SignedOrder
+from offchain_book.engine.operations import ZERO_BYTES32, FillOperation, MatchKind, Operation, Outcome, SignedOrder
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus, SelfTrade, TimeInForce
-from offchain_book.engine.state import Account, State
+from offchain_book.engine.state import Account, State, token_asset
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
+from offchain_book.price_history import PriceHistory
+from offchain_book.wallet_views import DAY_MS, NotificationKind, WalletViews, is_wallet
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +53,8 @@ class OrderView:
     cancel_on_pause: bool = False
     group_id: str = ""
     session_id: str = ""
+    builder: str = ""
+    """The code of the app that the order came through; empty when it came directly."""
     decreased_micros: int = 0
     """What decreases and amendments took off; `size_micros` is what was filled plus what was wanted last."""
 
@@ -160,6 +164,10 @@ class Changes:
     batches: dict[int, None] = field(default_factory=dict)
     settlements: list[SettlementView] = field(default_factory=list)
     transfers: list[TransferView] = field(default_factory=list)
+    notified: dict[str, None] = field(default_factory=dict)
+    """Wallets whose notifications changed."""
+    earnings: dict[tuple[str, int, str], None] = field(default_factory=dict)
+    """(account, day, ticker) whose sum changed."""
 
 
 class Projections:
@@ -192,6 +200,9 @@ class Projections:
         self.batch_operations: dict[int, tuple[int, int, str]] = {}
         """Batch -> (first, count, transaction hash)."""
         self.account_updated_ms: dict[str, int] = {}
+        self.prices: dict[str, PriceHistory] = defaultdict(PriceHistory)
+        """Ticker -> its minutes."""
+        self.wallets = WalletViews()
         self.changes = Changes()
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
@@ -260,6 +271,7 @@ class Projections:
             cancel_on_pause=command.cancel_on_pause,
             group_id=command.group_id,
             session_id=command.session_id,
+            builder=_builder(command),
         )
         self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
@@ -272,6 +284,8 @@ class Projections:
         view.cancel_reason = event.reason
         spent = event.reason is CancelReason.AMOUNT_SPENT
         view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
+        if event.was_resting and event.reason is not CancelReason.BY_USER and is_wallet(event.account_id):
+            self._notify(event.account_id, NotificationKind.CANCELLED, entry.at_ms, event.ticker, event.order_id)
 
     def _decreased(self, state: State, entry: c.Sequenced, event: e.OrderDecreased) -> None:
         view = self._order(event.order_id)
@@ -320,10 +334,24 @@ class Projections:
         for own, other, is_taker in ((event.taker, event.maker, True), (event.maker, event.taker, False)):
             self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
             self._filled(self._order(own.order_id), trade, own, is_taker)
+        self.count_trade(trade)
+        if is_wallet(event.maker.account_id):
+            maker, filled = event.maker, NotificationKind.FILLED
+            self._notify(maker.account_id, filled, entry.at_ms, event.ticker, maker.order_id, event.match_id)
+
+    def count_trade(self, trade: TradeView) -> None:
+        """Enter a trade into the read models that are made of trades alone; its orders are known."""
+        costs = [(own, traded_micros(trade, own)) for own in (trade.taker, trade.maker)]
+        self.prices[trade.ticker].add(trade.at_ms, trade.price_e4, costs[0][1])
+        sides = [(own.account_id, cost, self.orders[own.order_id].builder, own is trade.taker) for own, cost in costs]
+        self.wallets.traded(trade.match_id, trade.at_ms, sides)
+
+    def _notify(self, account_id: str, kind: int, at_ms: int, ticker: str, order_id: str = "", match_id: int = -1) -> None:
+        self.wallets.notify(account_id, kind, at_ms, ticker, order_id, match_id)
+        self.changes.notified[account_id] = None
 
     def _filled(self, order: OrderView, trade: TradeView, own: e.FillSide, is_taker: bool) -> None:
-        own_price = trade.price_e4 if own.side is BookSide.BID else PRICE_SCALE - trade.price_e4
-        cost = cost_micros(trade.size_micros, own_price)
+        cost = own_cost_micros(trade, own)
         if is_taker:
             order.taker_cost_micros += cost
             order.taker_fee_micros += own.fee_micros
@@ -341,6 +369,7 @@ class Projections:
         self.operations.append(view)
         self.changes.operations[event.operation.number] = view
         self.operations_by_seq[entry.seq].append(event.operation.number)
+        self.wallets.queued(event.operation, entry.at_ms)
 
     def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
@@ -399,6 +428,7 @@ class Projections:
         self.posting_seqs[event.reference].append(entry.seq)
         for account_id, _, _ in event.lines:
             self.account_updated_ms[account_id] = entry.at_ms
+        self.wallets.posted(event, entry.at_ms)
 
     def _deposited(self, state: State, entry: c.Sequenced, event: e.DepositCredited) -> None:
         command = entry.command
@@ -430,6 +460,39 @@ class Projections:
         self.settlements_by_account[event.account_id].append(view)
         self.changes.settlements.append(view)
 
+    def _resolved(self, state: State, entry: c.Sequenced, event: e.MarketResolved) -> None:
+        assets = [token_asset(event.ticker, outcome) for outcome in Outcome]
+        holders = [wallet for asset in assets for wallet in self.wallets.holders.get(asset, ())]
+        for wallet in dict.fromkeys(holders):
+            self._notify(wallet, NotificationKind.RESOLVED, entry.at_ms, event.ticker)
+
+    def _dropped(self, state: State, entry: c.Sequenced, event: e.NotificationsDropped) -> None:
+        if event.account_id in self.wallets.notifications:
+            self.wallets.drop(event.account_id, event.numbers)
+            self.changes.notified[event.account_id] = None
+
+    def _earned(self, state: State, entry: c.Sequenced, event: e.RewardsEarned) -> None:
+        self.wallets.earned(event)
+        for account_id, _ in event.earned:
+            self.changes.earnings[account_id, event.at_ms // DAY_MS, event.ticker] = None
+
+
+def traded_micros(trade: TradeView, own: e.FillSide) -> int:
+    """Return the dollars (millionths) that a side's own token changed hands for; a custodial side counts what it bought."""
+    if own.outcome is None:
+        return own_cost_micros(trade, own)
+    return cost_micros(trade.size_micros, trade.price_e4 if own.outcome is Outcome.YES else PRICE_SCALE - trade.price_e4)
+
+
+def own_cost_micros(trade: TradeView, own: e.FillSide) -> int:
+    """Return what a side of a trade was worth in its own money, in millionths of a dollar."""
+    return cost_micros(trade.size_micros, trade.price_e4 if own.side is BookSide.BID else PRICE_SCALE - trade.price_e4)
+
+
+def _builder(command: c.PlaceOrder) -> str:
+    signed = command.signed
+    return signed.builder if signed is not None and signed.builder != ZERO_BYTES32 else command.builder
+
 
 _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {
     e.OrderAccepted: Projections._accepted,
@@ -447,4 +510,7 @@ _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None
     e.Posted: Projections._posted,
     e.DepositCredited: Projections._deposited,
     e.PositionPaid: Projections._paid,
+    e.MarketResolved: Projections._resolved,
+    e.NotificationsDropped: Projections._dropped,
+    e.RewardsEarned: Projections._earned,
 }

@@ -4,6 +4,7 @@ Views are stored, indexes are made anew. History is long and snapshots are frequ
 interval that changed it: what a snapshot costs does not grow with history.
 """
 
+import heapq
 import sys
 from collections.abc import Iterable
 from typing import TypeVar
@@ -23,6 +24,7 @@ from offchain_book.projections import (
     TradeView,
     TransferView,
 )
+from offchain_book.wallet_views import NotificationView
 
 T = TypeVar("T")
 
@@ -56,6 +58,9 @@ class Segment(msgspec.Struct):
     transfers: list[TransferView]
     deposits: list[tuple[int, DepositView]]
     postings: list[tuple[int, list[Posted]]]
+    notified: int
+    notifications: list[tuple[str, list[NotificationView]]]
+    earnings: list[tuple[str, int, str, int]]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -98,6 +103,12 @@ def cut(projections: Projections, after_seq: int) -> Segment:
             zip(projections.deposit_seqs[first_deposit:], projections.deposits[first_deposit:], strict=True),
         ),
         postings=[(at, projections.postings[at]) for at in range(after_seq + 1, seq + 1) if at in projections.postings],
+        notified=projections.wallets.notified,
+        notifications=[(wallet, projections.wallets.notifications[wallet]) for wallet in changes.notified],
+        earnings=[
+            (account_id, day, ticker, projections.wallets.earnings[account_id][day][ticker])
+            for account_id, day, ticker in changes.earnings
+        ],
     )
 
 
@@ -109,6 +120,13 @@ def _everything(projections: Projections) -> Changes:
         batches=dict.fromkeys(projections.batch_operations),
         settlements=[view for views in projections.settlements_by_account.values() for view in views],
         transfers=[view for views in projections.transfers_by_account.values() for view in views],
+        notified=dict.fromkeys(projections.wallets.notifications),
+        earnings={
+            (account_id, day, ticker): None
+            for account_id, days in projections.wallets.earnings.items()
+            for day, tickers in days.items()
+            for ticker in tickers
+        },
     )
 
 
@@ -158,6 +176,10 @@ def restore(segments: Iterable[Segment]) -> Projections:
             made.deposit_seqs.append(seq)
             made.deposits.append(deposit)
         made.postings.update(segment.postings)
+        made.wallets.notified = segment.notified
+        made.wallets.notifications.update(segment.notifications)
+        for account_id, day, ticker, micros in segment.earnings:
+            made.wallets.earnings[account_id].setdefault(day, {})[ticker] = micros
     _index(made)
     return made
 
@@ -183,12 +205,20 @@ def _index(made: Projections) -> None:
         made.fills_by_account[maker.account_id].append(FillView(trade, maker, taker, False))
     for operation in made.operations:
         made.operations_by_seq[operation.seq].append(operation.operation.number)
+    # Trades and actions in the order of their commands: a wallet's activity has both.
+    both: Iterable[TradeView | OperationView] = heapq.merge(made.trades, made.operations, key=lambda view: view.seq)
+    for view in both:
+        if isinstance(view, TradeView):
+            made.count_trade(view)
+        else:
+            made.wallets.queued(view.operation, view.at_ms)
     for seq, posted in made.postings.items():
         at_ms = made.commands[seq][1]
         for posting in posted:
             made.posting_seqs[posting.reference].append(seq)
             for account_id, _, _ in posting.lines:
                 made.account_updated_ms[account_id] = at_ms
+            made.wallets.posted(posting, at_ms)
     for seq, (_, _, request_id) in enumerate(made.commands):
         if request_id:
             made.requests[request_id].append(seq)

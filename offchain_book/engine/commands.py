@@ -105,6 +105,7 @@ class CreateMarket:
 class PlaceOrder:
     """Place an order. `outcome` is the wallet order's token; None for custodial orders.
 
+    `builder` is the code of the app that the order came through, when what was signed does not carry one itself.
     `price_e4` is the YES price. `budget_micros` > 0 makes it an order by amount: it spends at most that (whole lots).
     `max_cost_micros` > 0 bounds what an IOC or FOK order may spend, fees apart. `reduce_only` caps the order at the
     position that it closes. `session_id` names the connection whose end cancels the order.
@@ -129,6 +130,7 @@ class PlaceOrder:
     cancel_on_pause: bool = False
     group_id: str = ""
     session_id: str = ""
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +418,29 @@ class LinkAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRewardProgram:
+    """Reward liquidity in a market: `daily_micros` a day, shared by score (`rewards.py`); 0 ends it.
+
+    An order counts with at least `min_size_micros` open, closer than `max_spread_e4` to the middle.
+    """
+
+    ticker: str
+    daily_micros: int
+    min_size_micros: int
+    max_spread_e4: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropNotifications:
+    """A wallet has read these notifications (with none named: all of them)."""
+
+    account_id: str
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CloseMarket:
     """Stop trading in a market for good; its resting orders are cancelled."""
 
@@ -487,6 +512,8 @@ Command = (
     | Withdraw
     | SubmitAction
     | LinkAccount
+    | SetRewardProgram
+    | DropNotifications
     | CloseMarket
     | ResolveMarket
     | ConfirmResolution

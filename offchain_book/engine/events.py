@@ -362,6 +362,27 @@ class WatermarkObserved(NamedTuple):
     cancel_before_ms: int
 
 
+class RewardProgramSet(NamedTuple):
+    """A market's reward programme began, changed or ended."""
+
+    ticker: str
+
+
+class RewardsEarned(NamedTuple):
+    """What the minute's sample of a market's book earned: (account, millionths of a dollar)."""
+
+    ticker: str
+    at_ms: int
+    earned: tuple[tuple[str, int], ...]
+
+
+class NotificationsDropped(NamedTuple):
+    """A wallet has read these notifications; none named means all."""
+
+    account_id: str
+    numbers: tuple[int, ...]
+
+
 class MarketResolved(NamedTuple):
     """The outcome is decided."""
 
@@ -427,6 +448,9 @@ Event = (
     | AccountLinked
     | ExitObserved
     | WatermarkObserved
+    | RewardProgramSet
+    | RewardsEarned
+    | NotificationsDropped
     | MarketResolved
     | PositionPaid
     | ResolutionConfirmed

@@ -21,6 +21,7 @@ from offchain_book.engine import (
     limits,
     listing,
     resolution,
+    rewards,
     risk,
     subaccounts,
     timers,
@@ -71,12 +72,16 @@ def _advance_clock(state: State, events: list[Event]) -> None:
         timers.fire_next(state, events)
     while state.closings and state.closings[0][0] <= now_ms:
         close_market(state, state.markets[state.closings[0][1]], events)
+    if state.reward_programs and state.next_sample_ms <= now_ms:
+        rewards.sample(state, events)
     state.wake_ms = next_due_ms(state) or _NEVER_MS
 
 
 def next_due_ms(state: State) -> int:
     """Return when the clock has something to do next, 0 for never. It is done by the first command from then on."""
     due = [queue[0][0] for queue in (state.expiries, state.dead_men, state.closings) if queue]
+    if state.reward_programs:
+        due.append(state.next_sample_ms)
     return min(due, default=0)
 
 
@@ -261,6 +266,8 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.ObserveExit: failures.observe_exit,
     c.ObserveWatermark: failures.observe_watermark,
     c.RecordExit: failures.record_exit,
+    c.SetRewardProgram: rewards.set_program,
+    c.DropNotifications: listing.drop_notifications,
     c.CloseMarket: close,
     c.ResolveMarket: resolution.resolve_market,
     c.ConfirmResolution: resolution.confirm_resolution,

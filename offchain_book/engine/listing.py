@@ -10,6 +10,7 @@ from offchain_book.engine.events import (
     KeyRegistered,
     KeyRevoked,
     MarketCreated,
+    NotificationsDropped,
     Rejected,
     SeriesCreated,
 )
@@ -165,3 +166,10 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
     wallet.owner = account.owner
     account.deliver_to = command.wallet if command.deliver else ""
     return [AccountLinked(command.account_id, command.wallet, command.deliver)]
+
+
+def drop_notifications(state: State, command: c.DropNotifications) -> list[Event]:
+    """Take note that a wallet has read notifications, which are read models; ids that are gone already do no harm."""
+    if command.account_id not in state.accounts:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
+    return [NotificationsDropped(command.account_id, command.numbers)]

@@ -314,6 +314,18 @@ class Market:
 
 
 @dataclass(slots=True)
+class RewardProgram:
+    """What a market pays for resting liquidity; `rewards.py` has the rule."""
+
+    ticker: str
+    daily_micros: int
+    min_size_micros: int
+    max_spread_e4: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(slots=True)
 class Credit:
     """One posting line that an operation caused; pending until the operation is final."""
 
@@ -383,6 +395,10 @@ class State:
     """(deadline in ms, account id, session id) of armed dead-man timers."""
     closings: "SortedList[tuple[int, str]]" = field(default_factory=SortedList)
     """(close in ms, ticker) of markets that still trade."""
+    reward_programs: dict[str, RewardProgram] = field(default_factory=dict)
+    """Ticker -> its programme, also when it has not begun or has ended."""
+    next_sample_ms: int = 0
+    """When the books with a programme are sampled next."""
     finished_order_ids: set[str] = field(default_factory=set)
     references: set[str] = field(default_factory=set)
     """Withdrawal and action ids ever used."""
