@@ -1,12 +1,13 @@
 """The bare book against the naive one: matching, resting, cancelling, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import starmap
 
 from rich.console import Console
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import Custody
-from offchain_book.engine.order import BookSide, Order, Terms
+from offchain_book.engine.order import BID, BookSide, Order, Terms
 from offchain_book.engine.state import Account
 from scripts.bench_common import Engine, Json, Report, Scale, bytes_per_item, lane_row, lane_table, race, show
 from tests.engine.workload import CANCEL, CONTRACT_MICROS, Fill, LevelBook, Op, Workload
@@ -15,11 +16,6 @@ AIMS: Json = {"ratio": 2.7, "bytes_per_order": 200}
 
 
 _ACCOUNT, _TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()
-
-
-def new_order(order_id: int, side: BookSide, price_e4: int, size: int) -> Order:
-    """Return an order as the exchange makes it."""
-    return Order(str(order_id), _ACCOUNT, "T", side, price_e4, size, _TERMS)
 
 
 class NaiveEngine(LevelBook):
@@ -43,36 +39,40 @@ class BookEngine:
     def __init__(self) -> None:
         self.book = Book()
         self.live: dict[str, Order] = {}
+        self._ids: Iterator[str] = iter(())
+        self._orders: Iterator[Order] = iter(())
 
     def prepare(self, ops: Sequence[Op]) -> None:
-        """Nothing: the order is built in the clock."""
+        """Write the ids as requests carry them; an order is built when the clock runs, as `submit` asks for it."""
+        self._ids = iter([str(op[1]) for op in ops if op[0] == CANCEL])
+        self._orders = starmap(Order, [(str(n), _ACCOUNT, "T", *rest, _TERMS) for kind, n, *rest in ops if kind != CANCEL])
 
-    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[tuple[str, int, int]]:
-        """Build the order, then match and rest it."""
-        return self.match(new_order(order_id, side, price_e4, size))
-
-    def match(self, taker: Order) -> list[tuple[str, int, int]]:
+    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> Sequence[tuple[str, int, int]]:
         """Match and rest, as `matching.match` and `rest_or_cancel` do."""
-        fills: list[tuple[str, int, int]] = []
-        book, side, limit = self.book, taker.side, taker.price_e4
+        taker = next(self._orders)
+        book, fills = self.book, []
+        facing, worst = (book.asks, price_e4) if side is BID else (book.bids, -price_e4)
         while taker.remaining_micros:
-            maker = book.facing(side, limit)
-            if maker is None:
+            level = facing.best
+            if level.rank > worst:
+                book.add(taker)
+                self.live[taker.order_id] = taker
                 break
-            size = min(taker.remaining_micros, maker.remaining_micros)
-            fills.append((maker.order_id, maker.price_e4, size))
+            maker = level.head
+            assert maker is not None
+            size = maker.remaining_micros
+            if size > taker.remaining_micros:
+                size = taker.remaining_micros
+            fills.append((maker.order_id, level.price_e4, size))
             book.reduce(maker, size)
             taker.remaining_micros -= size
             if not maker.remaining_micros:
                 del self.live[maker.order_id]
-        if taker.remaining_micros:
-            book.add(taker)
-            self.live[taker.order_id] = taker
         return fills
 
     def cancel_at(self, order_id: int, side: BookSide, price_e4: int) -> None:
         """Find the order by its id and take it out."""
-        self.book.remove(self.live.pop(str(order_id)))
+        self.book.remove(self.live.pop(next(self._ids)))
 
     def fills(self, found: Sequence[tuple[str, int, int]]) -> Sequence[Fill]:
         """Return the fills with the numbers that they are compared by."""
@@ -84,17 +84,10 @@ class ReadyBookEngine(BookEngine):
 
     name = "book alone, orders ready"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._ready: dict[int, Order] = {}
-
     def prepare(self, ops: Sequence[Op]) -> None:
         """Build the next turn's orders."""
-        self._ready = {op[1]: new_order(*op[1:]) for op in ops if op[0] != CANCEL}
-
-    def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> list[tuple[str, int, int]]:
-        """Match and rest."""
-        return self.match(self._ready.pop(order_id))
+        super().prepare(ops)
+        self._orders = iter(list(self._orders))
 
 
 def far_bids(engine: Engine, count: int) -> Engine:

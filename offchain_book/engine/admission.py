@@ -4,8 +4,8 @@ from offchain_book.engine import commands as c
 from offchain_book.engine import custody, failures, groups, limits, risk
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
-from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder
-from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
+from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
+from offchain_book.engine.order import BID, FOK, GTC, BookSide, SelfTrade
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import GUARANTEE, Account, Market, MarketStatus, State
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros
@@ -104,7 +104,7 @@ def check_price(market: Market, price: int) -> list[Event] | None:
 
 def _check_options(account: Account, command: c.PlaceOrder) -> list[Event] | None:
     """Refuse options that do not go together: an option that is ignored would make it another order."""
-    at_once = command.time_in_force is not TimeInForce.GTC
+    at_once = command.time_in_force is not GTC
     if command.max_cost_micros:
         if command.max_cost_micros < 0:
             return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.max_cost_micros)
@@ -158,7 +158,7 @@ def check_post_only(market: Market, side: BookSide, price: int) -> list[Event] |
     """Check that an order would not trade at once."""
     book = market.book
     if book.crosses(side, price):
-        best = book.best_ask_e4 if side is BookSide.BID else book.best_bid_e4
+        best = book.best_ask_e4 if side is BID else book.best_bid_e4
         return reject(RejectCode.POST_ONLY_CROSS, price_e4=price, best_e4=best)
     return None
 
@@ -167,7 +167,7 @@ def _check_fill_or_kill(
     state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
 ) -> list[Event] | None:
     """Check that all of it could trade now."""
-    if command.time_in_force is not TimeInForce.FOK:
+    if command.time_in_force is not FOK:
         return None
     fillable = _fillable(state, account, market, command, size_micros)
     if fillable < size_micros:
@@ -188,7 +188,7 @@ def _fillable(state: State, account: Account, market: Market, command: c.PlaceOr
     guarantee = state.accounts[GUARANTEE].cash.available
     room = groups.room_micros(account.groups[command.group_id], state.now_ms) if command.group_id else MAX_ORDER_MICROS
     for maker in market.book.walk(command.side.opposite):
-        if (maker.price_e4 > command.price_e4) if command.side is BookSide.BID else (maker.price_e4 < command.price_e4):
+        if (maker.price_e4 > command.price_e4) if command.side is BID else (maker.price_e4 < command.price_e4):
             break
         if maker.account.owner == account.owner and account.is_wallet:
             if command.self_trade is SelfTrade.MAKER:
@@ -220,7 +220,7 @@ def fee_price_e4(market: Market, command: c.PlaceOrder) -> int:
     book, side = market.book, command.side
     if not book.crosses(side, command.price_e4):
         return own_price_e4(side, command.price_e4)
-    return own_price_e4(side, book.best_ask_e4 if side is BookSide.BID else book.best_bid_e4)
+    return own_price_e4(side, book.best_ask_e4 if side is BID else book.best_bid_e4)
 
 
 def _check_limits(
@@ -236,12 +236,12 @@ def _check_limits(
 
 def _opens(command: c.PlaceOrder) -> bool:
     """Whether a wallet's order buys its token."""
-    return (command.outcome is Outcome.YES) is (command.side is BookSide.BID)
+    return (command.outcome is YES) is (command.side is BID)
 
 
 def own_price_e4(side: BookSide, price_e4: int) -> int:
     """Return what a contract costs on a side of the book."""
-    return price_e4 if side is BookSide.BID else complement_e4(price_e4)
+    return price_e4 if side is BID else complement_e4(price_e4)
 
 
 def affordable_micros(budget_micros: int, own_price_e4: int) -> int:

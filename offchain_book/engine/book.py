@@ -1,25 +1,29 @@
-"""Price-time priority for one market: a direct-indexed array of levels with intrusive lists and a best-price pointer.
+"""Price-time priority for one market: per side a ladder of levels, per level an intrusive list of orders, oldest first.
 
-The grid is bounded (prices 1..9999), so a level is found by index, the best price by a pointer that walks to the next
-non-empty level when one empties (measured faster than a bit mask or a sorted dict, ADR 0003). It walks in steps of the
-greatest common divisor of all prices seen: on a cent grid a hundred prices at a time, and a finer tick needs no notice.
+A level is found by its price in a dict and stays once it was used. All levels of a side are chained from the best to the
+worst, so the best price is a pointer that steps along the chain when its level empties, over few empty levels if any
+(measured faster than a bit mask, a sorted dict and an array that spans the grid, ADR 0003). The tick plays no part.
 """
 
+from bisect import insort
 from collections.abc import Iterator
-from math import gcd
+from operator import attrgetter
 
-from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.order import BID, BookSide, Order
 from offchain_book.engine.queue import Queue
 from offchain_book.engine.units import PRICE_SCALE
 
 
 class Level:
-    """All orders at one price of one side, oldest first."""
+    """All orders at one price of one side, oldest first. A lower `rank` trades first; the next one is `worse`."""
 
-    __slots__ = ("head", "price_e4", "queue", "size_micros", "tail")
+    __slots__ = ("head", "ladder", "price_e4", "queue", "rank", "size_micros", "tail", "worse")
 
-    def __init__(self, price_e4: int) -> None:
+    def __init__(self, ladder: "Ladder", price_e4: int, rank: int) -> None:
+        self.ladder = ladder
         self.price_e4 = price_e4
+        self.rank = rank
+        self.worse: Level | None = None
         self.head: Order | None = None
         self.tail: Order | None = None
         self.size_micros = 0
@@ -27,118 +31,140 @@ class Level:
         """Prefix sums, once somebody has asked for a place in this queue."""
 
 
+class Ladder:
+    """One side of the book. `best` has orders, or is the last level of the chain, which stands for "none" and has no orders."""
+
+    __slots__ = ("_chain", "_sign", "best", "levels")
+
+    def __init__(self, side: BookSide) -> None:
+        self._sign = -1 if side is BID else 1
+        nobody = Level(self, 0, 0) if side is BID else Level(self, PRICE_SCALE, PRICE_SCALE)
+        self.best = nobody
+        self.levels: dict[int, Level] = {}
+        self._chain = [nobody]
+
+    def worst_rank(self, price_e4: int) -> int:
+        """Return the rank up to which this side trades with an arrival that has this limit."""
+        return self._sign * price_e4
+
+    def open(self, price_e4: int) -> Level:
+        """Make the level of a price that is new to this side."""
+        level = self.levels[price_e4] = Level(self, price_e4, self._sign * price_e4)
+        insort(self._chain, level, key=attrgetter("rank"))
+        place = self._chain.index(level)
+        level.worse = self._chain[place + 1]
+        if place:
+            self._chain[place - 1].worse = level
+        return level
+
+    def move_on(self) -> None:
+        """The best level has emptied: step to the next one that has orders, or to the end."""
+        level = self.best
+        while level.head is None and level.worse is not None:
+            level = level.worse
+        self.best = level
+
+    def walk(self) -> Iterator[Level]:
+        """Yield every level that has orders, best first."""
+        level: Level | None = self.best
+        while level is not None:
+            if level.head is not None:
+                yield level
+            level = level.worse
+
+
 class Book:
     """The resting orders of one market. Knows prices and time priority, nothing of accounts."""
 
-    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_count", "_step")
+    __slots__ = ("asks", "bids")
 
     def __init__(self) -> None:
-        self._bids: list[Level | None] = [None] * (PRICE_SCALE + 1)
-        self._asks: list[Level | None] = [None] * (PRICE_SCALE + 1)
-        self._best_bid = 0
-        self._best_ask = PRICE_SCALE
-        self._count = 0
-        self._step = PRICE_SCALE
+        self.bids = Ladder(BookSide.BID)
+        self.asks = Ladder(BookSide.ASK)
 
     def __len__(self) -> int:
-        """Return how many orders rest."""
-        return self._count
+        """Return how many orders rest, by counting them."""
+        return sum(1 for side in BookSide for _ in self.walk(side))
 
     @property
     def best_bid_e4(self) -> int:
         """The highest bid, or 0."""
-        return self._best_bid
+        return self.bids.best.price_e4
 
     @property
     def best_ask_e4(self) -> int:
         """The lowest ask, or 10,000."""
-        return self._best_ask
+        return self.asks.best.price_e4
 
     def first(self, side: BookSide) -> Order | None:
         """Return the order that trades next on a side."""
-        level = self._bids[self._best_bid] if side is BookSide.BID else self._asks[self._best_ask]
-        return level.head if level is not None else None
+        return (self.bids if side is BID else self.asks).best.head
+
+    def facing(self, side: BookSide) -> Ladder:
+        """Return the side that an arrival on `side` trades with."""
+        return self.asks if side is BID else self.bids
 
     def crosses(self, side: BookSide, price_e4: int) -> bool:
         """Whether an order arriving on `side` at a price would trade."""
-        return self._best_ask <= price_e4 if side is BookSide.BID else 0 < self._best_bid >= price_e4
-
-    def facing(self, side: BookSide, price_e4: int) -> Order | None:
-        """Return the order that an arrival on `side` at a price trades with next, if it trades at all."""
-        if side is BookSide.BID:
-            best = self._best_ask
-            level = self._asks[best] if best <= price_e4 else None
-        else:
-            best = self._best_bid
-            level = self._bids[best] if best >= price_e4 else None
-        return level.head if level is not None else None
+        facing = self.facing(side)
+        return facing.best.rank <= facing.worst_rank(price_e4)
 
     def add(self, order: Order) -> None:
         """Put an order at the end of its level."""
         price = order.price_e4
-        if price % self._step:
-            self._step = gcd(self._step, price)
-        if order.side is BookSide.BID:
-            levels = self._bids
-            if price > self._best_bid:
-                self._best_bid = price
-        else:
-            levels = self._asks
-            if price < self._best_ask:
-                self._best_ask = price
-        level = levels[price]
-        if level is None:
-            level = levels[price] = Level(price)
-        order.price_e4 = level.price_e4  # one integer object for the whole level
-        last = level.tail
-        order.previous = last
+        ladder = self.bids if order.side is BID else self.asks
+        try:
+            level = ladder.levels[price]
+        except KeyError:
+            level = ladder.open(price)
+        order.level = level
         order.next = None
+        last = order.previous = level.tail
+        level.tail = order
         if last is None:
             level.head = order
+            if level.rank < ladder.best.rank:
+                ladder.best = level
         else:
             last.next = order
-        level.tail = order
         level.size_micros += order.remaining_micros
-        order.in_book = True
-        self._count += 1
+        order.price_e4 = level.price_e4  # one integer object for the whole level
         if level.queue is not None:
             level.queue.append(level, order)
 
     def remove(self, order: Order) -> None:
         """Take an order out; its remaining size leaves the level."""
-        levels = self._bids if order.side is BookSide.BID else self._asks
-        level = levels[order.price_e4]
+        level = order.level
         assert level is not None
-        assert order.in_book
+        order.level = None
         before, after = order.previous, order.next
-        if before is None:
-            level.head = after
-        else:
-            before.next = after
         if after is None:
             level.tail = before
         else:
             after.previous = before
-        level.size_micros -= order.remaining_micros
         if level.queue is not None:
             level.queue.remove(order)
-        order.previous = order.next = None
-        order.in_book = False
-        self._count -= 1
-        if level.head is None:
+        level.size_micros -= order.remaining_micros
+        if before is not None:
+            before.next = after
+            return
+        level.head = after
+        if after is None:
             level.queue = None
-            self._move_best(order.side, order.price_e4)
+            if level is level.ladder.best:
+                level.ladder.move_on()
 
     def reduce(self, order: Order, size_micros: int) -> None:
         """Shrink a resting order in place; at zero it leaves. The order keeps its place in the queue."""
-        if size_micros == order.remaining_micros:
+        left = order.remaining_micros - size_micros
+        if not left:
             self.remove(order)
             order.remaining_micros = 0
             return
-        level = (self._bids if order.side is BookSide.BID else self._asks)[order.price_e4]
+        level = order.level
         assert level is not None
+        order.remaining_micros = left
         level.size_micros -= size_micros
-        order.remaining_micros -= size_micros
         if level.queue is not None:
             level.queue.shrink(order, size_micros)
 
@@ -148,19 +174,13 @@ class Book:
         O(log n) in the orders of its level, after one pass over them the first time; the better levels are summed one by
         one, and the grid bounds how many there are.
         """
-        assert order.in_book
-        price = order.price_e4
-        if order.side is BookSide.BID:
-            levels, better = self._bids, range(self._best_bid, price, -self._step)
-        else:
-            levels, better = self._asks, range(self._best_ask, price, self._step)
-        found = 0
-        for other in better:
-            level = levels[other]
-            if level is not None:
-                found += level.size_micros
-        level = levels[price]
+        level = order.level
         assert level is not None
+        found = 0
+        for better in level.ladder.walk():
+            if better is level:
+                break
+            found += better.size_micros
         if level.queue is None:
             level.queue = Queue(level)
         return found + level.queue.before_micros(order)
@@ -168,14 +188,10 @@ class Book:
     def depth(self, side: BookSide, limit: int = 0) -> list[tuple[int, int]]:
         """Return (YES price, size) per level, best first; all levels when `limit` is 0."""
         found: list[tuple[int, int]] = []
-        levels = self._bids if side is BookSide.BID else self._asks
-        prices = self._prices(side)
-        for price in prices:
-            level = levels[price]
-            if level is not None and level.head is not None:
-                found.append((price, level.size_micros))
-                if len(found) == limit:
-                    break
+        for level in (self.bids if side is BID else self.asks).walk():
+            found.append((level.price_e4, level.size_micros))
+            if len(found) == limit:
+                break
         return found
 
     def orders(self, side: BookSide) -> list[Order]:
@@ -184,40 +200,8 @@ class Book:
 
     def walk(self, side: BookSide) -> Iterator[Order]:
         """Yield the orders of a side in the order in which they would trade."""
-        levels = self._bids if side is BookSide.BID else self._asks
-        prices = self._prices(side)
-        for price in prices:
-            level = levels[price]
-            order = level.head if level is not None else None
+        for level in (self.bids if side is BID else self.asks).walk():
+            order = level.head
             while order is not None:
                 yield order
                 order = order.next
-
-    def _prices(self, side: BookSide) -> range:
-        """Return every price of a side at which orders may rest, best first."""
-        if side is BookSide.BID:
-            return range(self._best_bid, 0, -self._step)
-        return range(self._best_ask, PRICE_SCALE, self._step)
-
-    def _move_best(self, side: BookSide, emptied_e4: int) -> None:
-        """Move the best-price pointer off a level that has just emptied."""
-        if side is BookSide.BID:
-            if emptied_e4 != self._best_bid:
-                return
-            bids = self._bids
-            for price in range(emptied_e4 - self._step, 0, -self._step):
-                level = bids[price]
-                if level is not None and level.head is not None:
-                    self._best_bid = price
-                    return
-            self._best_bid = 0
-        else:
-            if emptied_e4 != self._best_ask:
-                return
-            asks = self._asks
-            for price in range(emptied_e4 + self._step, PRICE_SCALE, self._step):
-                level = asks[price]
-                if level is not None and level.head is not None:
-                    self._best_ask = price
-                    return
-            self._best_ask = PRICE_SCALE

@@ -23,6 +23,8 @@ from offchain_book.engine.events import (
 from offchain_book.engine.ledger import Line, check, clear_pending, mark_pending, real_lines
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import (
+    NO,
+    YES,
     FillLeg,
     FillOperation,
     MatchKind,
@@ -33,7 +35,7 @@ from offchain_book.engine.operations import (
     TokenSide,
     WalletOperation,
 )
-from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.order import BID, Order
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import GUARANTEE, Batch, Market, OpenOperation, State
 from offchain_book.engine.units import complement_e4, cost_micros
@@ -50,7 +52,7 @@ class Side:
     def __init__(self, order: Order, close_micros: int, open_micros: int) -> None:
         self.order = order
         self.account = order.account
-        self.buys = Outcome.YES if order.side is BookSide.BID else Outcome.NO
+        self.buys = YES if order.side is BID else NO
         self.close_micros = close_micros
         self.open_micros = open_micros
         self.fee_micros = 0
@@ -66,7 +68,7 @@ class Leg:
 
 def price_of(outcome: Outcome, price_e4: int) -> int:
     """Return an outcome's price for a YES price."""
-    return price_e4 if outcome is Outcome.YES else complement_e4(price_e4)
+    return price_e4 if outcome is YES else complement_e4(price_e4)
 
 
 def _wallet_leg(side: Side) -> Leg:
@@ -76,7 +78,7 @@ def _wallet_leg(side: Side) -> Leg:
 
 def _pool_leg(market: Market, wallet: Leg, size_micros: int) -> Leg:
     """Choose the pool's leg against a wallet's (see the module's docstring)."""
-    inventory = {Outcome.YES: market.pool_yes_micros, Outcome.NO: market.pool_no_micros}
+    inventory = {YES: market.pool_yes_micros, NO: market.pool_no_micros}
     other = wallet.outcome.complement
     if wallet.side is TokenSide.BUY:
         enough = inventory[wallet.outcome] >= size_micros
@@ -96,13 +98,13 @@ def _kind(first: Leg, second: Leg) -> MatchKind:
 def _custodial_delta(side: Side) -> tuple[int, int]:
     """Return what a custodial side's position gains in (YES, NO)."""
     gains = (side.open_micros, -side.close_micros)
-    return gains if side.buys is Outcome.YES else (gains[1], gains[0])
+    return gains if side.buys is YES else (gains[1], gains[0])
 
 
 def track_custodial(market: Market, first: Side, second: Side, size_micros: int) -> None:
     """Count a match between custodial accounts, which stays off the chain: positions and u move together."""
     for side in (first, second):
-        if side.buys is Outcome.YES:
+        if side.buys is YES:
             market.custodial_yes_micros += side.open_micros
             market.custodial_no_micros -= side.close_micros
         else:
@@ -115,8 +117,8 @@ def _move_pool(state: State, market: Market, side: Side, leg: Leg, size_micros: 
     """Count what the pool does on chain for a custodial side, and set u to the difference."""
     yes, no = _custodial_delta(side)
     sign = 1 if leg.side is TokenSide.BUY else -1
-    pool_yes = sign * size_micros if leg.outcome is Outcome.YES else 0
-    pool_no = sign * size_micros if leg.outcome is Outcome.NO else 0
+    pool_yes = sign * size_micros if leg.outcome is YES else 0
+    pool_no = sign * size_micros if leg.outcome is NO else 0
     check(yes - pool_yes == no - pool_no, "a fill must change both of the pool's differences alike")
     market.custodial_yes_micros += yes
     market.custodial_no_micros += no
@@ -126,7 +128,7 @@ def _move_pool(state: State, market: Market, side: Side, leg: Leg, size_micros: 
 
 def move_custodial(market: Market, outcome: Outcome, amount_micros: int) -> None:
     """Change the sum of custodial claims on an outcome."""
-    if outcome is Outcome.YES:
+    if outcome is YES:
         market.custodial_yes_micros += amount_micros
     else:
         market.custodial_no_micros += amount_micros

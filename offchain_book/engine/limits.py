@@ -8,8 +8,8 @@ their own.
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, ExposureCapSet, PositionLimitSet
 from offchain_book.engine.listing import reject
-from offchain_book.engine.operations import Outcome
-from offchain_book.engine.order import BookSide
+from offchain_book.engine.operations import NO, YES, Outcome
+from offchain_book.engine.order import BID, BookSide
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Account, Market, State, token_asset
 from offchain_book.engine.units import CASH
@@ -21,8 +21,8 @@ def worst_positions(account: Account, ticker: str) -> tuple[int, int]:
     if account.is_wallet:
         for order in account.open_orders.values():
             if order.ticker == ticker and order.opens:
-                yes += order.remaining_micros if order.outcome is Outcome.YES else 0
-                no += order.remaining_micros if order.outcome is Outcome.NO else 0
+                yes += order.remaining_micros if order.outcome is YES else 0
+                no += order.remaining_micros if order.outcome is NO else 0
         return yes, no
     exposure = account.exposures.get(ticker)
     bids, asks = (exposure.bid_size, exposure.ask_size) if exposure is not None else (0, 0)
@@ -49,7 +49,7 @@ def room_micros(state: State, account: Account, market: Market, side: BookSide) 
     if limit is None and account.exposure_cap_micros is None:
         return None
     yes, no = worst_positions(account, market.ticker)
-    worst = yes if side is BookSide.BID else no
+    worst = yes if side is BID else no
     rooms = [] if limit is None else [limit - worst]
     if account.exposure_cap_micros is not None:
         here = max(0, yes, no)
@@ -65,7 +65,7 @@ def check(state: State, account: Account, market: Market, side: BookSide, more_m
         return None
     limit = _position_limit(account, market.ticker)
     positions = worst_positions(account, market.ticker)
-    worst = positions[0 if side is BookSide.BID else 1] + more_micros
+    worst = positions[0 if side is BID else 1] + more_micros
     if limit is not None and worst > limit:
         return reject(RejectCode.POSITION_LIMIT, ticker=market.ticker, limit_micros=limit, worst_micros=worst)
     here = max(0, *positions)

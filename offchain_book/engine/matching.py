@@ -9,19 +9,20 @@ from offchain_book.engine.admission import affordable_micros, own_price_e4
 from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
 from offchain_book.engine.ledger import Line, post
-from offchain_book.engine.operations import MatchKind, Outcome
-from offchain_book.engine.order import CancelReason, Order, OrderStatus, SelfTrade, TimeInForce
+from offchain_book.engine.operations import NO, YES, MatchKind
+from offchain_book.engine.order import GTC, CancelReason, Order, OrderStatus, SelfTrade
 from offchain_book.engine.state import EQUITY, GUARANTEE, OUTSIDE, Market, State, collateral_account, token_asset
 from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
     """Trade with the book until the order is done or nothing crosses. Returns why matching had to stop, if it had to."""
-    book, side, limit = market.book, taker.side, taker.price_e4
-    owner = taker.account.owner
+    side, owner = taker.side, taker.account.owner
+    facing = market.book.facing(side)
+    worst = facing.worst_rank(taker.price_e4)
     while taker.remaining_micros:
-        maker = book.facing(side, limit)
-        if maker is None:
+        maker = facing.best.head
+        if maker is None or facing.best.rank > worst:
             return None
         if maker.account.owner == owner:
             if taker.terms.self_trade is SelfTrade.TAKER_AT_CROSS:
@@ -144,11 +145,11 @@ def _settle_side(
 def match_lines(market: Market, first: custody.Side, second: custody.Side, size: int, price_e4: int) -> list[Line]:
     """Return the ledger lines of a match without fees; `size` minus both closing parts is what the sets grow by."""
     ticker, yes_price, no_price = market.ticker, price_e4, PRICE_SCALE - price_e4
-    yes, no = token_asset(ticker, Outcome.YES), token_asset(ticker, Outcome.NO)
+    yes, no = token_asset(ticker, YES), token_asset(ticker, NO)
     lines: list[Line] = []
     for side in (first, second):
         account, opened, closed = side.account.account_id, side.open_micros, side.close_micros
-        if side.buys is Outcome.YES:
+        if side.buys is YES:
             buys, sells, pays, gets = yes, no, yes_price, no_price
         else:
             buys, sells, pays, gets = no, yes, no_price, yes_price
@@ -168,8 +169,8 @@ def supply_lines(ticker: str, sets_micros: int) -> list[Line]:
     vault = collateral_account(ticker)
     return [
         (vault, CASH, sets_micros),
-        (vault, token_asset(ticker, Outcome.YES), -sets_micros),
-        (vault, token_asset(ticker, Outcome.NO), -sets_micros),
+        (vault, token_asset(ticker, YES), -sets_micros),
+        (vault, token_asset(ticker, NO), -sets_micros),
     ]
 
 
@@ -234,7 +235,7 @@ def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelRe
     terms = order.terms
     if not order.remaining_micros:
         forget(state, order)
-    elif stopped is None and terms.time_in_force is TimeInForce.GTC and not order.budget_micros:
+    elif stopped is None and terms.time_in_force is GTC and not order.budget_micros:
         if market.taker_rate_e4 > market.maker_rate_e4:
             risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
         market.book.add(order)

@@ -7,6 +7,7 @@ and the trace share them.
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class Outcome(IntEnum):
@@ -18,7 +19,11 @@ class Outcome(IntEnum):
     @property
     def complement(self) -> "Outcome":
         """The other outcome."""
-        return Outcome.NO if self is Outcome.YES else Outcome.YES
+        return NO if self is YES else YES
+
+
+YES: Final = Outcome.YES
+NO: Final = Outcome.NO
 
 
 class TokenSide(IntEnum):

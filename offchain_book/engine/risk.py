@@ -14,8 +14,8 @@ With netting switched off nothing is redeemed: every bid buys YES, every ask buy
 """
 
 from offchain_book.engine import fees
-from offchain_book.engine.operations import Outcome
-from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.operations import NO, YES, Outcome
+from offchain_book.engine.order import BID, BookSide, Order
 from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
 
@@ -31,8 +31,8 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
         return bids + asks
     yes, no = exposure.yes, exposure.no
     if yes is None or no is None:
-        yes = exposure.yes = account.balance(token_asset(ticker, Outcome.YES))
-        no = exposure.no = account.balance(token_asset(ticker, Outcome.NO))
+        yes = exposure.yes = account.balance(token_asset(ticker, YES))
+        no = exposure.no = account.balance(token_asset(ticker, NO))
     if no.total:
         bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
     if yes.total:
@@ -42,7 +42,7 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
 
 def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_up: bool) -> int:
     """Return what `size_micros` more of an order may cost at a price, fees included."""
-    own = price_e4 if order.side is BookSide.BID else PRICE_SCALE - price_e4
+    own = price_e4 if order.side is BID else PRICE_SCALE - price_e4
     cost = size_micros * own // PRICE_SCALE
     if rate_e4 and size_micros:
         cost += fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
@@ -53,7 +53,7 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_
 
 
 def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
-    if side is BookSide.BID:
+    if side is BID:
         exposure.bid_cost += cost
         exposure.bid_size += size
     else:
@@ -162,7 +162,7 @@ def closing_micros(order: Order, size_micros: int) -> int:
         return 0 if order.opens else size_micros
     if not account.netting:
         return 0
-    opposite = Outcome.NO if order.side is BookSide.BID else Outcome.YES
+    opposite = NO if order.side is BID else YES
     return min(size_micros, _tradable(account, order.ticker, opposite))
 
 
@@ -170,7 +170,7 @@ def reducible_micros(account: Account, market: Market, side: BookSide) -> int:
     """Return how much a custodial order on a side could close before it would open anything."""
     if not account.netting:
         return 0
-    return _tradable(account, market.ticker, Outcome.NO if side is BookSide.BID else Outcome.YES)
+    return _tradable(account, market.ticker, NO if side is BID else YES)
 
 
 def hold_if_netting(account: Account, enabled: bool) -> int:
@@ -194,5 +194,5 @@ def hold_without(account: Account, market: Market, balance: Balance, amount_micr
 
 def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:
     """Return the most that taking a wallet's place could cost: its side opened from nothing, with the highest fee."""
-    own = price_e4 if side is BookSide.BID else complement_e4(price_e4)
+    own = price_e4 if side is BID else complement_e4(price_e4)
     return cost_micros(size_micros, own) + fees.rounded_up(fees.numerator(rate_e4, size_micros, price_e4))

@@ -56,7 +56,7 @@ _HOMES: Final[dict[Any, tuple[str, str]]] = {
     Market: ("markets", "ticker"),
 }
 """Where an entity is written in full (the dict in `State`) and its key; everywhere else it is a reference."""
-_BOOK_LINKS: Final = frozenset({"previous", "next", "in_book"})
+_BOOK_LINKS: Final = frozenset({"level", "previous", "next"})
 """Slots of `Order` that belong to the book; `load` puts the orders back with `Book.add`."""
 _SHORTCUTS: Final = frozenset({"yes", "no"})
 """Slots of `Exposure` that are made again when they are needed."""

@@ -25,9 +25,8 @@ def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
     """Match and rest with the engine's book, as the exchange does."""
     fills = []
     while order.remaining_micros:
-        maker = book.facing(order.side, order.price_e4)
-        assert maker is (book.first(order.side.opposite) if book.crosses(order.side, order.price_e4) else None)
-        if maker is None:
+        maker = book.first(order.side.opposite)
+        if maker is None or not book.crosses(order.side, order.price_e4):
             break
         size = min(order.remaining_micros, maker.remaining_micros)
         fills.append((int(maker.order_id), maker.price_e4, size))
