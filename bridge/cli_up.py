@@ -132,7 +132,7 @@ def lines_of(entry: Sequenced, events: Sequence[Event]) -> list[str]:
                 f"{event.taker.account_id[:10]} with {event.maker.account_id[:10]}  {settles}"
             )
         elif isinstance(event, BatchCut):
-            last = event.first + int(event[2]) - 1
+            last = event.first + event.operation_count - 1
             lines.append(f"batch   {event.batch_no} cut: operations {event.first}..{last}")
         elif isinstance(event, BatchObserved):
             lines.append(f"batch   {event.batch_no} {event.stage}  {event.tx_hash[:18]}  block {event.block_number}")

@@ -304,7 +304,14 @@ class Projections:
             view.client_order_id = event.client_order_id
 
     def _transferred(self, state: State, entry: c.Sequenced, event: e.CashTransferred) -> None:
-        view = TransferView(*event, entry.at_ms)
+        view = TransferView(
+            event.account_id,
+            event.transfer_id,
+            event.from_subaccount,
+            event.to_subaccount,
+            event.amount_micros,
+            entry.at_ms,
+        )
         self.changes.transfers.append(view)
         self.transfers_by_account[view.account_id].append(view)
 

@@ -1,71 +1,78 @@
-"""Everything that did happen. Past participles; immutable (named tuples: half the cost of frozen dataclasses).
+"""Everything that did happen. Past participles; immutable.
 
-Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it.
+Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it. A command makes two to
+dozens of events and each costs a quarter of a named tuple, so they are msgspec structs (data types, no code of the engine's).
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from offchain_book.engine.operations import MatchKind, Operation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
 from offchain_book.engine.rejects import RejectCode
 
+
+class Happened(Struct, frozen=True, gc=False, array_like=True):
+    """What every event is. Events refer to plain data only, never in a circle, so the garbage collector need not know."""
+
+
 Details = tuple[tuple[str, int | str], ...]
 
 
-class Rejected(NamedTuple):
+class Rejected(Happened, frozen=True):
     """The command changed nothing."""
 
     code: RejectCode
     details: Details
 
 
-class AccountOpened(NamedTuple):
+class AccountOpened(Happened, frozen=True):
     """An account exists."""
 
     account_id: str
 
 
-class KeyRegistered(NamedTuple):
+class KeyRegistered(Happened, frozen=True):
     """An API key works from now on."""
 
     account_id: str
     key_id: str
 
 
-class KeyRevoked(NamedTuple):
+class KeyRevoked(Happened, frozen=True):
     """An API key stopped working."""
 
     account_id: str
     key_id: str
 
 
-class SeriesCreated(NamedTuple):
+class SeriesCreated(Happened, frozen=True):
     """A series exists."""
 
     series_ticker: str
 
 
-class EventCreated(NamedTuple):
+class EventCreated(Happened, frozen=True):
     """An event exists."""
 
     event_ticker: str
 
 
-class MarketCreated(NamedTuple):
+class MarketCreated(Happened, frozen=True):
     """A market exists and may trade between its open and close times."""
 
     ticker: str
 
 
-class MarketStatusChanged(NamedTuple):
+class MarketStatusChanged(Happened, frozen=True):
     """A market moved along its life."""
 
     ticker: str
     status: str
 
 
-class OrderAccepted(NamedTuple):
+class OrderAccepted(Happened, frozen=True):
     """An order passed every check; its holds are in place. Reduce-only may have capped `size_micros`."""
 
     order_id: str
@@ -74,7 +81,7 @@ class OrderAccepted(NamedTuple):
     size_micros: int
 
 
-class OrderRested(NamedTuple):
+class OrderRested(Happened, frozen=True):
     """What is left of an order waits in the book."""
 
     order_id: str
@@ -84,7 +91,7 @@ class OrderRested(NamedTuple):
     remaining_micros: int
 
 
-class OrderCancelled(NamedTuple):
+class OrderCancelled(Happened, frozen=True):
     """The rest of an order is gone; `reduced_micros` of it were still open."""
 
     order_id: str
@@ -97,7 +104,7 @@ class OrderCancelled(NamedTuple):
     was_resting: bool
 
 
-class OrderDecreased(NamedTuple):
+class OrderDecreased(Happened, frozen=True):
     """An order shrank in place by `reduced_micros`; `remaining_micros` still rest where they rested."""
 
     order_id: str
@@ -109,7 +116,7 @@ class OrderDecreased(NamedTuple):
     remaining_micros: int
 
 
-class OrderAmended(NamedTuple):
+class OrderAmended(Happened, frozen=True):
     """An order was changed. Without `kept_place` all that rested has left the book, and what follows says what became of it.
 
     `rested_micros` at `old_price_e4` is what rested before; `remaining_micros` at `price_e4` is what is wanted now.
@@ -139,7 +146,7 @@ class GroupChange(StrEnum):
     DELETED = "deleted"
 
 
-class OrderGroupChanged(NamedTuple):
+class OrderGroupChanged(Happened, frozen=True):
     """An order group was created, changed, triggered, reset or deleted."""
 
     group_id: str
@@ -148,7 +155,7 @@ class OrderGroupChanged(NamedTuple):
     limit_micros: int
 
 
-class DeadManArmed(NamedTuple):
+class DeadManArmed(Happened, frozen=True):
     """A dead-man timer runs."""
 
     account_id: str
@@ -156,28 +163,28 @@ class DeadManArmed(NamedTuple):
     deadline_ms: int
 
 
-class DeadManDisarmed(NamedTuple):
+class DeadManDisarmed(Happened, frozen=True):
     """A dead-man timer was stopped."""
 
     account_id: str
     session_id: str
 
 
-class DeadManFired(NamedTuple):
+class DeadManFired(Happened, frozen=True):
     """A dead-man timer ran out; what it guarded is cancelled."""
 
     account_id: str
     session_id: str
 
 
-class SessionEnded(NamedTuple):
+class SessionEnded(Happened, frozen=True):
     """A connection's orders are gone."""
 
     account_id: str
     session_id: str
 
 
-class SubaccountOpened(NamedTuple):
+class SubaccountOpened(Happened, frozen=True):
     """A part of a custodial account exists; its own account id is `subaccount_id`."""
 
     account_id: str
@@ -185,7 +192,7 @@ class SubaccountOpened(NamedTuple):
     subaccount_id: str
 
 
-class CashTransferred(NamedTuple):
+class CashTransferred(Happened, frozen=True):
     """Cash moved between two parts of one account."""
 
     account_id: str
@@ -195,14 +202,14 @@ class CashTransferred(NamedTuple):
     amount_micros: int
 
 
-class NettingSet(NamedTuple):
+class NettingSet(Happened, frozen=True):
     """An account nets YES against NO, or not."""
 
     account_id: str
     enabled: bool
 
 
-class PositionLimitSet(NamedTuple):
+class PositionLimitSet(Happened, frozen=True):
     """An account's bound in one market (or, with an empty ticker, in each) changed; None means no bound."""
 
     account_id: str
@@ -210,14 +217,14 @@ class PositionLimitSet(NamedTuple):
     limit_micros: int | None
 
 
-class ExposureCapSet(NamedTuple):
+class ExposureCapSet(Happened, frozen=True):
     """An account's bound over all markets changed; None means no bound."""
 
     account_id: str
     cap_micros: int | None
 
 
-class FillSide(NamedTuple):
+class FillSide(Happened, frozen=True):
     """One account's side of a match. `close_micros` reduced a position of the other outcome or sold a token."""
 
     order_id: str
@@ -231,7 +238,7 @@ class FillSide(NamedTuple):
     status: OrderStatus
 
 
-class Matched(NamedTuple):
+class Matched(Happened, frozen=True):
     """Two orders met. `pieces` are the ledger's kinds with their sizes; `operation` is -1 when no wallet took part."""
 
     match_id: int
@@ -245,20 +252,20 @@ class Matched(NamedTuple):
     at_ms: int
 
 
-class Posted(NamedTuple):
+class Posted(Happened, frozen=True):
     """One double-entry posting: (account, asset, signed millionths); sums to zero per asset."""
 
     reference: str
     lines: tuple[tuple[str, str, int], ...]
 
 
-class OperationQueued(NamedTuple):
+class OperationQueued(Happened, frozen=True):
     """The chain has to execute this next in the stream."""
 
     operation: Operation
 
 
-class DepositCredited(NamedTuple):
+class DepositCredited(Happened, frozen=True):
     """A deposit can be spent."""
 
     deposit_index: int
@@ -267,7 +274,7 @@ class DepositCredited(NamedTuple):
     amount_micros: int
 
 
-class DepositUnassigned(NamedTuple):
+class DepositUnassigned(Happened, frozen=True):
     """A deposit into the pool names no account that exists; it waits in the suspense account."""
 
     deposit_index: int
@@ -276,7 +283,7 @@ class DepositUnassigned(NamedTuple):
     amount_micros: int
 
 
-class BatchCut(NamedTuple):
+class BatchCut(Happened, frozen=True):
     """Operations were put into a batch."""
 
     batch_no: int
@@ -284,7 +291,7 @@ class BatchCut(NamedTuple):
     operation_count: int
 
 
-class BatchObserved(NamedTuple):
+class BatchObserved(Happened, frozen=True):
     """A batch's transaction moved on, not final yet."""
 
     batch_no: int
@@ -295,7 +302,7 @@ class BatchObserved(NamedTuple):
     block_number: int
 
 
-class OperationSettled(NamedTuple):
+class OperationSettled(Happened, frozen=True):
     """An operation is final on chain: executed, or skipped by the contract."""
 
     number: int
@@ -305,7 +312,7 @@ class OperationSettled(NamedTuple):
     skipped: bool
 
 
-class OperationFailed(NamedTuple):
+class OperationFailed(Happened, frozen=True):
     """An operation will never execute. `resolution` says what happened instead: guaranteed, busted, returned."""
 
     number: int
@@ -313,14 +320,14 @@ class OperationFailed(NamedTuple):
     resolution: str
 
 
-class ChainObserved(NamedTuple):
+class ChainObserved(Happened, frozen=True):
     """Finality moved, stopped (`halted`) or came back."""
 
     final_block: int
     halted: bool
 
 
-class WithdrawalRequested(NamedTuple):
+class WithdrawalRequested(Happened, frozen=True):
     """Cash or tokens left the account and wait for the chain."""
 
     reference: str
@@ -331,7 +338,7 @@ class WithdrawalRequested(NamedTuple):
     operation: int
 
 
-class ActionAccepted(NamedTuple):
+class ActionAccepted(Happened, frozen=True):
     """A vault action is held in the ledger and queued."""
 
     action_id: str
@@ -339,7 +346,7 @@ class ActionAccepted(NamedTuple):
     operation: int
 
 
-class AccountLinked(NamedTuple):
+class AccountLinked(Happened, frozen=True):
     """A custodial account and a wallet are one beneficial owner."""
 
     account_id: str
@@ -347,14 +354,14 @@ class AccountLinked(NamedTuple):
     deliver: bool
 
 
-class ExitObserved(NamedTuple):
+class ExitObserved(Happened, frozen=True):
     """A wallet's exit was seen on chain."""
 
     wallet: str
     exit_at_s: int
 
 
-class WatermarkObserved(NamedTuple):
+class WatermarkObserved(Happened, frozen=True):
     """A wallet's watermark was seen on chain."""
 
     wallet: str
@@ -362,13 +369,13 @@ class WatermarkObserved(NamedTuple):
     cancel_before_ms: int
 
 
-class RewardProgramSet(NamedTuple):
+class RewardProgramSet(Happened, frozen=True):
     """A market's reward programme began, changed or ended."""
 
     ticker: str
 
 
-class RewardsEarned(NamedTuple):
+class RewardsEarned(Happened, frozen=True):
     """What the minute's sample of a market's book earned: (account, millionths of a dollar)."""
 
     ticker: str
@@ -376,21 +383,21 @@ class RewardsEarned(NamedTuple):
     earned: tuple[tuple[str, int], ...]
 
 
-class NotificationsDropped(NamedTuple):
+class NotificationsDropped(Happened, frozen=True):
     """A wallet has read these notifications; none named means all."""
 
     account_id: str
     numbers: tuple[int, ...]
 
 
-class MarketResolved(NamedTuple):
+class MarketResolved(Happened, frozen=True):
     """The outcome is decided."""
 
     ticker: str
     yes_payout_micros: int
 
 
-class PositionPaid(NamedTuple):
+class PositionPaid(Happened, frozen=True):
     """A custodial position in a resolved market was paid out."""
 
     account_id: str
@@ -401,7 +408,7 @@ class PositionPaid(NamedTuple):
     remainder_e6: int
 
 
-class ResolutionConfirmed(NamedTuple):
+class ResolutionConfirmed(Happened, frozen=True):
     """The chain carries the outcome."""
 
     ticker: str
