@@ -25,7 +25,7 @@ def check_request(state: State, account: Account, market: Market, command: c.Pla
         or check_market(state, market)
         or check_size(command.size_micros)
         or check_price(market, command.price_e4)
-        or _check_options(account, command)
+        or (_check_options(account, command) if command.max_cost_micros or command.reduce_only else None)
         or (_check_wallet(state, account, market, command) if account.is_wallet else None)
         or (groups.check(account, command.group_id) if command.group_id else None)
     )
@@ -34,10 +34,14 @@ def check_request(state: State, account: Account, market: Market, command: c.Pla
 def check_now(state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int) -> list[Event] | None:
     """Check what depends on the book and the account at this moment."""
     return (
-        check_expiry(state, command.expires_ms)
+        (check_expiry(state, command.expires_ms) if command.expires_ms else None)
         or (check_post_only(market, command.side, command.price_e4) if command.post_only else None)
-        or _check_fill_or_kill(state, account, market, command, size_micros)
-        or _check_limits(state, account, market, command, size_micros)
+        or (_check_fill_or_kill(state, account, market, command, size_micros) if command.time_in_force is FOK else None)
+        or (
+            _check_limits(state, account, market, command, size_micros)
+            if account.position_limits or account.exposure_cap_micros is not None
+            else None
+        )
     )
 
 
@@ -167,8 +171,6 @@ def _check_fill_or_kill(
     state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
 ) -> list[Event] | None:
     """Check that all of it could trade now."""
-    if command.time_in_force is not FOK:
-        return None
     fillable = _fillable(state, account, market, command, size_micros)
     if fillable < size_micros:
         return reject(RejectCode.FILL_OR_KILL_UNFILLED, size_micros=size_micros, fillable_micros=fillable)
@@ -226,8 +228,6 @@ def fee_price_e4(market: Market, command: c.PlaceOrder) -> int:
 def _check_limits(
     state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
 ) -> list[Event] | None:
-    if not account.position_limits and account.exposure_cap_micros is None:
-        return None
     if command.reduce_only or (account.is_wallet and not _opens(command)):
         return None
     more = LOT_MICROS if command.budget_micros else size_micros

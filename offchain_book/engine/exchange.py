@@ -29,7 +29,7 @@ from offchain_book.engine import (
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order, close_market
 from offchain_book.engine.events import Event, OrderAccepted
-from offchain_book.engine.ledger import InvariantBroken, check
+from offchain_book.engine.ledger import InvariantBroken
 from offchain_book.engine.listing import reject
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.operations import OrderScheme
@@ -52,11 +52,13 @@ def apply(state: State, entry: c.Sequenced) -> list[Event]:
     """Apply one command and return what happened. The only writer of `state`."""
     if entry.seq != state.seq + 1:
         raise InvariantBroken(f"command {entry.seq} does not follow {state.seq}")
-    check(entry.at_ms >= state.now_ms, "venue time never runs backwards")
+    at_ms = entry.at_ms
+    if at_ms < state.now_ms:
+        raise InvariantBroken("venue time never runs backwards")
     state.seq = entry.seq
-    state.now_ms = entry.at_ms
+    state.now_ms = at_ms
     command = entry.command
-    if entry.at_ms < state.wake_ms:
+    if at_ms < state.wake_ms:
         return _HANDLERS[type(command)](state, command)
     events: list[Event] = []
     _advance_clock(state, events)

@@ -16,7 +16,7 @@ With netting switched off nothing is redeemed: every bid buys YES, every ask buy
 from offchain_book.engine import fees
 from offchain_book.engine.operations import NO, YES, Outcome
 from offchain_book.engine.order import BID, BookSide, Order
-from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset
+from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset, token_assets
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
 
 
@@ -37,7 +37,8 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
         bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
     if yes.total:
         asks -= min(yes.total - yes.total % LOT_MICROS, exposure.ask_size)
-    return max(0, bids, asks)
+    more = bids if bids > asks else asks
+    return more if more > 0 else 0
 
 
 def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_up: bool) -> int:
@@ -99,10 +100,11 @@ def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> i
     account = order.account
     _add(exposure, order.side, more_cost, more_size)
     need = _exposure_hold(account, order.ticker, exposure) - exposure.hold
-    if need > account.cash.available:
+    cash = account.cash
+    if need > cash.total - cash.held:
         _add(exposure, order.side, -more_cost, -more_size)
         return need
-    account.cash.held += need
+    cash.held += need
     exposure.hold += need
     order.hold_micros += more_cost
     return 0
@@ -162,8 +164,11 @@ def closing_micros(order: Order, size_micros: int) -> int:
         return 0 if order.opens else size_micros
     if not account.netting:
         return 0
-    opposite = NO if order.side is BID else YES
-    return min(size_micros, _tradable(account, order.ticker, opposite))
+    yes, no = token_assets(order.ticker)
+    balance = account.balances.get(no if order.side is BID else yes)
+    if balance is None or not balance.total:
+        return 0
+    return min(size_micros, whole_lots(balance.total))
 
 
 def reducible_micros(account: Account, market: Market, side: BookSide) -> int:

@@ -12,7 +12,7 @@ from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import BatchStage, Custody, KeyKind
-from offchain_book.engine.operations import Operation, Outcome
+from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
 from offchain_book.engine.units import CASH
 
@@ -31,6 +31,12 @@ VENUE_ACCOUNTS = (EQUITY, GUARANTEE, SUSPENSE)
 def token_asset(ticker: str, outcome: Outcome) -> str:
     """Return the ledger's name of an outcome token."""
     return f"{ticker}:{outcome.name}"
+
+
+@lru_cache(maxsize=65_536)
+def token_assets(ticker: str) -> tuple[str, str]:
+    """Return the ledger's names of a market's YES and NO."""
+    return token_asset(ticker, YES), token_asset(ticker, NO)
 
 
 @lru_cache(maxsize=65_536)
