@@ -4,6 +4,7 @@
 #   make test                    the whole suite but the soak tests
 #   make check                   format, lint, types, import rules, Solidity lint
 #   make bench | soak            benchmarks | long runs
+#   make snapshot                re-make contracts/snapshot.json (gas, sizes, init-code hashes) after a change of the contracts
 #   make hardhat                 compile and test the contracts with Hardhat (then: npx hardhat ...)
 #   make lock                    re-make the lock files after a change of pyproject.toml or package.json
 #   make clean                   remove everything that was installed or made, `var/` excepted
@@ -23,7 +24,7 @@ POLYMARKET := .venv-polymarket/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup up test check bench soak hardhat lock clean
+.PHONY: help setup up test check bench soak snapshot hardhat lock clean
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:
@@ -53,6 +54,9 @@ check: $(DEVELOPER) $(NODE_DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
+
+snapshot: $(DEVELOPER) $(NODE)
+	@exec $(BIN)/python -m tests.contracts.snapshot
 
 hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)

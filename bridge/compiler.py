@@ -21,6 +21,7 @@ PRODUCTION_CONTRACTS = (
     "Venue.sol:Venue",
     "libraries/Actions.sol:Actions",
     "libraries/Metadata.sol:Metadata",
+    "libraries/Watermarks.sol:Watermarks",
     "TestUSD.sol:TestUSD",
 )
 """What a deployment needs; solc generates code for nothing else."""

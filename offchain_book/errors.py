@@ -60,6 +60,9 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.FEE_RATE_BELOW_MARKET: "the order allows a fee rate of {signed_bps} basis points, this market charges up to "
     "{market_bps}",
     RejectCode.SIGNED_ORDER_VOID: "the order's {field} is {signed}; the contract takes {lowest} or later",
+    RejectCode.SIGNED_NONCE_TAKEN: "nonce {nonce} belongs to order {order_id} of this wallet: sign with another nonce",
+    RejectCode.SIGNED_TAG_TAKEN: "the order's hash begins like that of order {order_id} of this wallet, so the contract could "
+    "not tell their fills apart: sign again with another salt",
     RejectCode.DEPOSIT_ALREADY_CREDITED: "deposit {deposit_index} is credited already",
     RejectCode.DEPOSIT_OUT_OF_ORDER: "deposit {deposit_index} came before {expected}",
     RejectCode.BATCH_OUT_OF_ORDER: "the batch starts at {first}, the stream stands at {expected}",

@@ -51,8 +51,15 @@ interface ISettlement {
     function skippedOperations() external view returns (uint256);
     function operator() external view returns (address);
 
-    /// @notice What a V1 or V2 order has given so far, in the asset it gives, and whether it is closed.
+    /// @notice What a V1 order has given so far, in the asset it gives, and whether it is closed.
     function orderFilled(bytes32 digest) external view returns (uint256 filled, bool closed);
+
+    /// @notice The same for a V2 order; `closed` also once it is filled in full, and `filled` is then all ones.
+    /// @param timestampMs the one that the order signs: with the wallet it names the word of tags
+    function v2OrderFilled(address wallet, uint256 timestampMs, bytes32 digest)
+        external
+        view
+        returns (uint256 filled, bool closed);
 
     /// @notice The same for a native order, whose state belongs to (wallet, nonce).
     function nativeOrderFilled(address wallet, uint256 nonce) external view returns (uint256 filled, bool closed);

@@ -8,6 +8,8 @@ pragma solidity 0.8.37;
 /// account word   cash 96 | exit time 40 | positions 32 | delivers free 1 | has watermarks 1 | pool: outflow level 86
 /// token word     free 128 | vault 128 (the upper half)
 /// fill word      digest orders: filled 64; native orders: four lanes of 64. All ones = closed
+/// tag word       V2 orders of one wallet and 2^20 ms (17 minutes) of signed timestamps: twelve tags of 21 bits of orders
+///                that were filled, newest lowest. See {Orders}
 /// watermark word min nonce 48 | next 48 | cancelled before 48 | next 48 | first effective at 32 | second effective at 32
 /// condition word collateral 128 | YES payout 32 | state 8
 /// control word   operator 160 | next operation 48 | skipped 40 | flags 8
@@ -39,9 +41,18 @@ library Words {
     uint256 internal constant SKIPPED_SHIFT = 208;
     uint256 internal constant PAUSE_FLAG = 1 << 248;
 
+    uint256 internal constant EPOCH_SHIFT = 20;
+    uint256 internal constant TAG_BITS = 21;
+    /// @dev A word whose twelfth place is taken has no room.
+    uint256 internal constant FULL_SHIFT = 11 * TAG_BITS;
+    /// @dev The lowest and the highest bit of each place.
+    uint256 private constant TAG_LOWS = 0x8000040000200001000008000040000200001000008000040000200001;
+    uint256 private constant TAG_HIGHS = TAG_LOWS << (TAG_BITS - 1);
+
     uint256 private constant ACCOUNT_TAG = uint256(uint96(bytes12("cway.account"))) << 160;
     uint256 private constant TOKEN_TAG = uint256(uint96(bytes12("cway.token  "))) << 160;
     uint256 private constant LANE_TAG = uint256(uint96(bytes12("cway.lanes  "))) << 160;
+    uint256 private constant TAGS_TAG = uint256(uint96(bytes12("cway.tags   "))) << 160;
     uint256 private constant ACTION_TAG = uint256(uint96(bytes12("cway.actions"))) << 160;
     uint256 private constant WATERMARK_TAG = uint256(uint96(bytes12("cway.waterm "))) << 160;
     uint256 private constant APPROVAL_TAG = uint256(uint96(bytes12("cway.approve"))) << 160;
@@ -78,6 +89,29 @@ library Words {
 
     function laneShift(uint256 nonce) internal pure returns (uint256) {
         return (nonce & 3) << 6;
+    }
+
+    /// @notice V2 orders that one wallet signed within 2^20 ms share a word of tags.
+    function tagSlot(uint256 holder, uint256 timestampMs) internal pure returns (uint256) {
+        return _hash(TAGS_TAG | holder, timestampMs >> EPOCH_SHIFT);
+    }
+
+    /// @notice An order's tag: the top 21 bits of its digest, and never zero, which is an empty place.
+    function tagOf(uint256 digest) internal pure returns (uint256 tag) {
+        assembly ("memory-safe") {
+            tag := shr(235, digest)
+            tag := or(tag, iszero(tag))
+        }
+    }
+
+    /// @notice Whether one of the twelve places holds `tag`: whether a place of the difference is all zeros.
+    function hasTag(uint256 tags, uint256 tag) internal pure returns (bool found) {
+        uint256 lows = TAG_LOWS;
+        uint256 highs = TAG_HIGHS;
+        assembly ("memory-safe") {
+            let difference := xor(tags, mul(tag, lows))
+            found := iszero(iszero(and(and(sub(difference, lows), not(difference)), highs)))
+        }
     }
 
     /// @notice 256 vault actions share a bitmap word.

@@ -5,6 +5,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IExit} from "../interfaces/IExit.sol";
 import {Accounts} from "../libraries/Accounts.sol";
+import {Watermarks} from "../libraries/Watermarks.sol";
 import {Words} from "../libraries/Words.sol";
 import {Vault} from "./Vault.sol";
 
@@ -12,12 +13,6 @@ import {Vault} from "./Vault.sol";
 abstract contract Exit is Vault {
     using Words for uint256;
     using SafeERC20 for IERC20;
-
-    uint256 private constant NEXT_NONCE_SHIFT = 48;
-    uint256 private constant CANCEL_SHIFT = 96;
-    uint256 private constant NEXT_CANCEL_SHIFT = 144;
-    uint256 private constant NONCE_TIME_SHIFT = 192;
-    uint256 private constant CANCEL_TIME_SHIFT = 224;
 
     /// @inheritdoc IExit
     function requestExit() external {
@@ -57,15 +52,12 @@ abstract contract Exit is Vault {
 
     /// @inheritdoc IExit
     function setMinNonce(uint256 minNonce) external {
-        uint256 effectiveAt = _raise(minNonce, Words.MASK_48, 0, NEXT_NONCE_SHIFT, NONCE_TIME_SHIFT);
-        emit MinNonceSet(msg.sender, minNonce, effectiveAt);
+        Watermarks.setMinNonce(minNonce, _exitDelay);
     }
 
     /// @inheritdoc IExit
     function cancelBefore(uint256 timestampMs) external {
-        uint256 highest = (block.timestamp + _exitDelay) * 1000;
-        uint256 effectiveAt = _raise(timestampMs, highest, CANCEL_SHIFT, NEXT_CANCEL_SHIFT, CANCEL_TIME_SHIFT);
-        emit CancelledBefore(msg.sender, timestampMs, effectiveAt);
+        Watermarks.cancelBefore(timestampMs, _exitDelay);
     }
 
     /// @inheritdoc IExit
@@ -75,36 +67,6 @@ abstract contract Exit is Vault {
 
     /// @inheritdoc IExit
     function watermarksOf(address wallet) external view returns (uint256 minNonce, uint256 cancelledBeforeMs) {
-        return _watermarks(uint160(wallet));
-    }
-
-    function _watermarks(uint256 wallet) internal view returns (uint256 minNonce, uint256 cancelledBeforeMs) {
-        uint256 word = Words.watermarkSlot(wallet).read();
-        minNonce = _inForce(word, 0, NEXT_NONCE_SHIFT, NONCE_TIME_SHIFT);
-        cancelledBeforeMs = _inForce(word, CANCEL_SHIFT, NEXT_CANCEL_SHIFT, CANCEL_TIME_SHIFT);
-    }
-
-    /// @dev One announced change at a time: an effective time, once announced, never moves.
-    function _raise(uint256 value, uint256 highest, uint256 shift, uint256 nextShift, uint256 timeShift)
-        private
-        returns (uint256 effectiveAt)
-    {
-        uint256 slot = Words.watermarkSlot(uint160(msg.sender));
-        uint256 word = slot.read();
-        uint256 pendingUntil = (word >> timeShift) & Words.MASK_32;
-        if (pendingUntil > block.timestamp) revert WatermarkPending(pendingUntil);
-        uint256 current = _inForce(word, shift, nextShift, timeShift);
-        if (value <= current) revert WatermarkNotRaised(current, value);
-        if (value > highest) revert WatermarkTooHigh(value, highest);
-        effectiveAt = block.timestamp + _exitDelay;
-        word &= ~(Words.MASK_48 << shift | Words.MASK_48 << nextShift | Words.MASK_32 << timeShift);
-        slot.write(word | current << shift | value << nextShift | effectiveAt << timeShift);
-        slot = Words.accountSlot(uint160(msg.sender));
-        slot.write(slot.read() | Words.HAS_WATERMARKS);
-    }
-
-    function _inForce(uint256 word, uint256 shift, uint256 nextShift, uint256 timeShift) private view returns (uint256) {
-        bool effective = block.timestamp >= (word >> timeShift) & Words.MASK_32;
-        return (word >> (effective ? nextShift : shift)) & Words.MASK_48;
+        return Watermarks.inForce(uint160(wallet));
     }
 }

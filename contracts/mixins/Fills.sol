@@ -40,11 +40,25 @@ abstract contract Fills is Orders {
     /// 10^4 micros holds 10^2 steps.
     uint256 private constant FEE_SCALE = 1e10;
 
-    /// @dev Once per batch: where groups keep their state, and the domains that hold on this chain.
-    function _newGroup() internal view returns (Group memory group) {
+    /// @dev Once per batch: where groups keep their state, and the domains that hold on this chain. Not zeroed, which costs
+    /// 900 gas a batch: a group and a leg write each field before they read it.
+    function _allocateGroup() internal view returns (uint256 pointer) {
         (bytes32 native, bytes32 v1, bytes32 v2) = _separators();
-        (group.taker.nativeSeparator, group.taker.v1Separator, group.taker.v2Separator) = (native, v1, v2);
-        (group.maker.nativeSeparator, group.maker.v1Separator, group.maker.v2Separator) = (native, v1, v2);
+        assembly ("memory-safe") {
+            function separate(leg, ofNative, ofV1, ofV2) {
+                mstore(add(leg, 0x200), ofNative)
+                mstore(add(leg, 0x220), ofV1)
+                mstore(add(leg, 0x240), ofV2)
+            }
+            pointer := mload(0x40)
+            let taker := add(pointer, 0x120)
+            let maker := add(taker, 0x2a0)
+            mstore(0x40, add(maker, 0x2a0))
+            mstore(add(pointer, 0xe0), taker)
+            mstore(add(pointer, 0x100), maker)
+            separate(taker, native, v1, v2)
+            separate(maker, native, v1, v2)
+        }
     }
 
     /// @dev Executes the group packed at calldata `offset`; its fills carry the numbers from `number`.
@@ -137,7 +151,8 @@ abstract contract Fills is Orders {
             taker.fill = taker.nextFill;
             maker.accountSlot.write(maker.nextAccount);
             maker.tokenSlot.write(maker.nextToken);
-            if (maker.scheme != POOL) maker.fillSlot.write(maker.nextFill);
+            if (maker.scheme == POLYMARKET_V2) _writeTaggedFill(maker, maker.nextFill);
+            else if (maker.scheme != POOL) maker.fillSlot.write(maker.nextFill);
             if (kind != 0) {
                 uint256 size = lots * LOT;
                 Words.conditionSlot(group.condition).write(kind == MINT ? condition + size : condition - size);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Configuration} from "../interfaces/IVenue.sol";
 import {OrderHash} from "../libraries/OrderHash.sol";
 import {SkipReason} from "../libraries/SkipReason.sol";
+import {Watermarks} from "../libraries/Watermarks.sol";
 import {Words} from "../libraries/Words.sol";
 import {Exit} from "./Exit.sol";
 
@@ -36,6 +37,8 @@ abstract contract Orders is Exit {
         bytes32 nativeSeparator;
         bytes32 v1Separator;
         bytes32 v2Separator;
+        uint256 tagSlot;
+        uint256 nextTags;
     }
 
     uint256 internal constant POOL = 0;
@@ -53,6 +56,8 @@ abstract contract Orders is Exit {
     uint256 internal constant MAX_FEE_RATE_BPS = 700;
     /// @dev The pool's leg passes as an order that gives without end and asks for nothing.
     uint256 private constant NO_LIMIT = 1 << 128;
+    /// @dev `nextTags` of a V2 order whose tag word has no room and does not name it. Tag words use 252 bits only.
+    uint256 private constant OWN_WORD = type(uint256).max;
     /// @dev A client's clock may lag behind the block's by this much.
     uint256 internal constant CLOCK_SLACK = 60;
 
@@ -105,15 +110,18 @@ abstract contract Orders is Exit {
                 (offset, digest) = _readNative(leg, offset + 36, flags, tokenId, sells);
                 leg.fill = leg.fillSlot.read();
             } else {
-                (offset, digest) = scheme == POLYMARKET_V2
-                    ? _readV2(leg, offset + 36, flags, tokenId, sells)
-                    : _readV1(leg, offset + 36, flags, tokenId, sells);
-                // A word keyed by digest is written only after the signature was found good. (A lane proves nothing.)
-                uint256 fill = uint256(digest).read();
-                leg.fillSlot = uint256(digest);
-                leg.fill = fill;
                 leg.shift = 0;
-                known = fill != 0;
+                // A word keyed by digest is written only after the signature was found good. (A lane or a tag proves nothing.)
+                if (scheme == POLYMARKET_V2) {
+                    (offset, digest) = _readV2(leg, offset + 36, flags, tokenId, sells);
+                    leg.fillSlot = uint256(digest);
+                    known = _loadTaggedFill(leg);
+                } else {
+                    (offset, digest) = _readV1(leg, offset + 36, flags, tokenId, sells);
+                    leg.fillSlot = uint256(digest);
+                    leg.fill = uint256(digest).read();
+                    known = leg.fill != 0;
+                }
             }
             if (flags & APPROVED != 0) {
                 if (Words.approvalSlot(wallet, digest).read() == 0) leg.troubles |= 1 << SkipReason.NOT_APPROVED;
@@ -139,11 +147,12 @@ abstract contract Orders is Exit {
                 offset += 26;
             }
             leg.feeRateBps = MAX_FEE_RATE_BPS;
+            leg.tagSlot = Words.tagSlot(leg.holder, stamp);
             bytes32 separator = leg.v2Separator;
             if (separator == 0) leg.troubles |= 1 << SkipReason.DIALECT_OFF;
             if (stamp < _oldestV2TimestampMs) leg.troubles |= 1 << SkipReason.ORDER_TOO_OLD;
             if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
-                (, uint256 cancelledBeforeMs) = _watermarks(leg.holder);
+                (, uint256 cancelledBeforeMs) = Watermarks.inForce(leg.holder);
                 _checkLeaving(leg, stamp, cancelledBeforeMs);
             }
             bytes32 typeHash = OrderHash.V2_ORDER_TYPE;
@@ -278,7 +287,7 @@ abstract contract Orders is Exit {
             mstore(add(leg, 0x20), or(mload(add(leg, 0x20)), shl(10, expired)))
         }
         if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
-            (uint256 minNonce,) = _watermarks(leg.holder);
+            (uint256 minNonce,) = Watermarks.inForce(leg.holder);
             _checkLeaving(leg, nonce, minNonce);
         }
     }
@@ -300,16 +309,53 @@ abstract contract Orders is Exit {
         leg.token = slot.read();
     }
 
+    /// @dev What a V2 order has given. Its salt is random, so a word of its own would cost a new slot at every order; the
+    /// timestamp that it signs lets twelve orders share one. Tag absent: never filled. Tag present: the word at its digest
+    /// says how much, and zero there means all of it. A word without room: the word at its digest, as for V1.
+    /// Two orders of one tag in one word: the second reads as finished, so the engine admits only one of them.
+    function _loadTaggedFill(Leg memory leg) internal view returns (bool known) {
+        unchecked {
+            uint256 tags = leg.tagSlot.read();
+            uint256 tag = Words.tagOf(leg.fillSlot);
+            leg.fill = 0;
+            leg.nextTags = tags << Words.TAG_BITS | tag;
+            if (tags == 0) return false;
+            bool tagged = Words.hasTag(tags, tag);
+            if (!tagged && tags >> Words.FULL_SHIFT == 0) return false;
+            uint256 fill = leg.fillSlot.read();
+            known = fill != 0;
+            leg.nextTags = tagged ? 0 : OWN_WORD;
+            leg.fill = tagged && !known ? Words.MASK_64 : fill;
+        }
+    }
+
+    /// @dev The counterpart: an order that is finished by its first fill writes its tag and nothing else; one that comes to
+    /// its end later clears its word.
+    function _writeTaggedFill(Leg memory leg, uint256 fill) internal {
+        unchecked {
+            uint256 tags = leg.nextTags;
+            if (tags + 1 > 1) {
+                leg.tagSlot.write(tags);
+                if (fill >= leg.sellAmount) return;
+            } else if (tags == 0 && fill >= leg.sellAmount) {
+                fill = 0;
+            }
+            leg.fillSlot.write(fill);
+        }
+    }
+
     function _reloadLeg(Leg memory leg) internal view {
         leg.account = leg.accountSlot.read();
         leg.token = leg.tokenSlot.read();
-        if (leg.scheme != POOL) leg.fill = leg.fillSlot.read();
+        if (leg.scheme == POLYMARKET_V2) _loadTaggedFill(leg);
+        else if (leg.scheme != POOL) leg.fill = leg.fillSlot.read();
     }
 
     function _writeLeg(Leg memory leg) internal {
         leg.accountSlot.write(leg.account);
         leg.tokenSlot.write(leg.token);
-        if (leg.scheme != POOL) leg.fillSlot.write(leg.fill);
+        if (leg.scheme == POLYMARKET_V2) _writeTaggedFill(leg, leg.fill);
+        else if (leg.scheme != POOL) leg.fillSlot.write(leg.fill);
     }
 
     /// @dev After a change of the chain id the native domain follows and the Polymarket dialects are off.

@@ -43,7 +43,13 @@ abstract contract Settlement is Fills, Roles {
             uint256 end = start + operations.length;
             uint256 number = first;
             uint256 skipped;
-            Group memory group = _newGroup();
+            // A cast: a function that is declared to return a struct would zero one first.
+            function() internal view returns (uint256) pointer = _allocateGroup;
+            function() internal view returns (Group memory) typed;
+            assembly ("memory-safe") {
+                typed := pointer
+            }
+            Group memory group = typed();
             while (offset < end) {
                 uint256 kind = _word(offset) >> 248;
                 if (kind == FILL_GROUP) {
@@ -112,6 +118,19 @@ abstract contract Settlement is Fills, Roles {
     /// @inheritdoc ISettlement
     function orderFilled(bytes32 digest) external view returns (uint256 filled, bool closed) {
         return _fillState(uint256(digest).read());
+    }
+
+    /// @inheritdoc ISettlement
+    function v2OrderFilled(address wallet, uint256 timestampMs, bytes32 digest)
+        external
+        view
+        returns (uint256 filled, bool closed)
+    {
+        Leg memory leg;
+        leg.tagSlot = Words.tagSlot(uint160(wallet), timestampMs);
+        leg.fillSlot = uint256(digest);
+        _loadTaggedFill(leg);
+        return _fillState(leg.fill);
     }
 
     /// @inheritdoc ISettlement

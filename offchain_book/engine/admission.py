@@ -1,7 +1,7 @@
 """Who may place what: the checks of an arriving order, in the order of their reporting. Nothing here changes state."""
 
+from offchain_book.engine import claims, custody, failures, groups, limits, risk
 from offchain_book.engine import commands as c
-from offchain_book.engine import custody, failures, groups, limits, risk
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
@@ -148,6 +148,11 @@ def _check_signed(state: State, account: Account, market: Market, signed: Signed
     void = failures.void_field(state, account, signed)
     if void is not None:
         return reject(RejectCode.SIGNED_ORDER_VOID, field=void[0], signed=void[1], lowest=void[2])
+    taken_by = claims.holder(account, signed)
+    if taken_by and signed.scheme is OrderScheme.NATIVE:
+        return reject(RejectCode.SIGNED_NONCE_TAKEN, nonce=signed.nonce, order_id=taken_by)
+    if taken_by:
+        return reject(RejectCode.SIGNED_TAG_TAKEN, order_id=taken_by)
     return None
 
 

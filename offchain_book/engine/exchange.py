@@ -15,6 +15,7 @@ from offchain_book.engine import (
     actions,
     admission,
     amending,
+    claims,
     custody,
     failures,
     groups,
@@ -113,6 +114,8 @@ def place_order(state: State, command: c.PlaceOrder) -> list[Event]:
         return refused
     if command.client_order_id:
         account.client_order_ids[command.client_order_id] = order.order_id
+    if command.signed is not None:
+        claims.take(order, command.signed)
     events: list[Event] = [OrderAccepted(order.order_id, account.account_id, market.ticker, size)]
     stopped = match(state, market, order, events)
     rest_or_cancel(state, market, order, stopped, events)

@@ -54,6 +54,8 @@ class RejectCode(IntEnum):
     OUTFLOW_LIMIT = 154  # have_micros, need_micros
     FEE_RATE_BELOW_MARKET = 155  # signed_bps, market_bps
     SIGNED_ORDER_VOID = 156  # field, signed, lowest
+    SIGNED_NONCE_TAKEN = 157  # nonce, order_id
+    SIGNED_TAG_TAKEN = 158  # order_id
     DEPOSIT_ALREADY_CREDITED = 160  # deposit_index
     DEPOSIT_OUT_OF_ORDER = 161  # deposit_index, expected
     BATCH_OUT_OF_ORDER = 162  # first, expected

@@ -130,6 +130,7 @@ class Account:
         "balances",
         "cancel_before_ms",
         "cash",
+        "claims",
         "client_order_ids",
         "custody",
         "dead_men",
@@ -172,6 +173,8 @@ class Account:
         self.exposures: dict[str, Exposure] = {}
         self.open_orders: dict[str, Order] = {}
         self.client_order_ids: dict[str, str] = {}
+        self.claims: dict[str, str] = {}
+        """A wallet's places in the contract's fill state -> the order that uses each (see `claims.py`)."""
         self.groups: dict[str, OrderGroup] = {}
         self.dead_men: dict[str, int] = {}
         """Session ("" is the whole account) -> deadline of its dead-man timer."""

@@ -48,12 +48,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID) -> Iterator[Node]:
-    """Start anvil's own binary on a free port and stop it by its id."""
+def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID, genesis_s: int | None = None) -> Iterator[Node]:
+    """Start anvil's own binary on a free port and stop it by its id. With `genesis_s` the clock counts blocks from there."""
     port = free_port()
     arguments = f"--port {port} --chain-id {chain_id} --hardfork cancun --prune-history 256 --silent".split()
     limits = ["--gas-limit", "60000000", "--auto-impersonate", "--base-fee", "0"]
     extra = os.environ.get("STAGE_ANVIL", "").split()
+    if genesis_s is not None:
+        extra += ["--timestamp", str(genesis_s)]
     process = subprocess.Popen(
         [str(anvil_binary(root)), *arguments, *limits, *extra],
         stdout=subprocess.DEVNULL,
@@ -71,6 +73,8 @@ def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID) -> Iterator[No
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise RuntimeError("anvil did not start") from None
                 time.sleep(0.02)
+        if genesis_s is not None:
+            node.call("anvil_setBlockTimestampInterval", 1)
         yield node
         node.connection.close()
     finally:

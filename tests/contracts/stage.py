@@ -350,6 +350,16 @@ class Stage:
         signature = sign_digest(digest, who.key) if sign else ""
         return replace(order, digest="0x" + digest.hex(), signature=signature)
 
+    def filled(self, order: SignedOrder) -> tuple[int, bool]:
+        """What an order has given so far, and whether it is at its end."""
+        digest = bytes.fromhex(order.digest[2:])
+        if order.scheme is OrderScheme.NATIVE:
+            return tuple(self.view("nativeOrderFilled", self.web3.to_checksum_address(order.maker), order.nonce))
+        if order.scheme is OrderScheme.POLYMARKET_V2:
+            maker = self.web3.to_checksum_address(order.maker)
+            return tuple(self.view("v2OrderFilled", maker, order.timestamp_ms, digest))
+        return tuple(self.view("orderFilled", digest))
+
     def leg(self, order: SignedOrder, fee: int = 0, closes: bool = False) -> FillLeg:
         return FillLeg(
             order_id=order.digest,

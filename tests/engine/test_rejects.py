@@ -93,6 +93,19 @@ def _void(venue: Venue) -> list[Event]:
     return venue.place(WENDY, "buy yes", 5_000, 1, signed=signed)
 
 
+def _nonce_taken(venue: Venue) -> list[Event]:
+    signed = SignedOrder(OrderScheme.NATIVE, "0x", WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x", nonce=4)
+    venue.place(WENDY, "buy yes", 5_000, 1, signed=signed)
+    return venue.place(WENDY, "buy yes", 4_000, 1, signed=signed)
+
+
+def _tag_taken(venue: Venue) -> list[Event]:
+    digests = ("0x" + "ab" * 32, "0x" + "ab" * 3 + "cd" * 29)
+    orders = [SignedOrder(OrderScheme.POLYMARKET_V2, d, WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x") for d in digests]
+    venue.place(WENDY, "buy yes", 5_000, 1, signed=orders[0])
+    return venue.place(WENDY, "buy yes", 4_000, 1, signed=orders[1])
+
+
 def _linked_twice(venue: Venue) -> list[Event]:
     venue.do(c.LinkAccount(ALICE, WENDY, False))
     return venue.do(c.LinkAccount(ALICE, WALT, False))
@@ -176,6 +189,8 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.SIGNED_EXPIRY_TOO_SOON, _signed_too_short),
     (R.FEE_RATE_BELOW_MARKET, _fee_cap_too_low),
     (R.SIGNED_ORDER_VOID, _void),
+    (R.SIGNED_NONCE_TAKEN, _nonce_taken),
+    (R.SIGNED_TAG_TAKEN, _tag_taken),
     (R.DEPOSIT_ALREADY_CREDITED, _do(c.CreditDeposit(0, ALICE, 1, "0x", 1, "0x"))),
     (R.DEPOSIT_OUT_OF_ORDER, _do(c.CreditDeposit(99, ALICE, 1, "0x", 1, "0x"))),
     (R.BATCH_OUT_OF_ORDER, _do(c.CutBatch(0, 7, 1, "0x"))),

@@ -275,7 +275,7 @@ def test_a_halted_chain_stops_wallets_and_nobody_else(venue: Venue) -> None:
 
 
 def signed(**fields: object) -> SignedOrder:
-    base = {"signature": "0x", "digest": "0x", "maker": WENDY, "signer": WENDY, "token_id": "1", "salt": "1"}
+    base = {"signature": "0x", "digest": "0x" + "11" * 32, "maker": WENDY, "signer": WENDY, "token_id": "1", "salt": "1"}
     numbers = {"side": TokenSide.BUY, "sell_amount_micros": 1, "buy_amount_micros": 1}
     return SignedOrder(**{**base, **numbers, **fields})  # type: ignore[arg-type]
 
@@ -301,7 +301,7 @@ def test_an_order_that_the_contract_would_skip_is_refused_at_once(
 
 def test_a_watermark_on_chain_takes_the_orders_that_it_voids_out_of_the_book(venue: Venue) -> None:
     old = signed(scheme=OrderScheme.POLYMARKET_V2, timestamp_ms=10)
-    new = signed(scheme=OrderScheme.POLYMARKET_V2, timestamp_ms=20)
+    new = signed(scheme=OrderScheme.POLYMARKET_V2, timestamp_ms=20, digest="0x" + "22" * 32)
     venue.place(WENDY, "buy yes", 5_000, 1, signed=old)
     venue.place(WENDY, "buy yes", 5_100, 1, signed=new)
     events = venue.do(c.ObserveWatermark(WENDY, cancel_before_ms=15))

@@ -37,6 +37,7 @@ describe("Venue", function () {
     libraries = {
       Actions: await Contract.deploy("Actions", { from: admin }),
       Metadata: await Contract.deploy("Metadata", { from: admin }),
+      Watermarks: await Contract.deploy("Watermarks", { from: admin }),
     };
     terms = {
       collateral: collateral.address,
@@ -99,7 +100,7 @@ describe("Venue", function () {
     ];
   }
 
-  it("fits the size limit, links both libraries and keeps its constructor's terms", async function () {
+  it("fits the size limit, links its libraries and keeps its constructor's terms", async function () {
     assert.ok(venue.runtimeBytes <= 24_576);
     const expected = Object.values(terms).map((value) => (typeof value === "number" ? BigInt(value) : value));
     assert.deepEqual(await venue.call("configuration"), expected);
