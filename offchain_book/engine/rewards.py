@@ -71,17 +71,17 @@ def sample(state: State, events: list[Event]) -> None:
     for ticker in state.reward_programs:
         market = state.markets[ticker]
         program = active(state, market, at_ms)
-        scores = _scores(market, program) if program is not None else {}
-        total = sum(scores.values())
+        found = scores(market, program) if program is not None else {}
+        total = sum(found.values())
         if program is not None and total:
             pay = program.daily_micros
-            shares = [(account_id, pay * score // (SAMPLES_A_DAY * total)) for account_id, score in scores.items()]
+            shares = [(account_id, pay * score // (SAMPLES_A_DAY * total)) for account_id, score in found.items()]
             earned = tuple(share for share in shares if share[1])
             if earned:
                 events.append(RewardsEarned(ticker, at_ms, earned))
 
 
-def _scores(market: Market, program: RewardProgram) -> dict[str, int]:
+def scores(market: Market, program: RewardProgram) -> dict[str, int]:
     """Return each account's score, accounts in the order of their best order."""
     twice_middle = _twice_middle_e4(market, program)
     if not twice_middle:

@@ -19,7 +19,7 @@ from offchain_book.engine.state import Account, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
 from offchain_book.gateways.credentials import UnsupportedKey, parse_public_key
-from offchain_book.gateways.market_file import MarketFile, MarketFileError
+from offchain_book.gateways.market_file import MarketFile, MarketFileError, RewardPart
 from offchain_book.gateways.native import Amount, account_view, address_of, micros, problem, read_body, refusal
 from offchain_book.gateways.trace import operation_view
 from offchain_book.sequencer import Receipt, Sequencer
@@ -165,6 +165,10 @@ class AdminRoutes:
                 part, file.event.ticker, found.question_id, found.condition_id, self._sequencer.clock_ms()
             )
             await self._submit(request, command)
+            if part.rewards is not None:
+                await self._submit(
+                    request, market_file.reward_command(part.ticker, part.rewards, self._sequencer.clock_ms())
+                )
         markets = [market_view(self._state.markets[part.ticker]) for part in file.markets]
         return {"series": file.series.ticker, "event": file.event.ticker, "markets": markets}
 
@@ -196,6 +200,20 @@ class AdminRoutes:
         body = await read_body(request, ResolveBody)
         await self._submit(request, c.ResolveMarket(ticker, payout_of(body.outcome), "operator"))
         return market_view(self._state.markets[ticker])
+
+    async def rewards(self, ticker: str, request: Request) -> Json:
+        """Set what a market pays for resting liquidity, or end it with nothing a day."""
+        part = await read_body(request, RewardPart)
+        command = market_file.reward_command(ticker, part, self._sequencer.clock_ms())
+        await self._submit(request, command)
+        return {
+            "ticker": ticker,
+            "daily_micros": command.daily_micros,
+            "min_size_micros": command.min_size_micros,
+            "max_spread_e4": command.max_spread_e4,
+            "start_ms": command.start_ms,
+            "end_ms": command.end_ms,
+        }
 
     async def market(self, ticker: str) -> Json:
         """Show a market: its terms, its state, and what the custody pool holds of it."""
@@ -326,6 +344,7 @@ def router(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> APIRouter:
     routes.add_api_route("/markets", admin.create_markets, methods=["POST"], status_code=201)
     routes.add_api_route("/markets/{ticker}", admin.market, methods=["GET"])
     routes.add_api_route("/markets/{ticker}/close", admin.close, methods=["POST"])
+    routes.add_api_route("/markets/{ticker}/rewards", admin.rewards, methods=["POST"])
     routes.add_api_route("/markets/{ticker}/resolve", admin.resolve, methods=["POST"])
     routes.add_api_route("/accounts", admin.create_account, methods=["POST"], status_code=201)
     routes.add_api_route("/accounts/{account_id}", admin.account, methods=["GET"])

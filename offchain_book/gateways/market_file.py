@@ -17,6 +17,8 @@ from offchain_book.engine.units import PRICE_SCALE
 
 MAX_FEE_RATE_E4 = 700
 """The contract takes no fee above 0.07 of price times complement."""
+NO_END_MS = 4_102_444_800_000
+"""The end of a programme that has none: the year 2100."""
 PRICE_STRUCTURES: Mapping[str, tuple[tuple[int, int, int], ...]] = {
     "linear_cent": ((100, 9_900, 100),),
     "deci_cent": ((10, 9_990, 10),),
@@ -29,6 +31,7 @@ Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=200)]
 Rules = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 Rate = Annotated[str, msgspec.Meta(pattern=r"^0(\.\d{1,4})?$")]
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,6})?$")]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -57,6 +60,16 @@ class EventPart(msgspec.Struct, forbid_unknown_fields=True):
     mutually_exclusive: bool = False
 
 
+class RewardPart(msgspec.Struct, forbid_unknown_fields=True):
+    """`rewards` of a market: dollars a day, shared by those who quote it. `end` left out means until it is changed."""
+
+    daily: Quantity
+    min_size: Quantity
+    max_spread: Rate
+    start: Time | None = None
+    end: Time | None = None
+
+
 class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
     """`[[markets]]`: what can be traded. `open` left out means now."""
 
@@ -69,6 +82,7 @@ class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
     price_structure: Literal["linear_cent", "deci_cent", "tapered_deci_cent"] = "linear_cent"
     yes: Note = "Yes"
     no: Note = "No"
+    rewards: RewardPart | None = None
 
 
 class MarketFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,6 +173,23 @@ def market_command(part: MarketPart, event_ticker: str, question_id: str, condit
         price_structure=part.price_structure,
         price_ranges=ranges,
     )
+
+
+def reward_command(ticker: str, part: RewardPart, now_ms: int) -> c.SetRewardProgram:
+    """Return the command that sets a market's reward programme."""
+    return c.SetRewardProgram(
+        ticker=ticker,
+        daily_micros=_micros(part.daily),
+        min_size_micros=_micros(part.min_size),
+        max_spread_e4=rate_e4(part.max_spread),
+        start_ms=milliseconds(part.start) if part.start else now_ms,
+        end_ms=milliseconds(part.end) if part.end else NO_END_MS,
+    )
+
+
+def _micros(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction.ljust(6, "0"))
 
 
 def as_json(file: MarketFile) -> Any:

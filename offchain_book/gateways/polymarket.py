@@ -2,7 +2,9 @@
 
 A gateway translates and decides nothing. Subjects have modules of their own: `polymarket_auth` (API keys),
 `polymarket_markets` (books, prices, markets), `polymarket_trading` and `polymarket_orders` (placing, cancelling),
-`polymarket_account` (own orders, trades, balances), `polymarket_errors` (production's texts), `polymarket_words`
+`polymarket_account` (own orders, trades, balances), `polymarket_keys` (read-only and builder keys),
+`polymarket_builders`, `polymarket_history` (prices, last trades), `polymarket_rewards`, `polymarket_presence` (heartbeats,
+notifications), `polymarket_errors` (production's texts), `polymarket_words`
 (decimals, ids, tokens), `polymarket_http` (bodies, pages, authentication). What production has and this venue has not
 answers 501.
 """
@@ -10,7 +12,17 @@ answers 501.
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import Settings
-from offchain_book.gateways import polymarket_account, polymarket_auth, polymarket_markets, polymarket_trading
+from offchain_book.gateways import (
+    polymarket_account,
+    polymarket_auth,
+    polymarket_builders,
+    polymarket_history,
+    polymarket_keys,
+    polymarket_markets,
+    polymarket_presence,
+    polymarket_rewards,
+    polymarket_trading,
+)
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Handler, PolymarketRoute, Venue, reply, wall_time_s
 from offchain_book.sequencer import Sequencer
@@ -18,31 +30,8 @@ from offchain_book.sequencer import Sequencer
 ORDER_VERSION = 2
 """The order struct that the V2 client is told to sign; V1 orders are taken as well."""
 
-_REWARDS = "the venue pays no liquidity rewards"
 _RFQ = "requests for quotes are not served; every order meets the one book"
-_READONLY = "read-only API keys are not served yet"
-_BUILDERS = "builder keys and fees are not served yet; builder codes inside orders are kept"
 NOT_SERVED: tuple[tuple[str, str, str], ...] = (
-    ("POST", "/auth/readonly-api-key", _READONLY),
-    ("GET", "/auth/readonly-api-keys", _READONLY),
-    ("DELETE", "/auth/readonly-api-key", _READONLY),
-    ("GET", "/auth/validate-readonly-api-key", _READONLY),
-    ("POST", "/auth/builder-api-key", _BUILDERS),
-    ("GET", "/auth/builder-api-key", _BUILDERS),
-    ("DELETE", "/auth/builder-api-key", _BUILDERS),
-    ("GET", "/fees/builder-fees/{builder_code}", _BUILDERS),
-    ("GET", "/builder/trades", _BUILDERS),
-    ("GET", "/live-activity/events/{condition_id}", "live activity is not served yet; use the stream"),
-    ("GET", "/markets/live-activity/{condition_id}", "live activity is not served yet; use the stream"),
-    ("GET", "/prices-history", "price history is not served in this dialect yet"),
-    ("GET", "/data/pre-migration-orders", "this venue never migrated, so there are no such orders"),
-    ("POST", "/v1/heartbeats", "heartbeats are not served yet; orders stay until cancelled or expired"),
-    ("GET", "/rewards/markets/current", _REWARDS),
-    ("GET", "/rewards/markets/{condition_id}", _REWARDS),
-    ("GET", "/rewards/user", _REWARDS),
-    ("GET", "/rewards/user/total", _REWARDS),
-    ("GET", "/rewards/user/percentages", _REWARDS),
-    ("GET", "/rewards/user/markets", _REWARDS),
     ("POST", "/rfq/request", _RFQ),
     ("DELETE", "/rfq/request", _RFQ),
     ("GET", "/rfq/data/requests", _RFQ),
@@ -56,6 +45,18 @@ NOT_SERVED: tuple[tuple[str, str, str], ...] = (
     ("GET", "/rfq/config", _RFQ),
 )
 """Production's routes that answer 501 here, with the reason."""
+_SUBJECTS = (
+    polymarket_auth,
+    polymarket_keys,
+    polymarket_history,
+    polymarket_markets,
+    polymarket_trading,
+    polymarket_account,
+    polymarket_builders,
+    polymarket_rewards,
+    polymarket_presence,
+)
+"""Paths are tried in this order: /markets/live-activity comes before /markets/{condition_id}."""
 
 
 async def _ok(request: Request) -> Response:
@@ -88,7 +89,7 @@ def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     routes.add_api_route("/ok", _ok, methods=["GET"])
     routes.add_api_route("/time", _time, methods=["GET"])
     routes.add_api_route("/version", _version, methods=["GET"])
-    for module in (polymarket_auth, polymarket_markets, polymarket_trading, polymarket_account):
+    for module in _SUBJECTS:
         module.add_routes(routes, venue)
     for method, path, reason in NOT_SERVED:
         name = f"{method}{path}".lower().translate({ord(char): "_" for char in "/-{}"})

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.engine.operations import FillLeg, FillOperation, OrderScheme, TokenSide
@@ -11,7 +10,7 @@ from offchain_book.engine.order import CancelReason, OrderStatus, TimeInForce
 from offchain_book.engine.state import Account, Balance, Market, token_asset
 from offchain_book.engine.units import CASH
 from offchain_book.gateways.polymarket_errors import ApiError
-from offchain_book.gateways.polymarket_http import Caller, Venue, decode, page, page_position, query, reply
+from offchain_book.gateways.polymarket_http import Caller, Venue, page, page_position, query, reply
 from offchain_book.gateways.polymarket_words import (
     decimal,
     match_id_of,
@@ -27,7 +26,6 @@ PAGE_ROWS = 500
 """Rows in one page of orders or trades."""
 _UNLIMITED = str(2**256 - 1)
 _NO_BALANCE = Balance()
-_ids_decoder = msgspec.json.Decoder(list[str])
 
 
 def order_status(order: OrderView) -> str:
@@ -78,6 +76,7 @@ def order_summary(order: OrderView, market: Market, owner: str) -> dict[str, Any
         "post_only": order.post_only,
         "version": "1" if signed is not None and signed.scheme is OrderScheme.POLYMARKET_V1 else "2",
         "fee": decimal(order.taker_fee_micros + order.maker_fee_micros),
+        "builder": order.builder,
         "cancel_reason": "" if order.cancel_reason is None else order.cancel_reason.value,
     }
 
@@ -169,19 +168,24 @@ class AccountRoutes:
         shown = [self._summary(order, caller) for order in rows[:PAGE_ROWS]]
         return page(shown, PAGE_ROWS, rows[PAGE_ROWS - 1].seq if len(rows) > PAGE_ROWS else None)
 
+    async def pre_migration_orders(self, request: Request) -> Response:
+        """Page through the orders from before production's migration: this venue has never migrated."""
+        await self._venue.caller(request)
+        return page([], PAGE_ROWS, None)
+
     async def trades(self, request: Request) -> Response:
         """Page through the wallet's trades, newest first. A position is an index into its fills, so pages stay put."""
         caller = await self._venue.caller(request)
         if request.query_params.get("id"):
             rows = [row for _, row in self._trades(caller, self._fills_of(caller, request.query_params["id"]))]
-            return page([row for row in rows if _wanted(row, request)], PAGE_ROWS, None)
+            return page([row for row in rows if wanted(row, request)], PAGE_ROWS, None)
         fills = self._venue.projections.fills_by_account.get(caller.account_id, [])
         start = page_position(request)
         before = len(fills) if start == 0 else min(start, len(fills))
         rows = []
         following = None
         for index, row in self._trades(caller, fills[:before] if start >= 0 else []):
-            if not _wanted(row, request):
+            if not wanted(row, request):
                 continue
             if len(rows) == PAGE_ROWS:
                 following = index + 1
@@ -233,29 +237,8 @@ class AccountRoutes:
             }
         )
 
-    async def order_scoring(self, request: Request) -> Response:
-        """Say whether an order earns liquidity rewards; the venue pays none."""
-        await self._venue.caller(request)
-        return reply({"scoring": False})
 
-    async def orders_scoring(self, request: Request) -> Response:
-        """Say the same of many orders."""
-        caller = await self._venue.caller(request)
-        ids = decode(_ids_decoder, caller.body, "Invalid payload")
-        return reply(dict.fromkeys(ids, False))
-
-    async def notifications(self, request: Request) -> Response:
-        """Return the wallet's notifications; the stream carries what matters, so there are none."""
-        await self._venue.caller(request)
-        return reply([])
-
-    async def drop_notifications(self, request: Request) -> Response:
-        """Forget notifications."""
-        await self._venue.caller(request)
-        return reply("OK")
-
-
-def _wanted(row: dict[str, Any], request: Request) -> bool:
+def wanted(row: dict[str, Any], request: Request) -> bool:
     """Whether a trade passes the request's filters."""
     asked = request.query_params
     legs = [row, *row["maker_orders"]]
@@ -267,12 +250,13 @@ def _wanted(row: dict[str, Any], request: Request) -> bool:
         return False
     at_s = int(row["match_time"])
     return not (
-        (asked.get("after") and at_s <= _seconds(asked["after"]))
-        or (asked.get("before") and at_s >= _seconds(asked["before"]))
+        (asked.get("after") and at_s <= seconds(asked["after"]))
+        or (asked.get("before") and at_s >= seconds(asked["before"]))
     )
 
 
-def _seconds(text: str) -> int:
+def seconds(text: str) -> int:
+    """Read a query's time in seconds, or answer 400."""
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise ApiError(400, "invalid timestamp", "INVALID_TIMESTAMP", f"{text} is no number of seconds")
     return int(text)
@@ -283,6 +267,7 @@ def add_routes(router: APIRouter, venue: Venue) -> None:
     own = AccountRoutes(venue)
     for path, endpoint, asked in (
         ("/data/order/{order_id}", own.order, query()),
+        ("/data/pre-migration-orders", own.pre_migration_orders, query("next_cursor")),
         ("/data/orders", own.orders, query("id", "market", "asset_id", "next_cursor")),
         (
             "/data/trades",
@@ -290,12 +275,8 @@ def add_routes(router: APIRouter, venue: Venue) -> None:
             query("id", "market", "asset_id", "maker_address", "before", "after", "next_cursor"),
         ),
         ("/balance-allowance", own.balance_allowance, query("asset_type", "token_id", "signature_type")),
-        ("/order-scoring", own.order_scoring, query("order_id")),
-        ("/notifications", own.notifications, query("signature_type")),
     ):
         router.add_api_route(path, endpoint, methods=["GET"], openapi_extra=asked)
     router.add_api_route(
         "/balance-allowance/update", own.balance_allowance, methods=["GET"], name="update_balance_allowance"
     )
-    router.add_api_route("/orders-scoring", own.orders_scoring, methods=["POST"])
-    router.add_api_route("/notifications", own.drop_notifications, methods=["DELETE"])

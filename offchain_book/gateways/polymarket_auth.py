@@ -7,7 +7,7 @@ from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import ApiKey
 from offchain_book.gateways.polymarket_errors import ApiError, from_rejection
 from offchain_book.gateways.polymarket_http import Venue, reply, request_id_of
-from offchain_book.gateways.wallet_credentials import credentials, key_id_of
+from offchain_book.gateways.wallet_credentials import credentials, key_id_of, scoped_keys
 
 CANNOT_CREATE = "Could not create api key"
 CANNOT_DERIVE = "Could not derive api key"
@@ -56,14 +56,8 @@ class KeyRoutes:
     async def list_keys(self, request: Request) -> Response:
         """List the ids of the wallet's keys."""
         caller = await self._venue.caller(request)
-        keys = self._venue.state.keys.values()
-        return reply(
-            {
-                "apiKeys": [
-                    key.key_id for key in keys if key.account_id == caller.account_id and key.kind is KeyKind.POLYMARKET
-                ]
-            }
-        )
+        keys = scoped_keys(self._venue.state, caller.account_id, ("read", "write"))
+        return reply({"apiKeys": [key.key_id for key in keys]})
 
     async def revoke(self, request: Request) -> Response:
         """Make the key that signed this request useless."""
@@ -74,9 +68,9 @@ class KeyRoutes:
         return reply("OK")
 
     async def closed_only(self, request: Request) -> Response:
-        """Say whether the wallet may only close positions; nobody is restricted so."""
-        await self._venue.caller(request)
-        return reply({"closed_only": False})
+        """Say whether the wallet takes no new orders: it has asked the contract for its exit."""
+        caller = await self._venue.caller(request)
+        return reply({"closed_only": self._venue.state.accounts[caller.account_id].exit_at_s > 0})
 
     def _reply_credentials(self, key: ApiKey) -> Response:
         known = credentials(self._venue.settings.api_secret, key)

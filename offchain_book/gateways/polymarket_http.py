@@ -12,12 +12,16 @@ from fastapi.routing import APIRoute
 
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine.commands import Command
-from offchain_book.engine.state import ApiKey, State
+from offchain_book.engine.state import ApiKey, Market, State
 from offchain_book.gateways.polymarket_errors import INVALID_L1, UNAUTHORIZED, ApiError, malformed, unknown_token
 from offchain_book.gateways.polymarket_words import LAST_PAGE, Token, cursor, find_token, position_of
 from offchain_book.gateways.wallet_credentials import (
+    BUILDER_HEADERS,
+    READONLY_HEADER,
     NotAuthenticated,
     WalletProof,
+    authenticate_builder,
+    authenticate_readonly,
     authenticate_request,
     prove_wallet,
 )
@@ -152,15 +156,34 @@ class Venue:
             raise ApiError(401, INVALID_L1, "INVALID_L1", error.reason, check=error.check) from error
 
     async def caller(self, request: Request) -> Caller:
-        """Read the body and check the request's API key and HMAC (L2)."""
+        """Read the body and check the request's API key and HMAC (L2); what only reads takes a read-only key as well."""
         body = await read_body(request)
+        method, path = request.method, request.url.path
         try:
-            key = authenticate_request(
-                self.state, self.settings, request.headers, request.method, request.url.path, body, wall_time_s()
-            )
+            if method == "GET" and READONLY_HEADER in request.headers:
+                key = authenticate_readonly(self.state, self.settings, request.headers)
+            else:
+                key = authenticate_request(self.state, self.settings, request.headers, method, path, body, wall_time_s())
         except NotAuthenticated as error:
             raise ApiError(401, UNAUTHORIZED, "UNAUTHORIZED", error.reason, check=error.check) from error
         return Caller(key, body, request_id_of(request))
+
+    def builder(self, request: Request, body: bytes) -> ApiKey | None:
+        """Return the builder key that signed a request beside its user, None when nobody claims to have."""
+        if BUILDER_HEADERS[0] not in request.headers:
+            return None
+        method, path = request.method, request.url.path
+        try:
+            return authenticate_builder(self.state, self.settings, request.headers, method, path, body, wall_time_s())
+        except NotAuthenticated as error:
+            raise ApiError(401, UNAUTHORIZED, "UNAUTHORIZED", error.reason, check=error.check) from error
+
+    def market(self, condition_id: str) -> Market:
+        """Return the market of a condition, or answer 404."""
+        ticker = self.state.conditions.get(condition_id.lower())
+        if ticker is None:
+            raise ApiError(404, "market not found", "UNKNOWN_MARKET", f"no market has the condition {condition_id}")
+        return self.state.markets[ticker]
 
     def token(self, token_id: str) -> Token:
         """Return the token with an id, or answer 404."""

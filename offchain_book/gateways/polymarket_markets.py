@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import MAX_PAGE
+from offchain_book.engine import rewards
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.state import Market, MarketStatus
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
@@ -18,6 +18,8 @@ from offchain_book.gateways.polymarket_words import (
     Token,
     decimal,
     find_token,
+    fixed,
+    iso,
     number,
     outcome_text,
     price_text,
@@ -171,10 +173,6 @@ def _side(text: str) -> str:
     return side
 
 
-def _iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class MarketRoutes:
     """Markets, whole and in short, in the order in which they were created."""
 
@@ -185,11 +183,16 @@ class MarketRoutes:
         now = self._venue.sequencer.clock_ms()
         return market.status is MarketStatus.ACTIVE and market.open_ms <= now < market.close_ms
 
-    def _market(self, condition_id: str) -> Market:
-        ticker = self._venue.state.conditions.get(condition_id.lower())
-        if ticker is None:
-            raise ApiError(404, "market not found", "UNKNOWN_MARKET", f"no market has the condition {condition_id}")
-        return self._venue.state.markets[ticker]
+    def _rewards(self, market: Market) -> dict[str, Any]:
+        program = rewards.active(self._venue.state, market, self._venue.sequencer.clock_ms())
+        if program is None:
+            return {"rates": None, "min_size": 0, "max_spread": 0}
+        rate = {"asset_address": self._venue.settings.collateral_address}
+        return {
+            "rates": [rate | {"rewards_daily_rate": number(decimal(program.daily_micros))}],
+            "min_size": number(decimal(program.min_size_micros)),
+            "max_spread": number(fixed(program.max_spread_e4, 2)),
+        }
 
     def _short(self, market: Market) -> dict[str, Any]:
         tokens = (Token(market, Outcome.YES), Token(market, Outcome.NO))
@@ -204,7 +207,7 @@ class MarketRoutes:
                 }
                 for token in tokens
             ],
-            "rewards": {"rates": None, "min_size": 0, "max_spread": 0},
+            "rewards": self._rewards(market),
             "active": True,
             "closed": market.status is not MarketStatus.ACTIVE,
             "archived": False,
@@ -221,8 +224,8 @@ class MarketRoutes:
             "minimum_order_size": number(_LOT),
             "minimum_tick_size": number(tick_text(market)),
             "enable_order_book": market.status is MarketStatus.ACTIVE,
-            "accepting_order_timestamp": _iso(market.open_ms),
-            "end_date_iso": _iso(market.close_ms),
+            "accepting_order_timestamp": iso(market.open_ms),
+            "end_date_iso": iso(market.close_ms),
             "game_start_time": None,
             "seconds_delay": 0,
             "fpmm": "",
@@ -256,7 +259,7 @@ class MarketRoutes:
 
     async def market(self, request: Request) -> Response:
         """Return one market."""
-        return reply(self._whole(self._market(request.path_params["condition_id"])))
+        return reply(self._whole(self._venue.market(request.path_params["condition_id"])))
 
     async def by_token(self, request: Request) -> Response:
         """Return the condition that a token belongs to."""
@@ -275,7 +278,7 @@ class MarketRoutes:
 
     async def clob_market(self, request: Request) -> Response:
         """Return what a client needs to sign an order: tokens, tick, fees (rate · (p(1-p))^exponent per contract)."""
-        market = self._market(request.path_params["condition_id"])
+        market = self._venue.market(request.path_params["condition_id"])
         return reply(
             {
                 "c": market.condition_id,

@@ -252,7 +252,7 @@ def _fits(domain: Domain, signed: SignedOrder) -> bool:
         return False
 
 
-def to_command(posted: PostedOrder, signed: SignedOrder, token: Token) -> PlaceOrder:
+def to_command(posted: PostedOrder, signed: SignedOrder, token: Token, builder: str = "") -> PlaceOrder:
     """Return the command for an order whose signature has been checked."""
     market, order_type = token.market, posted.order_type
     if posted.post_only and order_type in ("FOK", "FAK"):
@@ -280,6 +280,7 @@ def to_command(posted: PostedOrder, signed: SignedOrder, token: Token) -> PlaceO
         expires_ms=_expires_ms(posted),
         budget_micros=cash if by_amount and buys else 0,
         signed=signed,
+        builder=builder,
     )
 
 

@@ -34,6 +34,7 @@ from offchain_book.gateways.polymarket_words import (
     token_side,
     trade_id,
 )
+from offchain_book.gateways.wallet_credentials import builder_code
 from offchain_book.sequencer import Receipt, Unavailable
 
 MAX_BATCH = 15
@@ -109,14 +110,19 @@ class TradingRoutes:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
 
-    async def _place(self, caller: Caller, posted: PostedOrder) -> dict[str, Any]:
+    def _builder(self, request: Request, caller: Caller) -> str:
+        """Return the code of the app that sent the request on."""
+        key = self._venue.builder(request, caller.body)
+        return "" if key is None else builder_code(key.account_id)
+
+    async def _place(self, caller: Caller, posted: PostedOrder, builder: str) -> dict[str, Any]:
         """Check and submit one order. Nothing is awaited before it is in the queue, so a batch keeps its order."""
         settings, state = self._venue.settings, self._venue.state
         signed = checked(settings, caller.key, posted, signed_order(settings, posted.order))
         token = find_token(state, signed.token_id)
         if token is None:
             raise unknown_token(signed.token_id)
-        command = to_command(posted, signed, token)
+        command = to_command(posted, signed, token, builder)
         receipt = await self._venue.submit(command, caller.request_id)
         if receipt.rejected:
             raise from_order_rejection(receipt.rejected, command.order_id, token.market, token.outcome)
@@ -125,7 +131,8 @@ class TradingRoutes:
     async def post_order(self, request: Request) -> Response:
         """Place one signed order."""
         caller = await self._venue.caller(request)
-        return reply(await self._place(caller, decode(_order_decoder, caller.body, INVALID_PAYLOAD)))
+        posted = decode(_order_decoder, caller.body, INVALID_PAYLOAD)
+        return reply(await self._place(caller, posted, self._builder(request, caller)))
 
     async def post_orders(self, request: Request) -> Response:
         """Place up to 15 signed orders; each is taken or refused by itself, in the order of the list."""
@@ -134,11 +141,12 @@ class TradingRoutes:
         if not 0 < len(posted) <= MAX_BATCH:
             reason = f"{len(posted)} orders in one request; 1 to {MAX_BATCH} are allowed"
             raise ApiError(400, INVALID_PAYLOAD, "BATCH_SIZE", reason, limit=MAX_BATCH)
-        return reply(await asyncio.gather(*(self._place_or_explain(caller, order) for order in posted)))
+        builder = self._builder(request, caller)
+        return reply(await asyncio.gather(*(self._place_or_explain(caller, order, builder) for order in posted)))
 
-    async def _place_or_explain(self, caller: Caller, posted: PostedOrder) -> dict[str, Any]:
+    async def _place_or_explain(self, caller: Caller, posted: PostedOrder, builder: str) -> dict[str, Any]:
         try:
-            return await self._place(caller, posted)
+            return await self._place(caller, posted, builder)
         except ApiError as error:
             refused = error
         except Unavailable as error:

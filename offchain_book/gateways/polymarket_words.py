@@ -6,6 +6,7 @@ Decimals are made by integer arithmetic; no float is involved anywhere.
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -40,6 +41,16 @@ def price_text(price_e4: int) -> str:
 def number(text: str) -> msgspec.Raw:
     """Return a decimal as a JSON number."""
     return msgspec.Raw(text.encode())
+
+
+def iso(at_ms: int) -> str:
+    """Write a time, to the second."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_day(at_ms: int) -> str:
+    """Write a time's day."""
+    return iso(at_ms)[:10]
 
 
 def tick_text(market: Market) -> str:

@@ -20,6 +20,16 @@ from offchain_book.signatures import InvalidAddress, InvalidSignature, clob_auth
 MAX_NONCE = 2**63 - 1
 """Largest nonce of an API key; beyond it the journal's integers would not fit everywhere."""
 _MAX_TIMESTAMP_DIGITS = 15
+READ_ONLY = ("read",)
+BUILDER = ("builder",)
+"""Scopes of keys that trade nothing: see a wallet's orders; add an app's name to its users' orders."""
+READONLY_HEADER = "POLY_READONLY_API_KEY"
+BUILDER_HEADERS = (
+    "POLY_BUILDER_API_KEY",
+    "POLY_BUILDER_PASSPHRASE",
+    "POLY_BUILDER_SIGNATURE",
+    "POLY_BUILDER_TIMESTAMP",
+)
 
 
 class NotAuthenticated(Exception):
@@ -116,6 +126,53 @@ def authenticate_request(
     return key
 
 
+def readonly_key(api_secret: bytes, key: ApiKey) -> str:
+    """Return what a wallet shows to read with a read-only key; it is a secret, so the journal has only the key's id."""
+    return str(uuid.UUID(bytes=_derive(api_secret, "readonly", key.key_id, str(key.created_ms))[:16], version=4))
+
+
+def scoped_keys(state: State, address: str, scope: tuple[str, ...]) -> list[ApiKey]:
+    """Return a wallet's keys of one kind: those with exactly these scopes."""
+    keys = state.keys.values()
+    return [k for k in keys if k.account_id == address and k.kind is KeyKind.POLYMARKET and k.scopes == scope]
+
+
+def find_readonly(state: State, settings: Settings, address: str, shown: str) -> ApiKey | None:
+    """Return the read-only key of a wallet that somebody shows."""
+    keys = scoped_keys(state, address, READ_ONLY)
+    return next((key for key in keys if _equal(readonly_key(settings.api_secret, key), shown)), None)
+
+
+def authenticate_readonly(state: State, settings: Settings, headers: Mapping[str, str]) -> ApiKey:
+    """Check a read-only key. Raises NotAuthenticated."""
+    address = _wallet(headers)
+    key = find_readonly(state, settings, address, headers[READONLY_HEADER])
+    if key is None:
+        raise NotAuthenticated("key", f"{READONLY_HEADER} is no read-only key of {address}; it may have been deleted")
+    return key
+
+
+def authenticate_builder(
+    state: State, settings: Settings, headers: Mapping[str, str], method: str, path: str, body: bytes, now_s: int
+) -> ApiKey:
+    """Check the headers that an app adds to its users' requests. Raises NotAuthenticated."""
+    key_id, passphrase, signature, timestamp = (_header(headers, name) for name in BUILDER_HEADERS)
+    key = state.keys.get(key_id)
+    if key is None or key.kind is not KeyKind.POLYMARKET or key.scopes != BUILDER:
+        raise NotAuthenticated("builder", f"there is no builder key {key_id}; it was never created, or it was revoked")
+    _check_timestamp(timestamp, now_s, L2_WINDOW_S)
+    known = credentials(settings.api_secret, key)
+    expected = request_signature(known.secret, timestamp, method, path, body)
+    if not _equal(known.passphrase, passphrase) or not _equal(expected, signature):
+        raise NotAuthenticated("builder", f"the builder headers are not signed with builder key {key_id} for this request")
+    return key
+
+
+def builder_code(address: str) -> str:
+    """Return the 32 bytes that name the builder with this address in orders and trades."""
+    return "0x" + address[2:].rjust(64, "0")
+
+
 def _header(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name, "")
     if not value:
@@ -132,7 +189,7 @@ def _wallet(headers: Mapping[str, str]) -> str:
 
 def _key(state: State, key_id: str) -> ApiKey:
     key = state.keys.get(key_id)
-    if key is None or key.kind is not KeyKind.POLYMARKET:
+    if key is None or key.kind is not KeyKind.POLYMARKET or "write" not in key.scopes:
         raise NotAuthenticated("key", f"there is no API key {key_id}; it was never created, or it was revoked")
     return key
 
