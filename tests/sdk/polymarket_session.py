@@ -87,7 +87,7 @@ class Session:
             run(name, getattr(client, f"get_{name}"), self.yes)
         run("fee_exponent", client.get_fee_exponent, self.yes)
         run("unknown_book", client.get_order_book, "12345")
-        run("not_served", client.get_current_rewards)
+        run("rewards", client.get_current_rewards)
 
     def keys(self) -> None:
         """Create an API key, find it again, look at it."""
