@@ -43,10 +43,6 @@ class Ladder:
         self.levels: dict[int, Level] = {}
         self._chain = [nobody]
 
-    def worst_rank(self, price_e4: int) -> int:
-        """Return the rank up to which this side trades with an arrival that has this limit."""
-        return self._sign * price_e4
-
     def open(self, price_e4: int) -> Level:
         """Make the level of a price that is new to this side."""
         level = self.levels[price_e4] = Level(self, price_e4, self._sign * price_e4)
@@ -100,14 +96,9 @@ class Book:
         """Return the order that trades next on a side."""
         return (self.bids if side is BID else self.asks).best.head
 
-    def facing(self, side: BookSide) -> Ladder:
-        """Return the side that an arrival on `side` trades with."""
-        return self.asks if side is BID else self.bids
-
     def crosses(self, side: BookSide, price_e4: int) -> bool:
         """Whether an order arriving on `side` at a price would trade."""
-        facing = self.facing(side)
-        return facing.best.rank <= facing.worst_rank(price_e4)
+        return self.asks.best.rank <= price_e4 if side is BID else self.bids.best.rank <= -price_e4
 
     def add(self, order: Order) -> None:
         """Put an order at the end of its level."""

@@ -25,7 +25,7 @@ def post(state: State, reference: str, lines: Sequence[Line], events: list[Event
     if not moved:
         return moved
     sums: dict[str, int] = {}
-    account, last_id = None, ""
+    account, contra, last_id = None, None, ""
     for account_id, asset, amount in moved:
         if asset in sums:
             sums[asset] += amount
@@ -33,23 +33,15 @@ def post(state: State, reference: str, lines: Sequence[Line], events: list[Event
             sums[asset] = amount
         if account_id != last_id:  # lines of one account stand together
             account, last_id = state.accounts.get(account_id), account_id
-        if account is None:
-            _post_contra(state, account_id, asset, amount)
-        elif asset in account.balances:
-            account.balances[asset].total += amount
-        else:
+            contra = state.contra.setdefault(account_id, {}) if account is None else None
+        if account is not None:
             account.balance(asset).total += amount
+        elif contra is not None:
+            contra[asset] = contra.get(asset, 0) + amount
     if any(sums.values()):
         raise InvariantBroken(f"posting {reference} does not balance: {sums}")
     events.append(Posted(reference, moved))
     return moved
-
-
-def _post_contra(state: State, account_id: str, asset: str, amount: int) -> None:
-    balances = state.contra.get(account_id)
-    if balances is None:
-        balances = state.contra[account_id] = {}
-    balances[asset] = balances.get(asset, 0) + amount
 
 
 def real_lines(state: State, lines: Sequence[Line]) -> tuple[Credit, ...]:

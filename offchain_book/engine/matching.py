@@ -9,17 +9,25 @@ from offchain_book.engine.admission import affordable_micros, own_price_e4
 from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
 from offchain_book.engine.ledger import Line, post
-from offchain_book.engine.operations import NO, YES, MatchKind
-from offchain_book.engine.order import GTC, CancelReason, Order, OrderStatus, SelfTrade
-from offchain_book.engine.state import EQUITY, GUARANTEE, OUTSIDE, Market, State, collateral_account, token_asset
+from offchain_book.engine.operations import COMPLEMENTARY, MERGE, MINT, YES, MatchKind
+from offchain_book.engine.order import BID, EXECUTED, GTC, RESTING, CancelReason, Order, SelfTrade
+from offchain_book.engine.state import (
+    EQUITY,
+    GUARANTEE,
+    OUTSIDE,
+    Market,
+    State,
+    collateral_account,
+    token_asset,
+    token_assets,
+)
 from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
     """Trade with the book until the order is done or nothing crosses. Returns why matching had to stop, if it had to."""
     side, owner = taker.side, taker.account.owner
-    facing = market.book.facing(side)
-    worst = facing.worst_rank(taker.price_e4)
+    facing, worst = (market.book.asks, taker.price_e4) if side is BID else (market.book.bids, -taker.price_e4)
     while taker.remaining_micros:
         maker = facing.best.head
         if maker is None or facing.best.rank > worst:
@@ -29,7 +37,9 @@ def match(state: State, market: Market, taker: Order, events: list[Event]) -> Ca
                 return CancelReason.SELF_TRADE
             cancel_order(state, maker, CancelReason.SELF_TRADE, events)
             continue
-        size = min(taker.remaining_micros, maker.remaining_micros)
+        size = maker.remaining_micros
+        if size > taker.remaining_micros:
+            size = taker.remaining_micros
         if taker.budget_micros:
             size = min(size, affordable_micros(max(0, taker.budget_micros), own_price_e4(side, maker.price_e4)))
             if not size:
@@ -45,6 +55,8 @@ def _execute(
 ) -> CancelReason | None:
     """Fill both orders at the maker's price: sizes, ledger, holds, fees, chain. Returns why to stop, if so."""
     price = maker.price_e4
+    taker_rate, maker_rate = market.taker_rate_e4, market.maker_rate_e4
+    highest_rate = taker_rate if taker_rate > maker_rate else maker_rate
     on_chain = taker.account.is_wallet or maker.account.is_wallet
     guarantee = 0
     if on_chain:
@@ -52,20 +64,31 @@ def _execute(
             return CancelReason.CHAIN_HALTED
         if taker.account.is_wallet is not maker.account.is_wallet:
             wallet_side = taker.side if taker.account.is_wallet else maker.side
-            guarantee = risk.guarantee_cost(wallet_side, market.max_rate_e4, price, size)
+            guarantee = risk.guarantee_cost(wallet_side, highest_rate, price, size)
             if guarantee > state.accounts[GUARANTEE].cash.available:
                 return CancelReason.GUARANTEE_EXHAUSTED
-    taker_side, maker_side = _side(taker, size), _side(maker, size)
-    before = (taker.remaining_micros, maker.remaining_micros)
+    close = risk.closing_micros(taker, size)
+    taker_side = custody.Side(taker, close, size - close)
+    close = risk.closing_micros(maker, size)
+    maker_side = custody.Side(maker, close, size - close)
+    taker_before, maker_before = taker.remaining_micros, maker.remaining_micros
     _fill_orders(market, taker, maker, size, price)
     match_id = state.next_match
     state.next_match += 1
     reference = f"match:{match_id}"
     lines = post(state, reference, match_lines(market, taker_side, maker_side, size, price), events)
-    taker_rate, maker_rate = market.taker_rate_e4, market.maker_rate_e4
-    lines += _settle_side(state, market, taker_side, before[0], taker_rate, market.max_rate_e4, size, price,
-                          reference, events)  # fmt: skip
-    lines += _settle_side(state, market, maker_side, before[1], maker_rate, maker_rate, size, price, reference, events)
+    risk.adjust(taker, taker_before, highest_rate)
+    if taker_rate:
+        lines += _charge(state, taker_side, taker_rate, price, size, reference, events)
+        risk.adjust(taker, taker.remaining_micros, highest_rate)
+    if taker.account.deliver_free and taker_side.open_micros:
+        lines += _deliver_free(state, market, taker_side, reference, events)
+    risk.adjust(maker, maker_before, maker_rate)
+    if maker_rate:
+        lines += _charge(state, maker_side, maker_rate, price, size, reference, events)
+        risk.adjust(maker, maker.remaining_micros, maker_rate)
+    if maker.account.deliver_free and maker_side.open_micros:
+        lines += _deliver_free(state, market, maker_side, reference, events)
     _count_volume(state, market, size, price, taker_side, maker_side)
     operation = -1
     if on_chain:
@@ -101,11 +124,6 @@ def _execute(
     return None
 
 
-def _side(order: Order, size: int) -> custody.Side:
-    close = risk.closing_micros(order, size)
-    return custody.Side(order, close, size - close)
-
-
 def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: int) -> None:
     market.book.reduce(maker, size)
     maker.filled_micros += size
@@ -118,34 +136,10 @@ def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: i
             taker.remaining_micros = 0
 
 
-def _settle_side(
-    state: State,
-    market: Market,
-    side: custody.Side,
-    size_before: int,
-    rate_e4: int,
-    reserve_e4: int,
-    size: int,
-    price: int,
-    reference: str,
-    events: list[Event],
-) -> tuple[Line, ...]:
-    """Bring a side's hold in line, charge its fee and deliver what it bought. Returns the ledger lines."""
-    order = side.order
-    risk.adjust(order, size_before, reserve_e4)
-    lines: tuple[Line, ...] = ()
-    if rate_e4:
-        lines = _charge(state, side, rate_e4, price, size, reference, events)
-        risk.adjust(order, order.remaining_micros, reserve_e4)
-    if side.account.deliver_free and side.open_micros:
-        lines += _deliver_free(state, market, side, reference, events)
-    return lines
-
-
 def match_lines(market: Market, first: custody.Side, second: custody.Side, size: int, price_e4: int) -> list[Line]:
     """Return the ledger lines of a match without fees; `size` minus both closing parts is what the sets grow by."""
     ticker, yes_price, no_price = market.ticker, price_e4, PRICE_SCALE - price_e4
-    yes, no = token_asset(ticker, YES), token_asset(ticker, NO)
+    yes, no = token_assets(ticker)
     lines: list[Line] = []
     for side in (first, second):
         account, opened, closed = side.account.account_id, side.open_micros, side.close_micros
@@ -166,12 +160,8 @@ def match_lines(market: Market, first: custody.Side, second: custody.Side, size:
 
 def supply_lines(ticker: str, sets_micros: int) -> list[Line]:
     """Return the collateral account's lines when sets are made (or, negative, redeemed)."""
-    vault = collateral_account(ticker)
-    return [
-        (vault, CASH, sets_micros),
-        (vault, token_asset(ticker, YES), -sets_micros),
-        (vault, token_asset(ticker, NO), -sets_micros),
-    ]
+    vault, (yes, no) = collateral_account(ticker), token_assets(ticker)
+    return [(vault, CASH, sets_micros), (vault, yes, -sets_micros), (vault, no, -sets_micros)]
 
 
 def _deliver_free(state: State, market: Market, side: custody.Side, reference: str, events: list[Event]) -> tuple[Line, ...]:
@@ -204,7 +194,6 @@ def _count_volume(state: State, market: Market, size: int, price: int, first: cu
 
 def _fill_side(side: custody.Side) -> FillSide:
     order = side.order
-    status = OrderStatus.RESTING if order.remaining_micros else OrderStatus.EXECUTED
     return FillSide(
         order.order_id,
         side.account.account_id,
@@ -214,19 +203,22 @@ def _fill_side(side: custody.Side) -> FillSide:
         side.open_micros,
         side.fee_micros,
         order.remaining_micros,
-        status,
+        RESTING if order.remaining_micros else EXECUTED,
     )
 
 
 def _pieces(first: custody.Side, second: custody.Side) -> tuple[tuple[MatchKind, int], ...]:
     """Cut a match where a custodial side crosses its zero position; each piece has one kind in the ledger."""
+    closed, also_closed = first.close_micros, second.close_micros
+    if not closed and not also_closed:
+        return ((MINT, first.open_micros),)
     pieces = []
-    if first.close_micros and second.close_micros:
-        pieces.append((MatchKind.MERGE, min(first.close_micros, second.close_micros)))
-    if first.close_micros != second.close_micros:
-        pieces.append((MatchKind.COMPLEMENTARY, abs(first.close_micros - second.close_micros)))
+    if closed and also_closed:
+        pieces.append((MERGE, min(closed, also_closed)))
+    if closed != also_closed:
+        pieces.append((COMPLEMENTARY, abs(closed - also_closed)))
     if first.open_micros and second.open_micros:
-        pieces.append((MatchKind.MINT, min(first.open_micros, second.open_micros)))
+        pieces.append((MINT, min(first.open_micros, second.open_micros)))
     return tuple(pieces)
 
 

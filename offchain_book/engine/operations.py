@@ -49,6 +49,10 @@ class MatchKind(IntEnum):
     MERGE = 2
 
 
+COMPLEMENTARY: Final = MatchKind.COMPLEMENTARY
+MINT: Final = MatchKind.MINT
+MERGE: Final = MatchKind.MERGE
+
 ZERO_BYTES32 = "0x" + "00" * 32
 ZERO_ADDRESS = "0x" + "00" * 20
 

@@ -57,6 +57,10 @@ class OrderStatus(StrEnum):
     CANCELED = "canceled"
 
 
+RESTING: Final = OrderStatus.RESTING
+EXECUTED: Final = OrderStatus.EXECUTED
+
+
 class CancelReason(StrEnum):
     """Why the rest of an order left the book or never reached it."""
 
