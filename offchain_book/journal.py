@@ -164,7 +164,7 @@ def decode(body: bytes) -> Sequenced:
         raise _UnknownContent(f"is a {record.kind}")
     command = decoder.decode(record.command)
     # What comes out again byte by byte says nothing more; a record of an older version, which lacks fields, is looked at.
-    if _encoder.encode(command) != record.command:
+    if _encoder.encode(command) != bytes(record.command):
         _refuse_unknown(_plain_decoder.decode(record.command), command)
     return Sequenced(record.seq, record.at_ms, record.request_id, command)
 
@@ -177,6 +177,8 @@ def _decode_checkpoint(body: bytes) -> Checkpoint:
 
 @cache
 def _fields_of(cls: Any) -> frozenset[str]:
+    if issubclass(cls, msgspec.Struct):
+        return frozenset(cls.__struct_fields__)
     return frozenset(item.name for item in fields(cls)) if is_dataclass(cls) else frozenset()
 
 

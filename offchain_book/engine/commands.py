@@ -4,8 +4,9 @@ Time, ids and randomness arrive inside the `Sequenced` envelope or the command i
 replay needs no node. Fields added later get defaults, so that an old journal replays after an upgrade.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from offchain_book.engine.operations import Outcome, SignedOrder, VaultAction
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
@@ -25,8 +26,7 @@ class KeyKind(StrEnum):
     POLYMARKET = "polymarket"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAccount:
+class OpenAccount(Struct, frozen=True):
     """Open an account. A wallet's account id is its lower-case address."""
 
     account_id: str
@@ -34,8 +34,7 @@ class OpenAccount:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterKey:
+class RegisterKey(Struct, frozen=True):
     """Give an account an API key. Only public material is stored."""
 
     account_id: str
@@ -47,16 +46,14 @@ class RegisterKey:
     nonce: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeKey:
+class RevokeKey(Struct, frozen=True):
     """Make an API key useless."""
 
     account_id: str
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateSeries:
+class CreateSeries(Struct, frozen=True):
     """Create a series. Rates are ten-thousandths: 700 is 0.07 of price times complement."""
 
     series_ticker: str
@@ -69,8 +66,7 @@ class CreateSeries:
     maker_rate_e4: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CreateEvent:
+class CreateEvent(Struct, frozen=True):
     """Create an event in a series."""
 
     event_ticker: str
@@ -80,8 +76,7 @@ class CreateEvent:
     mutually_exclusive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CreateMarket:
+class CreateMarket(Struct, frozen=True):
     """Create a market whose condition is already prepared on chain. `price_ranges` are (start, end, step) in e4."""
 
     ticker: str
@@ -101,8 +96,7 @@ class CreateMarket:
     price_ranges: tuple[tuple[int, int, int], ...] = ((100, 9_900, 100),)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceOrder:
+class PlaceOrder(Struct, frozen=True):
     """Place an order. `outcome` is the wallet order's token; None for custodial orders.
 
     `builder` is the code of the app that the order came through, when what was signed does not carry one itself.
@@ -133,16 +127,14 @@ class PlaceOrder:
     builder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOrder:
+class CancelOrder(Struct, frozen=True):
     """Take the rest of one order out of the book."""
 
     account_id: str
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOrders:
+class CancelOrders(Struct, frozen=True):
     """Take every open order of an account out, or those of one market, one group, one session; oldest first.
 
     `limit` bounds how many go (0: all of them).
@@ -155,8 +147,7 @@ class CancelOrders:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DecreaseOrder:
+class DecreaseOrder(Struct, frozen=True):
     """Shrink an open order; it keeps its place. Exactly one of both sizes; nothing left means a cancel."""
 
     account_id: str
@@ -165,8 +156,7 @@ class DecreaseOrder:
     reduce_to_micros: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AmendOrder:
+class AmendOrder(Struct, frozen=True):
     """Change an open order. Absent values stay; `size_micros` is the total: what is filled plus the wanted rest.
 
     A new price or a larger rest costs the place in the queue and matches like a new arrival. `expires_ms` 0 removes the
@@ -181,8 +171,7 @@ class AmendOrder:
     client_order_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateOrderGroup:
+class CreateOrderGroup(Struct, frozen=True):
     """Create an order group: at most `limit_micros` contracts of it may match in any 15 seconds of venue time."""
 
     account_id: str
@@ -190,8 +179,7 @@ class CreateOrderGroup:
     limit_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetOrderGroupLimit:
+class SetOrderGroupLimit(Struct, frozen=True):
     """Change a group's limit; triggers the group when what has matched reaches it already."""
 
     account_id: str
@@ -199,32 +187,28 @@ class SetOrderGroupLimit:
     limit_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerOrderGroup:
+class TriggerOrderGroup(Struct, frozen=True):
     """Cancel a group's orders and refuse new ones until it is reset."""
 
     account_id: str
     group_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResetOrderGroup:
+class ResetOrderGroup(Struct, frozen=True):
     """Start a group's count again; it takes orders from now on."""
 
     account_id: str
     group_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOrderGroup:
+class DeleteOrderGroup(Struct, frozen=True):
     """Cancel a group's orders and forget it."""
 
     account_id: str
     group_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArmDeadMan:
+class ArmDeadMan(Struct, frozen=True):
     """Cancel a session's orders at `deadline_ms` (with no session: all of the account) unless armed again before."""
 
     account_id: str
@@ -232,32 +216,28 @@ class ArmDeadMan:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DisarmDeadMan:
+class DisarmDeadMan(Struct, frozen=True):
     """Stop a dead-man timer."""
 
     account_id: str
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EndSession:
+class EndSession(Struct, frozen=True):
     """A connection with cancel-on-disconnect has ended: its orders and its timer go."""
 
     account_id: str
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSubaccount:
+class OpenSubaccount(Struct, frozen=True):
     """Open a numbered part of a custodial account; `number` 0 takes the next one."""
 
     account_id: str
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TransferCash:
+class TransferCash(Struct, frozen=True):
     """Move cash between an account's own parts (0 is the account itself). Takes effect once per `transfer_id`."""
 
     account_id: str
@@ -267,16 +247,14 @@ class TransferCash:
     amount_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetNetting:
+class SetNetting(Struct, frozen=True):
     """Choose whether a custodial account (or subaccount) nets YES against NO, or may hold both side by side."""
 
     account_id: str
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SetPositionLimit:
+class SetPositionLimit(Struct, frozen=True):
     """Bound an account's position in a market (`ticker` empty: in each market), open orders included; None lifts it."""
 
     account_id: str
@@ -284,16 +262,14 @@ class SetPositionLimit:
     ticker: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetExposureCap:
+class SetExposureCap(Struct, frozen=True):
     """Bound the sum of an account's worst-case positions over all markets; None lifts it."""
 
     account_id: str
     cap_micros: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CreditDeposit:
+class CreditDeposit(Struct, frozen=True):
     """Chain fact: deposit `deposit_index` is final. `outcome` None means cash; else `ticker`'s token."""
 
     deposit_index: int
@@ -306,8 +282,7 @@ class CreditDeposit:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CutBatch:
+class CutBatch(Struct, frozen=True):
     """Settle operations `first` .. `first + count - 1` in one transaction: the intent, journaled before signing.
 
     `voided` are those that the ledger has given up already; they are packed with a deadline in the past.
@@ -330,8 +305,7 @@ class BatchStage(StrEnum):
     CONFIRMED = "confirmed"
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveBatch:
+class ObserveBatch(Struct, frozen=True):
     """Chain fact, not final: the batch's transaction was sent, seen in a block, or has to be sent again."""
 
     batch_no: int
@@ -340,8 +314,7 @@ class ObserveBatch:
     block_number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmBatch:
+class ConfirmBatch(Struct, frozen=True):
     """Chain fact, final: the batch executed; `skipped` lists (operation number, contract's reason)."""
 
     batch_no: int
@@ -351,8 +324,7 @@ class ConfirmBatch:
     skipped: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveChain:
+class ObserveChain(Struct, frozen=True):
     """Chain fact: the newest final block, or that finality stands still (`halted`)."""
 
     final_block: int
@@ -360,16 +332,14 @@ class ObserveChain:
     halted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveExit:
+class ObserveExit(Struct, frozen=True):
     """Chain fact at the head: a wallet asked to leave; `exit_at_s` 0 means that it came back or has left."""
 
     wallet: str
     exit_at_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveWatermark:
+class ObserveWatermark(Struct, frozen=True):
     """Chain fact at the head: a wallet voids its V1 and native orders below a nonce, or V2 orders before a time."""
 
     wallet: str
@@ -377,8 +347,7 @@ class ObserveWatermark:
     cancel_before_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RecordExit:
+class RecordExit(Struct, frozen=True):
     """Chain fact, final: a wallet's exit paid out cash (`outcome` None) or tokens. `reference` is tx hash and log index."""
 
     reference: str
@@ -388,8 +357,7 @@ class RecordExit:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Struct, frozen=True):
     """A custodial account sends cash (`outcome` None) or tokens (tokenize) from the pool to an address."""
 
     reference: str
@@ -400,16 +368,14 @@ class Withdraw:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitAction:
+class SubmitAction(Struct, frozen=True):
     """A wallet's signed vault action, verified by the gateway, held until final."""
 
     action_id: str
     action: VaultAction
 
 
-@dataclass(frozen=True, slots=True)
-class LinkAccount:
+class LinkAccount(Struct, frozen=True):
     """Link a custodial account with a wallet (both proved ownership); `deliver` sends every fill to that wallet."""
 
     account_id: str
@@ -417,8 +383,7 @@ class LinkAccount:
     deliver: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SetRewardProgram:
+class SetRewardProgram(Struct, frozen=True):
     """Reward liquidity in a market: `daily_micros` a day, shared by score (`rewards.py`); 0 ends it.
 
     An order counts with at least `min_size_micros` open, closer than `max_spread_e4` to the middle.
@@ -432,23 +397,20 @@ class SetRewardProgram:
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class DropNotifications:
+class DropNotifications(Struct, frozen=True):
     """A wallet has read these notifications (with none named: all of them)."""
 
     account_id: str
     numbers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CloseMarket:
+class CloseMarket(Struct, frozen=True):
     """Stop trading in a market for good; its resting orders are cancelled."""
 
     ticker: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolveMarket:
+class ResolveMarket(Struct, frozen=True):
     """Decide a market: YES pays `yes_payout_micros` of a dollar, NO the rest."""
 
     ticker: str
@@ -456,8 +418,7 @@ class ResolveMarket:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmResolution:
+class ConfirmResolution(Struct, frozen=True):
     """Chain fact, final: the condition is resolved on chain with this payout."""
 
     ticker: str
@@ -466,8 +427,7 @@ class ConfirmResolution:
     block_number: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExpireOperations:
+class ExpireOperations(Struct, frozen=True):
     """Chain fact: a final block later than their `notAfter` shows that operations from `first` on never landed."""
 
     first: int
@@ -521,8 +481,7 @@ Command = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sequenced:
+class Sequenced(Struct, frozen=True):
     """A command with its place in the journal: number, venue time, and the request that caused it."""
 
     seq: int
