@@ -83,6 +83,18 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.UNKNOWN_TIMER: "account {account_id} has no dead-man timer for session '{session_id}'",
     RejectCode.TOO_MANY_TIMERS: "an account may have {limit} dead-man timers",
     RejectCode.INVALID_LIMIT: "a limit cannot be {limit}",
+    RejectCode.FROZEN: "the exchange is frozen: {reason}; cancels and wallets' exits work, the rest waits for the operator",
+    RejectCode.NOT_FROZEN: "the exchange is not frozen",
+    RejectCode.DESTINATION_NOT_ALLOWED: "{to} is not on the account's list of addresses yet: it can be used from {usable_ms} on "
+    "(0: it was never added), venue time is {now_ms}",
+    RejectCode.WITHDRAWAL_CAP: "{need_micros} would pass the {scope}'s cap: {have_micros} millionths are left in the window of "
+    "{window_ms} ms; send less, or later",
+    RejectCode.TOO_MANY_WAITING: "{limit} withdrawals wait for approval already",
+    RejectCode.UNKNOWN_WITHDRAWAL: "no withdrawal {reference} waits for approval",
+    RejectCode.NOT_AN_APPROVER: "account {account_id} may not approve withdrawals",
+    RejectCode.OWN_WITHDRAWAL: "account {account_id} cannot approve its own owner's withdrawal",
+    RejectCode.INVALID_POLICY: "a withdrawal policy's {field} cannot be {value}: it needs {needs}",
+    RejectCode.TOO_MANY_DESTINATIONS: "an account may list {limit} addresses",
 }
 
 

@@ -1,7 +1,7 @@
 """Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
 
 from offchain_book.engine import commands as c
-from offchain_book.engine import custody, resolution, risk
+from offchain_book.engine import custody, policy, resolution, risk
 from offchain_book.engine.events import (
     AccountOpened,
     ActionAccepted,
@@ -115,6 +115,12 @@ def withdraw(state: State, command: c.Withdraw) -> list[Event]:
         return reject(RejectCode.DUPLICATE_REQUEST, reference=command.reference)
     if command.amount_micros <= 0:
         return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.amount_micros)
+    return send_withdrawal(state, command, approved=not policy.needs_approval(state, command.amount_micros))
+
+
+def send_withdrawal(state: State, command: c.Withdraw, approved: bool = True) -> list[Event]:
+    """Check everything that may change while a withdrawal waits, and send it, or let it wait for its approvers."""
+    account = state.accounts[command.account_id]
     market = None
     if command.outcome is not None:
         market = state.markets.get(command.ticker)
@@ -122,9 +128,12 @@ def withdraw(state: State, command: c.Withdraw) -> list[Event]:
             return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
         if market.yes_payout_micros >= 0:
             return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
-    refused = _check_leaving(account, market, command)
+    refused = policy.refuse(state, account, command.to, command.amount_micros) or _check_leaving(account, market, command)
     if refused:
         return refused
+    if not approved:
+        return policy.hold(state, command)
+    policy.count(state, account, command.amount_micros)
     state.references.add(command.reference)
     events: list[Event] = []
     number = send_from_pool(
@@ -210,7 +219,9 @@ def deliver(
     """Send what a linked custodial account has just bought to its wallet, right behind the fill in the stream."""
     balance = account.balance(token_asset(market.ticker, outcome))
     amount = min(bought, balance.available)
-    if amount > 0 and risk.hold_without(account, market, balance, amount) <= account.cash.available:
+    allowed = amount > 0 and policy.refuse(state, account, account.deliver_to, amount) is None
+    if allowed and risk.hold_without(account, market, balance, amount) <= account.cash.available:
+        policy.count(state, account, amount)
         reference = f"deliver:{match_id}:{account.account_id}"
         number = send_from_pool(state, account, market, outcome, amount, account.deliver_to, reference, events)
         asset = token_asset(market.ticker, outcome)

@@ -75,6 +75,8 @@ def _check_identity(state: State, account: Account, command: c.PlaceOrder) -> li
 
 def check_market(state: State, market: Market) -> list[Event] | None:
     """Check that a market trades now."""
+    if state.frozen:
+        return reject(RejectCode.FROZEN, reason=state.frozen)
     if market.status is not MarketStatus.ACTIVE:
         return reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
     if state.now_ms < market.open_ms:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from offchain_book.engine.operations import Outcome, SignedOrder, VaultAction
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
+from offchain_book.engine.policy_commands import PolicyCommand
 
 
 class Custody(StrEnum):
@@ -478,6 +479,7 @@ Command = (
     | ResolveMarket
     | ConfirmResolution
     | ExpireOperations
+    | PolicyCommand
 )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from offchain_book.engine.operations import MatchKind, Operation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
+from offchain_book.engine.policy_events import PolicyEvent
 from offchain_book.engine.rejects import RejectCode
 
 
@@ -461,4 +462,5 @@ Event = (
     | MarketResolved
     | PositionPaid
     | ResolutionConfirmed
+    | PolicyEvent
 )

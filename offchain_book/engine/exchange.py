@@ -15,12 +15,14 @@ from offchain_book.engine import (
     actions,
     admission,
     amending,
+    approvals,
     claims,
     custody,
     failures,
     groups,
     limits,
     listing,
+    policy,
     resolution,
     rewards,
     risk,
@@ -28,6 +30,7 @@ from offchain_book.engine import (
     timers,
 )
 from offchain_book.engine import commands as c
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.cancels import cancel_all, cancel_order, close_market
 from offchain_book.engine.events import Event, OrderAccepted
 from offchain_book.engine.ledger import InvariantBroken
@@ -274,6 +277,13 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.SetRewardProgram: rewards.set_program,
     c.DropNotifications: listing.drop_notifications,
     c.CloseMarket: close,
+    pc.SetWithdrawalPolicy: policy.set_policy,
+    pc.AllowDestination: policy.allow_destination,
+    pc.RemoveDestination: policy.remove_destination,
+    pc.ApproveWithdrawal: approvals.approve,
+    pc.RejectWithdrawal: policy.reject_withdrawal,
+    pc.Freeze: policy.freeze,
+    pc.Unfreeze: policy.unfreeze,
     c.ResolveMarket: resolution.resolve_market,
     c.ConfirmResolution: resolution.confirm_resolution,
 }

@@ -75,3 +75,13 @@ class RejectCode(IntEnum):
     UNKNOWN_TIMER = 185  # account_id, session_id
     TOO_MANY_TIMERS = 186  # limit
     INVALID_LIMIT = 187  # limit
+    FROZEN = 200  # reason
+    NOT_FROZEN = 201
+    DESTINATION_NOT_ALLOWED = 202  # to, usable_ms, now_ms
+    WITHDRAWAL_CAP = 203  # scope, have_micros, need_micros, window_ms
+    TOO_MANY_WAITING = 204  # limit
+    UNKNOWN_WITHDRAWAL = 205  # reference
+    NOT_AN_APPROVER = 206  # account_id
+    OWN_WITHDRAWAL = 207  # account_id
+    INVALID_POLICY = 208  # field, value, needs
+    TOO_MANY_DESTINATIONS = 209  # limit

@@ -11,7 +11,7 @@ from functools import lru_cache
 from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
-from offchain_book.engine.commands import BatchStage, Custody, KeyKind
+from offchain_book.engine.commands import BatchStage, Custody, KeyKind, Withdraw
 from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
 from offchain_book.engine.units import CASH
@@ -119,6 +119,37 @@ class OrderGroup:
     """Those that rest."""
 
 
+@dataclass(slots=True)
+class Outflow:
+    """What has left the pool in a rolling window."""
+
+    sum_micros: int = 0
+    window: deque[tuple[int, int]] = field(default_factory=deque)
+    """(venue time, millionths), oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalPolicy:
+    """What may leave the pool (see `policy.py`); fields as in `SetWithdrawalPolicy`."""
+
+    cooling_off_ms: int
+    window_ms: int
+    account_cap_micros: int
+    venue_cap_micros: int
+    approval_above_micros: int
+    approvals: int
+    approvers: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class WaitingWithdrawal:
+    """A withdrawal that waits for approvers."""
+
+    withdrawal: Withdraw
+    since_ms: int
+    approvers: list[str] = field(default_factory=list)
+
+
 class Account:
     """An account of either custody. `owner` is the beneficial owner: linked accounts and subaccounts share it.
 
@@ -136,6 +167,7 @@ class Account:
         "dead_men",
         "deliver_free",
         "deliver_to",
+        "destinations",
         "exit_at_s",
         "exposure_cap_micros",
         "exposures",
@@ -146,6 +178,7 @@ class Account:
         "netting",
         "number",
         "open_orders",
+        "outflow",
         "owner",
         "parent",
         "position_limits",
@@ -163,6 +196,9 @@ class Account:
         self.wallet = account_id if custody is Custody.WALLET else ""
         self.deliver_to = ""
         """Linked wallet that receives every custodial fill, or empty."""
+        self.destinations: dict[str, int] = {}
+        """Custodial: address -> venue time from which on money may be sent there."""
+        self.outflow = Outflow()
         self.deliver_free = False
         """A wallet's choice: bought tokens arrive in its free half."""
         self.exit_at_s = 0
@@ -421,6 +457,13 @@ class State:
     """The first operation that is in no batch."""
     batches: dict[int, Batch] = field(default_factory=dict)
     """Not confirmed yet."""
+    withdrawal_policy: WithdrawalPolicy | None = None
+    """None: anything may leave at once."""
+    waiting_withdrawals: dict[str, WaitingWithdrawal] = field(default_factory=dict)
+    outflow: Outflow = field(default_factory=Outflow)
+    """Of all accounts together, as far as the policy's window reaches."""
+    frozen: str = ""
+    """Why trading and everything that leaves the pool have stopped; empty when they have not."""
     pool_cash_micros: int = 0
     """The pool's cash on chain once the stream has landed."""
     final_block: int = 0

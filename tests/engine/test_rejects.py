@@ -6,6 +6,7 @@ import pytest
 
 from offchain_book import errors
 from offchain_book.engine import commands as c
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.events import Event
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide, VaultAction, VaultActionKind
 from offchain_book.engine.order import TimeInForce
@@ -59,6 +60,26 @@ def _limited(name: str, command: c.Command) -> Case:
             return venue.do(command)
 
     return case
+
+
+def _strict(withdrawal: c.Withdraw, limit: tuple[str, int] | None = None, then: c.Command | None = None) -> Case:
+    """A withdrawal under a policy that caps an account at a dollar and lets every withdrawal wait for Bob."""
+
+    def case(venue: Venue) -> list[Event]:
+        venue.do(pc.SetWithdrawalPolicy(0, 1_000, DOLLAR, DOLLAR, 0, 1, (BOB,)))
+        venue.do(pc.AllowDestination(withdrawal.account_id, WALT))
+        with pytest.MonkeyPatch.context() as patch:
+            if limit:
+                patch.setattr(f"offchain_book.engine.{limit[0]}", limit[1])
+            events = venue.do(withdrawal)
+        return venue.do(then) if then else events
+
+    return case
+
+
+def _frozen(venue: Venue) -> list[Event]:
+    venue.do(pc.Freeze("why"))
+    return venue.place(ALICE, "bid", 5_000, 1)
 
 
 def _pending(venue: Venue) -> list[Event]:
@@ -210,6 +231,16 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.UNKNOWN_TIMER, _do(c.DisarmDeadMan(ALICE))),
     (R.TOO_MANY_TIMERS, _limited("timers.MAX_TIMERS", c.ArmDeadMan(ALICE, 10**12))),
     (R.INVALID_LIMIT, _do(c.CancelOrders(ALICE, limit=-1))),
+    (R.FROZEN, _frozen),
+    (R.NOT_FROZEN, _do(pc.Unfreeze("why"))),
+    (R.DESTINATION_NOT_ALLOWED, _do(pc.RemoveDestination(ALICE, WALT))),
+    (R.WITHDRAWAL_CAP, _strict(c.Withdraw("w", ALICE, 2 * DOLLAR, WALT))),
+    (R.TOO_MANY_WAITING, _strict(c.Withdraw("w", ALICE, DOLLAR, WALT), ("policy.MAX_WAITING", 0))),
+    (R.UNKNOWN_WITHDRAWAL, _do(pc.ApproveWithdrawal("w", BOB))),
+    (R.NOT_AN_APPROVER, _strict(c.Withdraw("w", ALICE, DOLLAR, WALT), then=pc.ApproveWithdrawal("w", WENDY))),
+    (R.OWN_WITHDRAWAL, _strict(c.Withdraw("w", BOB, DOLLAR, WALT), then=pc.ApproveWithdrawal("w", BOB))),
+    (R.INVALID_POLICY, _do(pc.SetWithdrawalPolicy(0, 0, 0, 0, 0))),
+    (R.TOO_MANY_DESTINATIONS, _limited("policy.MAX_DESTINATIONS", pc.AllowDestination(ALICE, WALT))),
 ]  # fmt: skip
 
 

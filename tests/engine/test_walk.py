@@ -44,6 +44,12 @@ REACHED = (
     "Rejected:SIZE_BELOW_FILLED",
     "Rejected:INVALID_DECREASE",
     "Rejected:ORDER_GROUP_TRIGGERED",
+    "Rejected:DESTINATION_NOT_ALLOWED",
+    "Rejected:WITHDRAWAL_CAP",
+    "WithdrawalHeld",
+    "WithdrawalApproved",
+    "WithdrawalRefused",
+    "Frozen",
 )
 _seen: Counter[str] = Counter()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import failures
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.events import (
     Event,
     Matched,
@@ -64,8 +65,8 @@ class Walk:
         act = self.random.choices(
             (self.order, self.wallet_order, self.cancel, self.land, self.cut, self.skip, self.expire, self.move, self.action,
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
-             self.transfer, self.netting, self.limit),
-            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1),
+             self.transfer, self.netting, self.limit, self.policy),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 1),
         )[0]  # fmt: skip
         act()
 
@@ -311,3 +312,19 @@ class Walk:
             self.nonce += 1
             action = VaultAction(WALT, VaultActionKind.REDEEM, number, held, WALT, str(self.nonce), 2**40, "0x")
             self.count(venue.do(c.SubmitAction(f"a{self.nonce}", action)))
+
+    def policy(self) -> None:
+        """A withdrawal policy, an address on or off a list, a consent, a freeze and, at once, its end."""
+        pick = self.random.choice
+        waiting = list(self.venue.state.waiting_withdrawals) or ["none"]
+        roomy = pc.SetWithdrawalPolicy(0, 60_000, 40 * DOLLAR, 70 * DOLLAR, pick((2, 50)) * DOLLAR, 1, (ALICE, BOB))
+        commands: tuple[tuple[c.Command, ...], ...] = (
+            (roomy,),
+            tuple(pc.AllowDestination(name, wallet) for name in (ALICE, BOB) for wallet in WALLETS),
+            (pc.RemoveDestination(pick((ALICE, BOB)), pick(WALLETS)),),
+            (pc.ApproveWithdrawal(pick(waiting), pick((ALICE, BOB))),),
+            (pc.RejectWithdrawal(pick(waiting), pick((ALICE, BOB))),),
+            (pc.Freeze("a difference"), pc.Unfreeze("found")),
+        )
+        for command in self.random.choices(commands, (1, 6, 1, 8, 1, 1))[0]:
+            self.count(self.venue.do(command))
