@@ -21,7 +21,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -241,6 +241,11 @@ def _same(value: Any, default: Any) -> bool:
 # --- reading -------------------------------------------------------------------------------------------------------------
 
 
+def _fresh(default: Any) -> Any:
+    """Return a default of its own: containers are empty, but a record may hold containers."""
+    return deepcopy(default) if is_dataclass(default) else copy(default)
+
+
 class _Reader:
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
@@ -304,7 +309,7 @@ class _Reader:
             elif default is _NOTHING:
                 raise TypeError(f"{cls.__name__} lacks {name}")
             else:
-                item = default if type(default) in _ATOMS else copy(default)
+                item = default if type(default) in _ATOMS else _fresh(default)
             object.__setattr__(made, name, item)
         for name, find in aliases.items():
             object.__setattr__(made, name, find(made))

@@ -9,7 +9,7 @@ from offchain_book.engine.snapshot import state_hash
 from tests.builders import assert_books_balance, assert_holds_are_exact, assert_orders_are_listed
 from tests.engine.walk import Walk
 
-STEPS = 350
+STEPS = 450
 REACHED = (
     "OperationFailed:skipped:guaranteed",
     "OperationFailed:skipped:busted",

@@ -66,7 +66,7 @@ class Walk:
             (self.order, self.wallet_order, self.cancel, self.land, self.cut, self.skip, self.expire, self.move, self.action,
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
              self.transfer, self.netting, self.limit, self.policy),
-            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 1),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 4),
         )[0]  # fmt: skip
         act()
 
@@ -317,7 +317,7 @@ class Walk:
         """A withdrawal policy, an address on or off a list, a consent, a freeze and, at once, its end."""
         pick = self.random.choice
         waiting = list(self.venue.state.waiting_withdrawals) or ["none"]
-        roomy = pc.SetWithdrawalPolicy(0, 60_000, 40 * DOLLAR, 70 * DOLLAR, pick((2, 50)) * DOLLAR, 1, (ALICE, BOB))
+        roomy = pc.SetWithdrawalPolicy(0, 20_000, 40 * DOLLAR, 70 * DOLLAR, pick((0, 50)) * DOLLAR, 1, (ALICE, BOB))
         commands: tuple[tuple[c.Command, ...], ...] = (
             (roomy,),
             tuple(pc.AllowDestination(name, wallet) for name in (ALICE, BOB) for wallet in WALLETS),
@@ -326,5 +326,5 @@ class Walk:
             (pc.RejectWithdrawal(pick(waiting), pick((ALICE, BOB))),),
             (pc.Freeze("a difference"), pc.Unfreeze("found")),
         )
-        for command in self.random.choices(commands, (1, 6, 1, 8, 1, 1))[0]:
+        for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1))[0]:
             self.count(self.venue.do(command))
