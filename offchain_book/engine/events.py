@@ -1,24 +1,15 @@
 """Everything that did happen. Past participles; immutable.
 
-Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it. A command makes two to
-dozens of events and each costs a quarter of a named tuple, so they are msgspec structs (data types, no code of the engine's).
+Every event is caused by the command whose `Sequenced` envelope the sequencer publishes beside it.
 """
 
 from enum import StrEnum
 
-from msgspec import Struct
-
+from offchain_book.engine.happened import Details, Happened
 from offchain_book.engine.operations import MatchKind, Operation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
 from offchain_book.engine.policy_events import PolicyEvent
 from offchain_book.engine.rejects import RejectCode
-
-
-class Happened(Struct, frozen=True, gc=False, array_like=True):
-    """What every event is. Events refer to plain data only, never in a circle, so the garbage collector need not know."""
-
-
-Details = tuple[tuple[str, int | str], ...]
 
 
 class Rejected(Happened, frozen=True):

@@ -1,15 +1,14 @@
 """What happened to withdrawals under the policy, and the freeze; see `events.py` for what holds for all of them."""
 
-from typing import NamedTuple
-
+from offchain_book.engine.happened import Details, Happened
 from offchain_book.engine.rejects import RejectCode
 
 
-class WithdrawalPolicySet(NamedTuple):
+class WithdrawalPolicySet(Happened, frozen=True):
     """A policy decides from now on what leaves the pool."""
 
 
-class DestinationAllowed(NamedTuple):
+class DestinationAllowed(Happened, frozen=True):
     """An address is on an account's list and can be used from `usable_ms` on."""
 
     account_id: str
@@ -17,14 +16,14 @@ class DestinationAllowed(NamedTuple):
     usable_ms: int
 
 
-class DestinationRemoved(NamedTuple):
+class DestinationRemoved(Happened, frozen=True):
     """An address is no longer on an account's list."""
 
     account_id: str
     address: str
 
 
-class WithdrawalHeld(NamedTuple):
+class WithdrawalHeld(Happened, frozen=True):
     """A withdrawal waits for `approvals` approvers. Nothing has moved."""
 
     reference: str
@@ -34,7 +33,7 @@ class WithdrawalHeld(NamedTuple):
     approvals: int
 
 
-class WithdrawalApproved(NamedTuple):
+class WithdrawalApproved(Happened, frozen=True):
     """An approver has consented; `missing` more are needed."""
 
     reference: str
@@ -42,28 +41,28 @@ class WithdrawalApproved(NamedTuple):
     missing: int
 
 
-class WithdrawalRejected(NamedTuple):
+class WithdrawalRejected(Happened, frozen=True):
     """A waiting withdrawal was dropped, by an approver or by its own account."""
 
     reference: str
     by: str
 
 
-class WithdrawalRefused(NamedTuple):
+class WithdrawalRefused(Happened, frozen=True):
     """A withdrawal had every approval and could not be sent any more."""
 
     reference: str
     code: RejectCode
-    details: tuple[tuple[str, int | str], ...]
+    details: Details
 
 
-class Frozen(NamedTuple):
+class Frozen(Happened, frozen=True):
     """Trading and everything that leaves the pool have stopped."""
 
     reason: str
 
 
-class Unfrozen(NamedTuple):
+class Unfrozen(Happened, frozen=True):
     """An operator took the freeze back."""
 
     reason: str

@@ -18,7 +18,7 @@ import pytest
 from offchain_book import segments, snapshots
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply, new_state
-from offchain_book.engine.snapshot import state_hash
+from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
 from offchain_book.journal import Checkpoint, Journal, JournalDamaged, read, read_checkpoints, read_records
 from offchain_book.projections import Projections
 from offchain_book.recovery import Recovered, StateDiverged, recover, replay
@@ -329,7 +329,7 @@ def test_the_state_hash_is_journaled_with_every_snapshot_and_at_a_clean_stop(liv
 
 def test_a_replay_that_leads_elsewhere_is_refused_and_says_where(lived: Path) -> None:
     journal = Journal(lived, CONFIG)
-    journal.append([Checkpoint(130, "0" * 64, 1)])
+    journal.append([Checkpoint(130, "0" * 64, STATE_FORMAT)])
     journal.close()
     with pytest.raises(StateDiverged, match="after command 130"):
         replay(lived)
@@ -342,7 +342,7 @@ def test_a_replay_that_leads_elsewhere_is_refused_and_says_where(lived: Path) ->
 def test_a_snapshot_that_disagrees_with_the_journal_is_refused(lived: Path) -> None:
     seq = next(Snapshots(lived).found()).header.seq
     journal = Journal(lived, CONFIG)
-    journal.append([Checkpoint(seq, "0" * 64, 1)])
+    journal.append([Checkpoint(seq, "0" * 64, STATE_FORMAT)])
     journal.close()
     with pytest.raises(StateDiverged, match=f"after command {seq}"):
         after(lived)
