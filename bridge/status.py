@@ -15,6 +15,7 @@ def describe(
     """Return where everything is. `seq`, `state_hash` and `ready` are the running venue's own to say."""
     return {
         "http": settings.http_url,
+        "ws": settings.http_url.replace("http", "ws", 1),
         "rpc": settings.rpc_url,
         "page": f"{settings.http_url}/",
         "chain_id": settings.chain_id,

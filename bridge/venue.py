@@ -37,6 +37,7 @@ from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.operator import Check, Finding
+from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
 from offchain_book.recovery import StateDiverged, recover
 from offchain_book.sequencer import Sequencer
@@ -343,6 +344,7 @@ class Venue:
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=3,
+                **server_options(self._settings.stream),
             )
         )
         self._supervise("http server", self._server.serve(sockets=[listener]))

@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offchain_book import config
 from offchain_book.config import Settings
-from offchain_book.gateways import admin, kalshi, native, operator, polymarket
+from offchain_book.gateways import admin, kalshi, kalshi_stream, native, operator, polymarket, polymarket_stream
+from offchain_book.gateways.stream import Hub
 from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -192,6 +193,9 @@ def build_app(
         app.include_router(admin.router(sequencer, settings, hooks))
     app.include_router(kalshi.router(sequencer, settings))
     app.include_router(polymarket.router(sequencer, settings))
+    hub = Hub(sequencer, settings.stream)
+    app.include_router(kalshi_stream.router(hub))
+    app.include_router(polymarket_stream.router(hub, settings))
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:

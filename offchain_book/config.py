@@ -21,6 +21,38 @@ COMPATIBLE_V2 = "0xE111180000d2663C0091e4f400237545B87B996B"
 
 
 @dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of the WebSocket streams. Whoever passes one is told which, and slows nobody else."""
+
+    connections: int = 2_000
+    """Open connections of the whole venue; one more is refused with 503."""
+    connections_per_user: int = 200
+    """Open connections of one account, or of one address where nobody has said who they are; 429 beyond it."""
+    markets: int = 10_000
+    """Markets (or tokens) of one subscription."""
+    message_bytes: int = 1_000_000
+    """Largest message from a client; a larger one closes its connection with code 1009."""
+    commands_per_s: int = 200
+    """Messages that a client may send per second, with as many at once; the ones beyond it are refused."""
+    backlog_bytes: int = 4_000_000
+    """What a client may leave unread; beyond it the connection is closed with code 1013."""
+    grace_s: float = 5.0
+    """How long a client that was cut off may still read what waits for it."""
+    history: int = 50_000
+    """Newest facts kept for clients that come back; older ones are a gap, which is announced."""
+    replay: int = 10_000
+    """Most messages that one subscription gets again when its client resumes; more are a gap."""
+    pending: int = 100_000
+    """Facts that may wait to be sent; beyond it every connection is closed, because the book goes on."""
+    silence_s: float = 10.0
+    """How long a client that has to say who it is may stay silent."""
+
+
+HEARTBEAT_S = 10
+"""A ping goes to every connection so often (Kalshi's rhythm); two missed answers close it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What gateways need to know of the venue they serve."""
 
@@ -38,3 +70,4 @@ class Settings:
     compatible_v2: str = COMPATIBLE_V2
     http_url: str = ""
     rpc_url: str = ""
+    stream: StreamLimits = StreamLimits()

@@ -185,6 +185,11 @@ class Book:
                 break
         return found
 
+    def size_at(self, side: BookSide, price_e4: int) -> int:
+        """Return how much rests at a price of one side, in millionths."""
+        level = (self.bids if side is BID else self.asks).levels.get(price_e4)
+        return level.size_micros if level is not None else 0
+
     def orders(self, side: BookSide) -> list[Order]:
         """Return every resting order of a side in the order in which they would trade."""
         return list(self.walk(side))

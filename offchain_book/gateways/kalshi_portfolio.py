@@ -7,6 +7,7 @@ made, is folded here from the account's fills, each of which is looked at once.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import islice
 
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
@@ -97,13 +98,19 @@ class History:
 
     async def advance(self, projections: Projections, account: Account) -> None:
         """Fold what is new, giving way to other requests in between."""
+        more = True
+        while more:
+            more = self.fold(projections, account)
+            await asyncio.sleep(0)
+
+    def fold(self, projections: Projections, account: Account) -> bool:
+        """Fold some of what is new; True while there is more."""
         fills = projections.fills_by_account.get(account.account_id, [])
-        while self._fills < len(fills):
-            fill = fills[self._fills]
+        for fill in islice(fills, self._fills, self._fills + _ITEMS_PER_TURN):
             self._fills += 1
             self._position(fill.trade.ticker).add_fill(fill)
-            if self._fills % _ITEMS_PER_TURN == 0:
-                await asyncio.sleep(0)
+        if self._fills < len(fills):
+            return True
         settlements = projections.settlements_by_account.get(account.account_id, [])
         while self._settlements < len(settlements):
             settlement = settlements[self._settlements]
@@ -112,6 +119,7 @@ class History:
         for asset, balance in account.balances.items():
             if asset != CASH and balance.total:
                 self._position(asset.rpartition(":")[0])
+        return False
 
     def _position(self, ticker: str) -> Position:
         return self.positions.setdefault(ticker, Position(ticker))

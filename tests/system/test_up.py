@@ -45,6 +45,7 @@ def test_status_carries_what_others_script_against(running: VenueProcess) -> Non
     status = running.status()
     assert status["ready"] is True
     assert status["http"] == f"http://127.0.0.1:{running.port}"
+    assert status["ws"] == f"ws://127.0.0.1:{running.port}"
     assert status["rpc"] == f"http://127.0.0.1:{running.chain_port}"
     assert (status["chain_id"], status["client_chain_id"]) == (31_337, 80_002)
     assert {"page", "abi_dir", "seq", "state_hash", "data_dir"} <= set(status)
