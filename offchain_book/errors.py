@@ -95,6 +95,9 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.OWN_WITHDRAWAL: "account {account_id} cannot approve its own owner's withdrawal",
     RejectCode.INVALID_POLICY: "a withdrawal policy's {field} cannot be {value}: it needs {needs}",
     RejectCode.TOO_MANY_DESTINATIONS: "an account may list {limit} addresses",
+    RejectCode.INCONSISTENT_RESULT: "a YES payout of {payout_micros} for {ticker} contradicts the other results of event "
+    "{event_ticker}, which leave {lowest_micros}..{highest_micros} (millionths)",
+    RejectCode.NO_STRIKE: "market {ticker} has strike type '{strike_type}', which a value does not decide: resolve it by itself",
 }
 
 

@@ -1,6 +1,7 @@
 """One-line makers for the engine's tests: alice and bob are custodial, wendy and walt hold their own keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
 from typing import TypeVar
 
 from offchain_book.engine import commands as c
@@ -8,7 +9,19 @@ from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
-from offchain_book.engine.state import OUTSIDE, VENUE_ACCOUNTS, State, collateral_account, token_asset
+from offchain_book.engine.state import (
+    COLLATERAL,
+    OUTSIDE,
+    VENUE_ACCOUNTS,
+    Account,
+    EventInfo,
+    Market,
+    State,
+    collateral_account,
+    owed_account,
+    token_asset,
+)
+from offchain_book.engine.strikes import CollateralReturn, StrikeType, rank
 from offchain_book.engine.units import CASH, whole_lots
 
 ALICE, BOB = "alice", "bob"
@@ -106,7 +119,7 @@ def find(events: Sequence[Event], kind: type[E]) -> list[E]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.CreateMarket:
+def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100, **more: object) -> c.CreateMarket:
     """Return a market's creation."""
     number = int.from_bytes(ticker.encode(), "big")
     return c.CreateMarket(
@@ -120,7 +133,27 @@ def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100) -> c.Crea
         0,
         10**15,
         price_ranges=((step, 10_000 - step, step),),
+        **more,  # type: ignore[arg-type]
     )
+
+
+def exclusive(venue: Venue, event: str, count: int, series: str = "FREE") -> list[str]:
+    """Create an event of mutually exclusive markets; return their tickers."""
+    venue.do(c.CreateEvent(event, series, event, "", True, CollateralReturn.EXCLUSIVE))
+    tickers = [f"{event}-{number}" for number in range(1, count + 1)]
+    for ticker in tickers:
+        venue.do(market(ticker, event))
+    return tickers
+
+
+def ordered(venue: Venue, event: str, strikes: Sequence[int], series: str = "FREE", kind: str = "greater") -> list[str]:
+    """Create an event of ordered strikes, "greater" or "less"; return the tickers in the order of `strikes`."""
+    venue.do(c.CreateEvent(event, series, event, "", False, CollateralReturn.ORDERED))
+    tickers = [f"{event}-T{strike}" for strike in strikes]
+    for ticker, strike in zip(tickers, strikes, strict=True):
+        side = "floor_strike_e6" if kind.startswith("greater") else "cap_strike_e6"
+        venue.do(market(ticker, event, strike_type=StrikeType(kind), **{side: strike * 1_000_000}))
+    return tickers
 
 
 def open_venue(cash_micros: int = 1_000 * DOLLAR) -> Venue:
@@ -201,8 +234,87 @@ def assert_holds_are_exact(state: State) -> None:
             worst = max(_loss(account.netting, subset, yes, no) for subset in _subsets(orders))
             assert account.exposures[ticker].hold == worst, (account.account_id, ticker)
             held += worst
+        held += sum(advance.hold for advance in account.advances.values())
         if account.account_id not in VENUE_ACCOUNTS:
             assert account.cash.held == held
+    assert_advances_are_safe(state)
+
+
+def assert_advances_are_safe(state: State, most_orders: int = 5) -> None:
+    """Check collateral return against every result and every subset of fills, naively (I13, I14)."""
+    advanced = 0
+    for account in state.accounts.values():
+        for event_ticker, advance in account.advances.items():
+            event = state.events[event_ticker]
+            assert account.netting
+            assert account.collateral_return
+            assert list(advance.markets) == event.tickers
+            owed = state.contra[owed_account(account.account_id, event_ticker)]["USD:advanced"]
+            assert 0 < advance.micros == -owed
+            advanced += advance.micros
+            _assert_covered(state, account, event, most_orders)
+    assert advanced == state.contra.get("venue:advanced", {}).get("USD:advanced", 0)
+    if COLLATERAL in state.accounts:
+        assert state.accounts[COLLATERAL].cash.total >= 0
+
+
+def _assert_covered(state: State, account: Account, event: EventInfo, most_orders: int) -> None:
+    advance = account.advances[event.event_ticker]
+    markets = [state.markets[ticker] for ticker in event.tickers]
+    outcomes = list(results(event.collateral_return, markets))
+    positions = {m.ticker: tuple(account.balance(token_asset(m.ticker, o)).total for o in Outcome) for m in markets}
+    whole = all(m.yes_payout_micros in (0, 1_000_000) or not m.resolved_on_chain for m in markets)
+    rounding = 0 if whole else len(markets)
+    uncovered = advance.micros - min(_paid(positions, result) for result in outcomes)
+    assert uncovered <= account.cash.held + rounding
+    orders = [order for order in account.open_orders.values() if order.ticker in advance.markets]
+    if len(orders) > most_orders:
+        return
+    need = 0
+    for subset in _subsets(orders):
+        spent, after = _filled(positions, subset)
+        lowest = min(_paid(after, result) for result in outcomes)
+        need = max(need, spent + max(0, advance.micros - lowest))
+    held = advance.hold + sum(account.exposures[ticker].hold for ticker in advance.markets if ticker in account.exposures)
+    assert held == need if whole else held >= need - rounding, (account.account_id, event.event_ticker, held, need)
+
+
+def results(kind: CollateralReturn, markets: Sequence[Market]) -> Iterator[dict[str, int]]:
+    """Return every result of an event that its rule allows: YES payouts by ticker, for markets that are not paid yet."""
+    paid = {m.ticker: m.yes_payout_micros for m in markets if m.resolved_on_chain}
+    open_tickers = [m.ticker for m in markets if not m.resolved_on_chain]
+    payouts = {0, 1_000_000, *paid.values(), 1_000_000 - sum(paid.values())}
+    nearest_first = [m.ticker for m in sorted(markets, key=rank)]
+    for row in product(sorted(p for p in payouts if p >= 0), repeat=len(open_tickers)):
+        result = dict(zip(open_tickers, row, strict=True))
+        whole = paid | result
+        if kind is CollateralReturn.EXCLUSIVE:
+            allowed = sum(whole.values()) <= 1_000_000
+        else:
+            allowed = all(whole[near] >= whole[far] for near, far in pairwise(nearest_first))
+        if allowed:
+            yield result
+
+
+def _paid(positions: dict[str, tuple[int, ...]], result: dict[str, int]) -> int:
+    return sum(
+        (positions[ticker][0] * yes + positions[ticker][1] * (1_000_000 - yes)) // 1_000_000
+        for ticker, yes in result.items()
+    )
+
+
+def _filled(positions: dict[str, tuple[int, ...]], orders: list[Order]) -> tuple[int, dict[str, tuple[int, ...]]]:
+    """Return what filling these orders takes from the cash, sets redeemed, and the positions after it."""
+    spent, after = 0, {ticker: list(amounts) for ticker, amounts in positions.items()}
+    for order in orders:
+        spent += order.hold_micros
+        after[order.ticker][order.side] += order.remaining_micros
+    for amounts in after.values():
+        sets = min(whole_lots(amount) for amount in amounts)
+        spent -= sets
+        amounts[0] -= sets
+        amounts[1] -= sets
+    return spent, {ticker: tuple(amounts) for ticker, amounts in after.items()}
 
 
 def _subsets(orders: list[Order]) -> list[list[Order]]:

@@ -1,7 +1,7 @@
 """Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
 
+from offchain_book.engine import collateral, custody, policy, resolution, risk
 from offchain_book.engine import commands as c
-from offchain_book.engine import custody, policy, resolution, risk
 from offchain_book.engine.events import (
     AccountOpened,
     ActionAccepted,
@@ -102,6 +102,7 @@ def net_position(state: State, account: Account, market: Market, events: list[Ev
         market.unsplit_micros -= pairs
         market.yes_supply_micros -= pairs
     risk.refresh(account, market)
+    collateral.rebalance(state, account, market, events)
 
 
 def withdraw(state: State, command: c.Withdraw) -> list[Event]:
@@ -185,7 +186,10 @@ def send_from_pool(
     reference: str,
     events: list[Event],
 ) -> int:
-    """Take cash or tokens from a custodial account and queue the pool's sending of them; the pool splits if it must."""
+    """Take cash or tokens from a custodial account and queue the pool's sending of them; the pool splits if it must.
+
+    What collateral return has advanced on tokens is repaid before they leave.
+    """
     if market is None or outcome is None:
         custody.free_pool_cash(state, amount, events)
         state.pool_cash_micros -= amount
@@ -195,6 +199,7 @@ def send_from_pool(
         if held < amount:
             custody.pool_split(state, market, amount - held, events)
         custody.move_custodial(market, outcome, -amount)
+        collateral.release(state, account, market, outcome, amount, events)
         asset, action = token_asset(market.ticker, outcome), PoolAction.SEND_TOKENS
     lines = [(account.account_id, asset, -amount), (OUTSIDE, asset, amount)]
     moved = post(state, f"withdrawal:{reference}", lines, events)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from offchain_book.engine.operations import Outcome, SignedOrder, VaultAction
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
 from offchain_book.engine.policy_commands import PolicyCommand
+from offchain_book.engine.strikes import CollateralReturn, StrikeType
 
 
 class Custody(StrEnum):
@@ -68,13 +69,14 @@ class CreateSeries(Struct, frozen=True):
 
 
 class CreateEvent(Struct, frozen=True):
-    """Create an event in a series."""
+    """Create an event in a series. `collateral_return` is what its markets imply about each other; results must keep to it."""
 
     event_ticker: str
     series_ticker: str
     title: str
     sub_title: str = ""
     mutually_exclusive: bool = False
+    collateral_return: CollateralReturn = CollateralReturn.NONE
 
 
 class CreateMarket(Struct, frozen=True):
@@ -95,6 +97,11 @@ class CreateMarket(Struct, frozen=True):
     market_type: str = "binary"
     price_structure: str = "linear_cent"
     price_ranges: tuple[tuple[int, int, int], ...] = ((100, 9_900, 100),)
+    strike_type: StrikeType = StrikeType.NONE
+    floor_strike_e6: int | None = None
+    cap_strike_e6: int | None = None
+    functional_strike: str = ""
+    custom_strike: tuple[tuple[str, str], ...] = ()
 
 
 class PlaceOrder(Struct, frozen=True):
@@ -250,6 +257,13 @@ class TransferCash(Struct, frozen=True):
 
 class SetNetting(Struct, frozen=True):
     """Choose whether a custodial account (or subaccount) nets YES against NO, or may hold both side by side."""
+
+    account_id: str
+    enabled: bool
+
+
+class SetCollateralReturn(Struct, frozen=True):
+    """Choose whether a custodial account (or subaccount) is advanced what its positions in an event pay at least."""
 
     account_id: str
     enabled: bool
@@ -419,6 +433,14 @@ class ResolveMarket(Struct, frozen=True):
     source: str = ""
 
 
+class ResolveEvent(Struct, frozen=True):
+    """Decide every open market of an event by the value that its strikes are about, in millionths."""
+
+    event_ticker: str
+    value_e6: int
+    source: str = ""
+
+
 class ConfirmResolution(Struct, frozen=True):
     """Chain fact, final: the condition is resolved on chain with this payout."""
 
@@ -460,6 +482,7 @@ Command = (
     | OpenSubaccount
     | TransferCash
     | SetNetting
+    | SetCollateralReturn
     | SetPositionLimit
     | SetExposureCap
     | CreditDeposit
@@ -477,6 +500,7 @@ Command = (
     | DropNotifications
     | CloseMarket
     | ResolveMarket
+    | ResolveEvent
     | ConfirmResolution
     | ExpireOperations
     | PolicyCommand

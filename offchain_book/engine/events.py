@@ -201,6 +201,22 @@ class NettingSet(Happened, frozen=True):
     enabled: bool
 
 
+class CollateralReturnSet(Happened, frozen=True):
+    """An account is advanced what its positions in an event pay at least, or not."""
+
+    account_id: str
+    enabled: bool
+
+
+class CollateralMoved(Happened, frozen=True):
+    """An advance was paid (above zero) or repaid (below zero); `advanced_micros` of the event are out now."""
+
+    account_id: str
+    event_ticker: str
+    amount_micros: int
+    advanced_micros: int
+
+
 class PositionLimitSet(Happened, frozen=True):
     """An account's bound in one market (or, with an empty ticker, in each) changed; None means no bound."""
 
@@ -430,6 +446,8 @@ Event = (
     | SubaccountOpened
     | CashTransferred
     | NettingSet
+    | CollateralReturnSet
+    | CollateralMoved
     | PositionLimitSet
     | ExposureCapSet
     | Matched

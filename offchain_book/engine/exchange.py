@@ -17,6 +17,7 @@ from offchain_book.engine import (
     amending,
     approvals,
     claims,
+    collateral,
     custody,
     failures,
     groups,
@@ -261,6 +262,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.OpenSubaccount: subaccounts.open_subaccount,
     c.TransferCash: subaccounts.transfer_cash,
     c.SetNetting: subaccounts.set_netting,
+    c.SetCollateralReturn: collateral.set_collateral_return,
     c.SetPositionLimit: limits.set_position_limit,
     c.SetExposureCap: limits.set_exposure_cap,
     c.CreditDeposit: actions.credit_deposit,
@@ -285,5 +287,6 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     pc.Freeze: policy.freeze,
     pc.Unfreeze: policy.unfreeze,
     c.ResolveMarket: resolution.resolve_market,
+    c.ResolveEvent: resolution.resolve_event,
     c.ConfirmResolution: resolution.confirm_resolution,
 }

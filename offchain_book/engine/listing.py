@@ -1,6 +1,7 @@
 """Accounts, keys, series, events, markets: what has to exist before anybody trades."""
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import strikes
 from offchain_book.engine.book import Book
 from offchain_book.engine.events import (
     AccountLinked,
@@ -16,7 +17,8 @@ from offchain_book.engine.events import (
 )
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, ApiKey, EventInfo, Market, Series, State
+from offchain_book.engine.state import COLLATERAL, Account, ApiKey, EventInfo, Market, Series, State
+from offchain_book.engine.strikes import CollateralReturn
 from offchain_book.engine.units import PRICE_SCALE
 
 
@@ -85,11 +87,16 @@ def create_series(state: State, command: c.CreateSeries) -> list[Event]:
 
 
 def create_event(state: State, command: c.CreateEvent) -> list[Event]:
-    """Create an event."""
+    """Create an event. The first one with collateral return opens the venue's account for it."""
     if command.event_ticker in state.events:
         return reject(RejectCode.MARKET_EXISTS, ticker=command.event_ticker)
     if command.series_ticker not in state.series:
         return reject(RejectCode.UNKNOWN_SERIES, series_ticker=command.series_ticker)
+    exclusive = command.collateral_return is CollateralReturn.EXCLUSIVE
+    if command.collateral_return and command.mutually_exclusive is not exclusive:
+        return reject(RejectCode.INVALID_MARKET, field="mutually_exclusive", value=str(command.mutually_exclusive).lower())
+    if command.collateral_return and COLLATERAL not in state.accounts:
+        state.accounts[COLLATERAL] = Account(COLLATERAL, c.Custody.CUSTODIAL, "")
     state.events[command.event_ticker] = EventInfo(
         command.event_ticker,
         command.series_ticker,
@@ -97,6 +104,7 @@ def create_event(state: State, command: c.CreateEvent) -> list[Event]:
         command.sub_title,
         command.mutually_exclusive,
         state.now_ms,
+        collateral_return=command.collateral_return,
     )
     return [EventCreated(command.event_ticker)]
 
@@ -113,8 +121,11 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
             return reject(RejectCode.INVALID_MARKET, field="price_ranges", value=f"{start}..{end} by {step}")
     if command.close_ms <= command.open_ms:
         return reject(RejectCode.INVALID_MARKET, field="close_ms", value=command.close_ms)
+    flaw = strikes.flaw(command, event.collateral_return, [state.markets[ticker] for ticker in event.tickers])
+    if flaw is not None:
+        return reject(RejectCode.INVALID_MARKET, field=flaw[0], value=flaw[1])
     series = state.series[event.series_ticker]
-    state.markets[command.ticker] = Market(
+    market = state.markets[command.ticker] = Market(
         ticker=command.ticker,
         event_ticker=command.event_ticker,
         series_ticker=event.series_ticker,
@@ -136,8 +147,17 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         book=Book(),
         taker_rate_e4=series.taker_rate_e4,
         maker_rate_e4=series.maker_rate_e4,
+        strike_type=command.strike_type,
+        floor_strike_e6=command.floor_strike_e6,
+        cap_strike_e6=command.cap_strike_e6,
+        functional_strike=command.functional_strike,
+        custom_strike=command.custom_strike,
     )
     event.tickers.append(command.ticker)
+    if event.collateral_return:
+        for account in state.accounts.values():
+            if event.event_ticker in account.advances:
+                account.advances[event.event_ticker].markets[market.ticker] = market
     state.conditions[command.condition_id] = command.ticker
     state.tokens[command.yes_token_id] = (command.ticker, Outcome.YES)
     state.tokens[command.no_token_id] = (command.ticker, Outcome.NO)

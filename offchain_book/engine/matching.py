@@ -4,7 +4,7 @@ Each match is posted in the ledger (`ledger.py`) and, when a wallet takes part, 
 left of the arriving order rests or is cancelled.
 """
 
-from offchain_book.engine import actions, custody, fees, groups, risk
+from offchain_book.engine import actions, collateral, custody, fees, groups, risk
 from offchain_book.engine.admission import affordable_micros, own_price_e4
 from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
@@ -117,6 +117,8 @@ def _execute(
     for side in (taker_side, maker_side):
         if side.account.deliver_to and side.open_micros:
             actions.deliver(state, side.account, market, side.buys, side.open_micros, match_id, events)
+        if side.account.collateral_return:
+            collateral.rebalance(state, side.account, market, events)
     if maker.terms.group_id:
         groups.count_match(state, maker, size, events)
     if taker.terms.group_id and groups.count_match(state, taker, size, events):

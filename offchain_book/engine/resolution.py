@@ -4,8 +4,8 @@ YES pays `yes_payout_micros` of a dollar and NO the rest. Every payout rounds do
 and what rounding leaves goes to equity (at most a millionth or two are taken from it, never from an account).
 """
 
+from offchain_book.engine import collateral, custody, risk, scenarios, strikes
 from offchain_book.engine import commands as c
-from offchain_book.engine import custody, risk
 from offchain_book.engine.cancels import close_market
 from offchain_book.engine.events import (
     Event,
@@ -18,7 +18,7 @@ from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import Outcome, PoolAction
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import EQUITY, Market, MarketStatus, State, collateral_account, token_asset
+from offchain_book.engine.state import EQUITY, Account, Market, MarketStatus, State, collateral_account, token_asset
 from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS
 
 Line = tuple[str, str, int]
@@ -46,6 +46,9 @@ def resolve_market(state: State, command: c.ResolveMarket) -> list[Event]:
         return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
     if not 0 <= command.yes_payout_micros <= ONE_DOLLAR_MICROS:
         return reject(RejectCode.INVALID_PAYOUT, payout_micros=command.yes_payout_micros)
+    refused = check_consistent(state, market, command.yes_payout_micros)
+    if refused:
+        return refused
     events: list[Event] = []
     if market.status is MarketStatus.ACTIVE:
         close_market(state, market, events)
@@ -56,6 +59,44 @@ def resolve_market(state: State, command: c.ResolveMarket) -> list[Event]:
     market.status = MarketStatus.DETERMINED
     events.append(MarketStatusChanged(market.ticker, market.status))
     events.append(MarketResolved(market.ticker, market.yes_payout_micros))
+    return events
+
+
+def check_consistent(state: State, market: Market, yes_payout_micros: int) -> list[Event] | None:
+    """Refuse a result that contradicts the decided markets of an event with exclusive markets or ordered strikes."""
+    kind = state.events[market.event_ticker].collateral_return
+    lowest, highest = scenarios.payout_bounds(market, kind, scenarios.event_markets(state, market.event_ticker))
+    if lowest <= yes_payout_micros <= highest:
+        return None
+    return reject(
+        RejectCode.INCONSISTENT_RESULT,
+        ticker=market.ticker,
+        event_ticker=market.event_ticker,
+        payout_micros=yes_payout_micros,
+        lowest_micros=lowest,
+        highest_micros=highest,
+    )
+
+
+def resolve_event(state: State, command: c.ResolveEvent) -> list[Event]:
+    """Decide every open market of an event by one value: all of them or, when one cannot be, none."""
+    if command.event_ticker not in state.events:
+        return reject(RejectCode.UNKNOWN_EVENT, event_ticker=command.event_ticker)
+    payouts: list[tuple[Market, int]] = []
+    for market in scenarios.event_markets(state, command.event_ticker):
+        payout = strikes.payout_at(market, command.value_e6)
+        if payout is None:
+            return reject(RejectCode.NO_STRIKE, ticker=market.ticker, strike_type=market.strike_type)
+        if market.yes_payout_micros < 0:
+            refused = check_consistent(state, market, payout)
+            if refused:
+                return refused
+            payouts.append((market, payout))
+    if not payouts:
+        return reject(RejectCode.ALREADY_RESOLVED, ticker=command.event_ticker)
+    events: list[Event] = []
+    for market, payout in payouts:
+        events += resolve_market(state, c.ResolveMarket(market.ticker, payout, command.source))
     return events
 
 
@@ -86,21 +127,9 @@ def pay_market(state: State, market: Market, events: list[Event]) -> None:
         if account.is_wallet:
             continue
         yes, no = (account.balance(token_asset(market.ticker, outcome)).total for outcome in Outcome)
-        if not yes and not no:
-            continue
-        payout = payout_rounded_down(market, yes, no)
-        paid += payout
-        post(
-            state,
-            f"payout:{market.ticker}:{account.account_id}",
-            payout_lines(market, account.account_id, yes, no, payout),
-            events,
-        )
-        risk.refresh(account, market)
-        remainder = (yes * market.yes_payout_micros + no * (ONE_DOLLAR_MICROS - market.yes_payout_micros)) % (
-            ONE_DOLLAR_MICROS
-        )
-        events.append(PositionPaid(account.account_id, market.ticker, yes, no, payout, remainder))
+        if yes or no:
+            paid += _pay(state, market, account, yes, no, events)
+        collateral.rebalance(state, account, market, events)
     pool = {Outcome.YES: market.pool_yes_micros, Outcome.NO: market.pool_no_micros}
     redeemed = sum(token_payout_rounded_down(market, outcome, amount) for outcome, amount in pool.items())
     remainder = redeemed + market.unsplit_micros - paid
@@ -111,6 +140,17 @@ def pay_market(state: State, market: Market, events: list[Event]) -> None:
     for outcome, amount in pool.items():
         if amount:
             custody.queue_pool(state, market, PoolAction.REDEEM, amount, events, outcome=outcome)
+
+
+def _pay(state: State, market: Market, account: Account, yes: int, no: int, events: list[Event]) -> int:
+    """Turn one position into its payout, and return that."""
+    payout = payout_rounded_down(market, yes, no)
+    reference = f"payout:{market.ticker}:{account.account_id}"
+    post(state, reference, payout_lines(market, account.account_id, yes, no, payout), events)
+    risk.refresh(account, market)
+    exact = yes * market.yes_payout_micros + no * (ONE_DOLLAR_MICROS - market.yes_payout_micros)
+    events.append(PositionPaid(account.account_id, market.ticker, yes, no, payout, exact % ONE_DOLLAR_MICROS))
+    return payout
 
 
 def payout_lines(market: Market, account_id: str, yes: int, no: int, payout: int) -> list[Line]:

@@ -11,12 +11,17 @@ worst subset is all bids or all asks, never a mixture:
     hold = max(0, bid costs - min(NO held, bid size), ask costs - min(YES held, ask size))
 
 With netting switched off nothing is redeemed: every bid buys YES, every ask buys NO, and the hold is the sum of all costs.
+
+Where collateral return has advanced cash in an event (`collateral.py`), fills may leave the advance uncovered. What the account
+could lose then is the larger of two worst cases: the holds of the event's markets, and the advance plus the most that positions
+and orders lose together over every result (`scenarios.py`). The difference is held with the advance. Advances that fills would
+bring do not lower a hold: nobody can be sure of them.
 """
 
-from offchain_book.engine import fees
+from offchain_book.engine import fees, scenarios
 from offchain_book.engine.operations import NO, YES, Outcome
 from offchain_book.engine.order import BID, BookSide, Order
-from offchain_book.engine.state import Account, Balance, Exposure, Market, token_asset, token_assets
+from offchain_book.engine.state import Account, Advance, Balance, Exposure, Market, token_asset, token_assets
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
 
 
@@ -64,9 +69,15 @@ def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
 
 def refresh(account: Account, market: Market) -> None:
     """Recompute a custodial account's hold in a market after its position or orders changed."""
-    exposure = account.exposures.get(market.ticker)
+    _refresh_market(account, market.ticker)
+
+
+def _refresh_market(account: Account, ticker: str) -> None:
+    exposure = account.exposures.get(ticker)
     if exposure is not None:
-        _refresh(account, market.ticker, exposure)
+        _refresh(account, ticker, exposure)
+    elif account.advances:
+        _refresh_advances(account, ticker)
 
 
 def _refresh(account: Account, ticker: str, exposure: Exposure) -> None:
@@ -74,6 +85,24 @@ def _refresh(account: Account, ticker: str, exposure: Exposure) -> None:
     if hold != exposure.hold:
         account.cash.held += hold - exposure.hold
         exposure.hold = hold
+    if account.advances:
+        _refresh_advances(account, ticker)
+
+
+def _refresh_advances(account: Account, ticker: str) -> None:
+    for advance in account.advances.values():
+        if ticker in advance.markets:
+            refresh_advance(account, advance)
+            return
+
+
+def refresh_advance(account: Account, advance: Advance) -> None:
+    """Recompute what is held because fills could leave an advance uncovered, or have."""
+    worst = scenarios.worst_loss_micros(account, advance.kind, advance.markets.values())
+    held = sum(account.exposures[ticker].hold for ticker in advance.markets if ticker in account.exposures)
+    hold = max(0, advance.micros + worst - held) if advance.micros else 0
+    account.cash.held += hold - advance.hold
+    advance.hold = hold
 
 
 def hold_custodial(order: Order, rate_e4: int) -> int:
@@ -98,14 +127,15 @@ def hold_again(order: Order, price_e4: int, size_micros: int, rate_e4: int) -> i
 
 def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> int:
     account = order.account
-    _add(exposure, order.side, more_cost, more_size)
-    need = _exposure_hold(account, order.ticker, exposure) - exposure.hold
     cash = account.cash
-    if need > cash.total - cash.held:
+    available = cash.total - cash.held
+    _add(exposure, order.side, more_cost, more_size)
+    _refresh(account, order.ticker, exposure)
+    need = available - cash.total + cash.held
+    if need > available:
         _add(exposure, order.side, -more_cost, -more_size)
+        _refresh(account, order.ticker, exposure)
         return need
-    cash.held += need
-    exposure.hold += need
     order.hold_micros += more_cost
     return 0
 
@@ -179,22 +209,28 @@ def reducible_micros(account: Account, market: Market, side: BookSide) -> int:
 
 
 def hold_if_netting(account: Account, enabled: bool) -> int:
-    """Return how much more the account's open orders would hold with netting switched so; nothing changes."""
+    """Return how much more the account's open orders would hold, and repay, with netting switched so; nothing changes."""
     kept, account.netting = account.netting, enabled
     more = sum(_exposure_hold(account, ticker, item) - item.hold for ticker, item in account.exposures.items())
     account.netting = kept
-    return more
+    return more if enabled else more + sum(advance.micros - advance.hold for advance in account.advances.values())
 
 
 def hold_without(account: Account, market: Market, balance: Balance, amount_micros: int) -> int:
-    """Return how much more cash the open orders would hold if `amount_micros` tokens of `balance` left the account."""
-    exposure = account.exposures.get(market.ticker)
-    if exposure is None:
-        return 0
+    """Return how much more cash would be held, or repaid, if `amount_micros` tokens of `balance` left the account."""
+    held, due = account.cash.held, 0
+    advance = account.advances.get(market.event_ticker)
     balance.total -= amount_micros
-    hold = _exposure_hold(account, market.ticker, exposure)
+    if advance is not None:
+        due = max(0, advance.micros - scenarios.guaranteed_micros(account, advance.kind, advance.markets.values()))
+        advance.micros -= due
+    _refresh_market(account, market.ticker)
+    need = account.cash.held - held + due
     balance.total += amount_micros
-    return hold - exposure.hold
+    if advance is not None:
+        advance.micros += due
+    _refresh_market(account, market.ticker)
+    return need
 
 
 def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:

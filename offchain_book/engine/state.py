@@ -14,6 +14,7 @@ from offchain_book.engine.book import Book
 from offchain_book.engine.commands import BatchStage, Custody, KeyKind, Withdraw
 from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
+from offchain_book.engine.strikes import CollateralReturn, StrikeType
 from offchain_book.engine.units import CASH
 
 EQUITY = "venue:equity"
@@ -22,6 +23,8 @@ GUARANTEE = "venue:guarantee"
 """Takes a wallet's place when its leg of a fill does not settle."""
 SUSPENSE = "venue:suspense"
 """Deposits into the pool that name no account."""
+COLLATERAL = "venue:collateral"
+"""Pays the advances of collateral return; what is in it is the most that they can come to."""
 OUTSIDE = "chain:outside"
 """The contra account of deposits and withdrawals; its balance is minus what came in."""
 VENUE_ACCOUNTS = (EQUITY, GUARANTEE, SUSPENSE)
@@ -43,6 +46,11 @@ def token_assets(ticker: str) -> tuple[str, str]:
 def collateral_account(ticker: str) -> str:
     """Return the account that holds a market's collateral and has issued its tokens."""
     return f"market:{ticker}"
+
+
+def owed_account(account_id: str, event_ticker: str) -> str:
+    """Return the contra account of what an account owes for advances in an event."""
+    return f"owed:{account_id}:{event_ticker}"
 
 
 def subaccount_id(account_id: str, number: int) -> str:
@@ -105,6 +113,18 @@ class Exposure:
 
 
 @dataclass(slots=True)
+class Advance:
+    """What collateral return has paid an account in one event and is owed there (`collateral.py`)."""
+
+    kind: CollateralReturn
+    markets: dict[str, "Market"]
+    """All of the event."""
+    micros: int = 0
+    hold: int = 0
+    """Held beside the open orders' own holds, because fills could leave the advance uncovered, or have."""
+
+
+@dataclass(slots=True)
 class OrderGroup:
     """Orders of one account that share a limit on what may match in a rolling window (see `groups.py`)."""
 
@@ -158,11 +178,13 @@ class Account:
 
     __slots__ = (
         "account_id",
+        "advances",
         "balances",
         "cancel_before_ms",
         "cash",
         "claims",
         "client_order_ids",
+        "collateral_return",
         "custody",
         "dead_men",
         "deliver_free",
@@ -219,6 +241,10 @@ class Account:
         self.subaccounts: list[int] = []
         self.netting = True
         """Custodial: YES and NO of a market cancel out. When off, both may be held side by side."""
+        self.collateral_return = False
+        """Custodial, and while it nets: what positions in an event pay at least is advanced."""
+        self.advances: dict[str, Advance] = {}
+        """Event ticker -> what is advanced there; only where something is."""
         self.position_limits: dict[str, int] = {}
         """Ticker ("" is every market) -> most contracts of either side, open orders included."""
         self.exposure_cap_micros: int | None = None
@@ -271,6 +297,7 @@ class EventInfo:
     mutually_exclusive: bool
     created_ms: int
     tickers: list[str] = field(default_factory=list)
+    collateral_return: CollateralReturn = CollateralReturn.NONE
 
 
 class MarketStatus(StrEnum):
@@ -325,6 +352,11 @@ class Market:
     resolved_ms: int = 0
     open_operations: int = 0
     """Fills and pool operations on this market that are not final; resolution on chain waits for them."""
+    strike_type: StrikeType = StrikeType.NONE
+    floor_strike_e6: int | None = None
+    cap_strike_e6: int | None = None
+    functional_strike: str = ""
+    custom_strike: tuple[tuple[str, str], ...] = ()
 
     @property
     def pool_yes_micros(self) -> int:

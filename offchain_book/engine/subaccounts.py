@@ -4,11 +4,11 @@ Orders, positions, holds, limits and groups are per subaccount because they are 
 them: opening, moving cash between them, and whether one nets YES against NO.
 """
 
+from offchain_book.engine import collateral, risk
 from offchain_book.engine import commands as c
-from offchain_book.engine import risk
 from offchain_book.engine.actions import check_balance, net_position
 from offchain_book.engine.events import CashTransferred, Event, NettingSet, SubaccountOpened
-from offchain_book.engine.ledger import post
+from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Account, State, subaccount_id
@@ -79,7 +79,7 @@ def transfer_cash(state: State, command: c.TransferCash) -> list[Event]:
 
 
 def set_netting(state: State, command: c.SetNetting) -> list[Event]:
-    """Switch netting. On: pairs of YES and NO become cash at once. Off: open orders have to be held in full."""
+    """Switch netting. On: pairs of YES and NO become cash at once. Off: advances are repaid, open orders held in full."""
     account = _custodial(state, command.account_id)
     if isinstance(account, list):
         return account
@@ -87,8 +87,10 @@ def set_netting(state: State, command: c.SetNetting) -> list[Event]:
     if need > account.cash.available:
         cash = account.cash
         return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)
-    account.netting = command.enabled
     events: list[Event] = []
+    if not command.enabled:
+        check(collateral.repay_all(state, account, events) is None, "what is held for orders and owed was there")
+    account.netting = command.enabled
     for market in state.markets.values():
         net_position(state, account, market, events)
     events.append(NettingSet(account.account_id, command.enabled))

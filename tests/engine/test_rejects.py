@@ -11,7 +11,21 @@ from offchain_book.engine.events import Event
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide, VaultAction, VaultActionKind
 from offchain_book.engine.order import TimeInForce
 from offchain_book.engine.rejects import RejectCode
-from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue, rejected
+from tests.builders import (
+    ALICE,
+    BOB,
+    CONTRACT,
+    DOLLAR,
+    FEE_TICKER,
+    TICKER,
+    WALT,
+    WENDY,
+    Venue,
+    exclusive,
+    market,
+    open_venue,
+    rejected,
+)
 
 RESERVED = {RejectCode.SELF_TRADE, RejectCode.GUARANTEE_EXHAUSTED, RejectCode.OUTFLOW_LIMIT}
 """Numbers that are taken and that no rule gives yet: such orders are cancelled, not refused."""
@@ -155,6 +169,12 @@ def _action(nonce: str, deadline_s: int = 2**40) -> VaultAction:
     return VaultAction(WENDY, VaultActionKind.WITHDRAW, "0", DOLLAR, WENDY, nonce, deadline_s, "0x")
 
 
+def _two_winners(venue: Venue) -> list[Event]:
+    first, second = exclusive(venue, "CUP", 2)
+    venue.do(c.ResolveMarket(first, DOLLAR))
+    return venue.do(c.ResolveMarket(second, 1))
+
+
 def _nonce_used(venue: Venue) -> list[Event]:
     venue.do(c.SubmitAction("a1", _action("7")))
     return venue.do(c.SubmitAction("a2", _action("7")))
@@ -230,6 +250,8 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.TOO_MANY_ORDER_GROUPS, _limited("groups.MAX_GROUPS", c.CreateOrderGroup(ALICE, "g", CONTRACT))),
     (R.UNKNOWN_TIMER, _do(c.DisarmDeadMan(ALICE))),
     (R.TOO_MANY_TIMERS, _limited("timers.MAX_TIMERS", c.ArmDeadMan(ALICE, 10**12))),
+    (R.INCONSISTENT_RESULT, _two_winners),
+    (R.NO_STRIKE, _do(c.ResolveEvent("RAIN", 0))),
     (R.INVALID_LIMIT, _do(c.CancelOrders(ALICE, limit=-1))),
     (R.FROZEN, _frozen),
     (R.NOT_FROZEN, _do(pc.Unfreeze("why"))),
