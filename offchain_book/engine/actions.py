@@ -25,7 +25,7 @@ from offchain_book.engine.state import (
     collateral_account,
     token_asset,
 )
-from offchain_book.engine.units import CASH
+from offchain_book.engine.units import CASH, LOT_MICROS, whole_lots
 
 
 def credit_deposit(state: State, command: c.CreditDeposit) -> list[Event]:
@@ -89,9 +89,14 @@ def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, eve
 
 
 def net_position(state: State, account: Account, market: Market, events: list[Event]) -> None:
-    """A netted account never holds both outcomes: redeem its sets in the ledger, off the chain."""
+    """A netted account never holds both outcomes: redeem its sets in the ledger, off the chain.
+
+    Dust stays where redeeming it would break up a lot that open orders count on.
+    """
     yes, no = (token_asset(market.ticker, outcome) for outcome in Outcome)
     pairs = min(account.balance(yes).total, account.balance(no).total)
+    if pairs % LOT_MICROS and risk.available_netted(account, market, pairs) < 0:
+        pairs = whole_lots(pairs)
     if pairs and account.netting and account.account_id != SUSPENSE:
         vault, name = collateral_account(market.ticker), account.account_id
         lines = [(name, yes, -pairs), (name, no, -pairs), (name, CASH, pairs)]

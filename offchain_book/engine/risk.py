@@ -233,6 +233,19 @@ def hold_without(account: Account, market: Market, balance: Balance, amount_micr
     return need
 
 
+def available_netted(account: Account, market: Market, sets_micros: int) -> int:
+    """Return the available cash if sets of both outcomes were redeemed; nothing changes."""
+    parts = ((account.cash, -1), *((account.balance(asset), 1) for asset in token_assets(market.ticker)))
+    for balance, sign in parts:
+        balance.total -= sign * sets_micros
+    _refresh_market(account, market.ticker)
+    available = account.cash.available
+    for balance, sign in parts:
+        balance.total += sign * sets_micros
+    _refresh_market(account, market.ticker)
+    return available
+
+
 def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:
     """Return the most that taking a wallet's place could cost: its side opened from nothing, with the highest fee."""
     own = price_e4 if side is BID else complement_e4(price_e4)
