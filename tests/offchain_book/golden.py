@@ -10,8 +10,9 @@ from pathlib import Path
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
+from offchain_book.engine.state import COLLATERAL
 from offchain_book.journal import Journal
-from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY
+from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY, Venue, exclusive, ordered
 from tests.engine.walk import Walk
 
 FOLDER = Path(__file__).parent / "golden"
@@ -50,7 +51,29 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.do(c.RecordExit("0xe1:0", WALT, DOLLAR))
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
+    _advances(venue)
     return made
+
+
+def _advances(venue: Venue) -> None:
+    """Collateral return, in what a void by fractions and an event's value leave open and paid."""
+    part = f"{ALICE}/1"
+    cup, gdp = exclusive(venue, "CUP", 3), ordered(venue, "GDP", (2, 1))
+    for name in (COLLATERAL, part, BOB):
+        venue.deposit(name, 50 * DOLLAR)
+    venue.do(c.SetNetting(part, True))
+    venue.do(c.SetCollateralReturn(part, True))
+    for name in (part, BOB):
+        venue.do(c.SetExposureCap(name, None))
+        for ticker in ("", TICKER):
+            venue.do(c.SetPositionLimit(name, None, ticker))
+    for ticker, price in ((cup[0], 4_000), (cup[1], 3_000), (cup[2], 2_000), (gdp[0], 5_000)):
+        venue.place(BOB, "bid", price, 3, ticker)
+        venue.place(part, "ask", price, 3, ticker)
+    venue.place(part, "bid", 3_500, 1, cup[0])
+    venue.do(c.ResolveMarket(cup[2], 333_333))
+    venue.do(c.ConfirmResolution(cup[2], 333_333, "0xf1", 9))
+    venue.do(c.ResolveEvent("GDP", 1_500_000, "statistics"))
 
 
 def main(target: Path) -> None:
