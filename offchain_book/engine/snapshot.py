@@ -27,6 +27,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, Final
 
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields as struct_fields
 from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
@@ -144,6 +146,12 @@ def _attributes(cls: Any) -> dict[str, Any]:
             (_NOTHING if item.default is MISSING else item.default)
             for item in fields(cls)
         }  # fmt: skip
+    if issubclass(cls, Struct):
+        return {
+            item.name: item.default_factory() if item.default_factory is not NODEFAULT else
+            (_NOTHING if item.default is NODEFAULT else item.default)
+            for item in struct_fields(cls)
+        }  # fmt: skip
     # A hand-written class with slots: what its constructor sets without looking at an argument is a default.
     marks = {name: object() for name in inspect.signature(cls).parameters}
     made = cls(**marks)
@@ -153,7 +161,8 @@ def _attributes(cls: Any) -> dict[str, Any]:
 
 @cache
 def _is_frozen(cls: Any) -> bool:
-    return bool(getattr(getattr(cls, "__dataclass_params__", None), "frozen", False))
+    config = getattr(cls, "__struct_config__", None) or getattr(cls, "__dataclass_params__", None)
+    return bool(getattr(config, "frozen", False))
 
 
 # --- writing -------------------------------------------------------------------------------------------------------------
@@ -290,6 +299,8 @@ class _Reader:
                 return {key: known[key] for key in body}
             return self._entities[tag[1:]][body]
         cls = _classes()[tag]
+        if issubclass(cls, Struct):
+            return cls(**{name: self._value(item) for name, item in body.items()})
         return cls(body) if issubclass(cls, Enum) else self._fill(cls.__new__(cls), body)
 
     def _fill(self, made: Any, plain: dict[str, Any], ready: dict[str, Any] | None = None) -> Any:
