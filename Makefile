@@ -20,6 +20,7 @@ NODE       := node_modules/.installed
 NODE_DEV   := node_modules/.installed-dev
 KALSHI     := .venv-kalshi/.installed
 POLYMARKET := .venv-polymarket/.installed
+PEERS      := .venv-peers/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -45,7 +46,7 @@ test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
 soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
-bench: $(DEVELOPER) $(NODE)
+bench: $(DEVELOPER) $(NODE) $(PEERS)
 	@exec $(BIN)/python scripts/bench.py $(ARGS)
 
 check: $(DEVELOPER) $(NODE_DEV)
@@ -62,7 +63,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
-	rm -rf .venv .venv-kalshi .venv-polymarket node_modules .hardhat causeway.egg-info
+	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers node_modules .hardhat causeway.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
@@ -104,6 +105,13 @@ $(DEVELOPER): requirements-dev.lock $(RUNTIME)
 	@.venv-$*/bin/python $(PIP) --ignore-requires-python --require-hashes --no-deps -r $<
 	@touch $@
 
+$(PEERS): scripts/peers.lock
+	$(need_python)
+	@echo "causeway: installing other matching engines for the benchmarks" >&2
+	@$(PYTHON) -m venv --clear .venv-peers
+	@.venv-peers/bin/python $(PIP) --require-hashes --no-deps -r $<
+	@touch $@
+
 # `npm ci` empties node_modules first, so the full set counts as the small one too.
 $(NODE): package-lock.json package.json
 	$(need_node)
@@ -129,4 +137,5 @@ lock:
 	$(UV_COMPILE) --python-version 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV_COMPILE) --python-version 3.13 --group pyproject.toml:sdk-kalshi -o tests/sdk/kalshi.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:peers -o scripts/peers.lock
 	npm install --package-lock-only --ignore-scripts

@@ -1,4 +1,5 @@
-"""Benchmarks: what the engine does per second as a ratio to a naive book, what durability costs, what settlement costs.
+"""Benchmarks: the engine as a ratio to a naive book and to other people's engines, where its time goes, how it grows, what
+durability and settlement cost.
 
 Run by `make bench`; `make bench ARGS='book apply --quick'` picks sections. Prints tables, writes var/bench.json, and
 judges nothing: aims stand beside the figures.
@@ -18,13 +19,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts import bench_apply, bench_book, bench_gas, bench_journal
+from scripts import bench_apply, bench_book, bench_gas, bench_growth, bench_journal, bench_peers, bench_stages
 from scripts.bench_common import Json, Report, Scale
 from tests.engine.workload import Workload, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = 1
-SECTIONS = ("book", "apply", "journal", "gas")
+SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "gas")
 OPS, QUICK_OPS = 1_000_000, 100_000
 
 
@@ -61,10 +62,13 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         report = _reporter(progress)
         report(f"generate {scale.ops:,} operations", 0, 0)
-        work = generate(scale.ops) if set(names) - {"gas"} else Workload([], [])
+        work = generate(scale.ops) if set(names) - {"gas", "growth"} else Workload([], [])
         sections: dict[str, Callable[[Report], Json]] = {
             "book": lambda report: bench_book.run(console, work, scale, report),
+            "peers": lambda report: bench_peers.run(console, work, scale, report),
             "apply": lambda report: bench_apply.run(console, work, scale, report),
+            "stages": lambda report: bench_stages.run(console, work, scale, report),
+            "growth": lambda report: bench_growth.run(console, scale, report),
             "journal": lambda report: bench_journal.run(console, work, scale, report, folder),
             "gas": lambda report: bench_gas.run(console, report),
         }

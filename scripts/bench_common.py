@@ -38,6 +38,8 @@ class Scale:
     resting_orders: int
     groups: int
     replay: int
+    growth: tuple[int, ...]
+    growth_ops: int
 
     @classmethod
     def of(cls, ops: int, quick: bool) -> "Scale":
@@ -50,7 +52,9 @@ class Scale:
             whole_ops=min(ops, 40_000 if quick else 500_000),
             resting_orders=small if quick else 50_000,
             groups=max(small // 100, 8) if quick else 1_000,
-            replay=small if quick else 100_000,
+            replay=small if quick else ops,
+            growth=(1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000),
+            growth_ops=small,
         )
 
 
@@ -208,7 +212,8 @@ def lane_table(title: str, rows: Sequence[Json]) -> Table:
     """Return a race's rows as a table."""
     table = Table(title=title, title_justify="left")
     table.add_column("engine", no_wrap=True)
-    for heading in ("x naive", "p10–p90", "Mops/s", "p50 ns", "p99 ns", "bytes/order"):
+    weighed = any(row["bytes_per_order"] is not None for row in rows)
+    for heading in ("x naive", "p10–p90", "Mops/s", "p50 ns", "p99 ns", *(["bytes/order"] if weighed else [])):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         memory = "" if row["bytes_per_order"] is None else f"{row['bytes_per_order']:,}"
@@ -219,7 +224,7 @@ def lane_table(title: str, rows: Sequence[Json]) -> Table:
             f"{row['mops_per_s']:.2f}",
             f"{row['p50_ns']:,}",
             f"{row['p99_ns']:,}",
-            memory,
+            *([memory] if weighed else []),
         )
         table.add_row(row["name"], *cells)
     return table

@@ -1,6 +1,6 @@
 """The book, written as plainly as possible: lists and full scans. The oracle for `engine/book.py`, and the bench's unit."""
 
-from offchain_book.engine.order import BookSide
+from offchain_book.engine.order import BID, BookSide
 
 
 class NaiveBook:
@@ -14,8 +14,8 @@ class NaiveBook:
         fills: list[tuple[int, int, int]] = []
         other = self.levels[side.opposite]
         while size and other:
-            best = min(other) if side is BookSide.BID else max(other)
-            if (best > price_e4) if side is BookSide.BID else (best < price_e4):
+            best = min(other) if side is BID else max(other)
+            if (best > price_e4) if side is BID else (best < price_e4):
                 break
             queue = other[best]
             maker = queue[0]
@@ -45,5 +45,5 @@ class NaiveBook:
 
     def depth(self, side: BookSide) -> list[tuple[int, int]]:
         """Return (price, size), best first."""
-        prices = sorted(self.levels[side], reverse=side is BookSide.BID)
+        prices = sorted(self.levels[side], reverse=side is BID)
         return [(price, sum(entry[1] for entry in self.levels[side][price])) for price in prices]
