@@ -16,6 +16,8 @@ def describe(
     return {
         "http": settings.http_url,
         "ws": settings.http_url.replace("http", "ws", 1),
+        "gamma": f"{settings.http_url}/gamma",
+        "data_api": f"{settings.http_url}/data-api",
         "rpc": settings.rpc_url,
         "page": f"{settings.http_url}/",
         "chain_id": settings.chain_id,

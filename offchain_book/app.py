@@ -21,7 +21,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offchain_book import config
 from offchain_book.config import Settings
-from offchain_book.gateways import admin, kalshi, kalshi_stream, native, operator, polymarket, polymarket_stream
+from offchain_book.gateways import (
+    admin,
+    data_api,
+    gamma,
+    kalshi,
+    kalshi_stream,
+    native,
+    operator,
+    polymarket,
+    polymarket_stream,
+)
 from offchain_book.gateways.stream import Hub
 from offchain_book.sequencer import Sequencer, Unavailable
 
@@ -196,6 +206,8 @@ def build_app(
     hub = Hub(sequencer, settings.stream)
     app.include_router(kalshi_stream.router(hub))
     app.include_router(polymarket_stream.router(hub, settings))
+    app.include_router(gamma.router(sequencer, settings))
+    app.include_router(data_api.router(sequencer, settings))
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
@@ -203,13 +215,6 @@ def build_app(
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(_index_page(settings))
         return JSONResponse("OK")
-
-    @app.get("/gamma/{path:path}", include_in_schema=False)
-    @app.get("/data-api/{path:path}", include_in_schema=False)
-    async def not_built(request: Request, path: str) -> Response:
-        """Polymarket's Gamma and Data APIs, which bots look for, say that they are not there yet."""
-        message = f"{request.url.path} is not built yet: markets are at /markets, own trades at /data/trades"
-        return _error(request.scope, 501, message_code(501), message)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

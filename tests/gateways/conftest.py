@@ -1,4 +1,4 @@
-"""A small exchange and a client that signs, for the tests of Kalshi's dialect."""
+"""A small exchange and a client that signs, for the tests of Kalshi's dialect; Polymarket's come from `polymarket_house`."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +9,10 @@ import pytest
 
 from offchain_book.engine.snapshot import canonical, dump
 from offchain_book.gateways.kalshi import PREFIX
+from tests.gateways.polymarket_house import house, http, walt, wendy
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue, make_keys
+
+__all__ = ["house", "http", "walt", "wendy"]
 
 
 class Client:

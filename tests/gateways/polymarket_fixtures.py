@@ -24,7 +24,7 @@ from offchain_book.engine.exchange import new_state
 from offchain_book.engine.operations import ZERO_BYTES32, OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide
 from offchain_book.engine.state import GUARANTEE, State
-from offchain_book.gateways import polymarket
+from offchain_book.gateways import data_api, gamma, polymarket
 from offchain_book.journal import Journal
 from offchain_book.projections import Projections
 from offchain_book.sequencer import Receipt, Sequencer
@@ -142,7 +142,8 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
     sequencer = Sequencer(new_state(SETTLE_DEADLINE_S), journal, Projections(), lambda: time.time_ns() // 1_000_000)
     sequencer.start()
     app = FastAPI()
-    app.include_router(polymarket.router(sequencer, SETTINGS))
+    for dialect in (polymarket, gamma, data_api):
+        app.include_router(dialect.router(sequencer, SETTINGS))
     house = House(sequencer, app)
     try:
         for command in LISTING:

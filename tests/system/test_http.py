@@ -65,11 +65,14 @@ def test_unknown_route_is_an_error_in_json(running: VenueProcess, path: str) -> 
     assert json.loads(answer.body)["error"]
 
 
-@pytest.mark.parametrize("path", ["/gamma/markets", "/data-api/positions"])
-def test_what_is_not_built_yet_says_so(running: VenueProcess, path: str) -> None:
-    answer = ask(running, path)
-    assert answer.status == 501
-    assert "not built yet" in json.loads(answer.body)["error"]
+def test_status_says_where_gamma_and_data_are_and_they_answer(running: VenueProcess) -> None:
+    status = running.status()
+    base = f"http://127.0.0.1:{running.port}"
+    assert (status["gamma"], status["data_api"]) == (f"{base}/gamma", f"{base}/data-api")
+    listed = json.loads(ask(running, "/gamma/markets?limit=500").body)
+    assert {market["conditionId"] for market in listed} >= {market["condition_id"] for market in status["markets"].values()}
+    dave = status["accounts"]["wallets"]["dave"]["address"]
+    assert json.loads(ask(running, f"/data-api/value?user={dave}").body)[0]["user"] == dave.lower()
 
 
 def test_large_body_is_refused_by_its_stated_length(running: VenueProcess) -> None:
