@@ -21,6 +21,7 @@ NODE_DEV   := node_modules/.installed-dev
 KALSHI     := .venv-kalshi/.installed
 POLYMARKET := .venv-polymarket/.installed
 PEERS      := .venv-peers/.installed
+TYPESCRIPT := tests/sdk/typescript/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,10 +41,10 @@ up: setup
 	@exec $(BIN)/causeway up $(ARGS)
 
 # Most of the time goes into waiting for blocks, so three workers on two cores. A file's tests stay together and in order.
-test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
+test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT)
 	@exec $(BIN)/pytest tests -n 3 --dist loadfile $(ARGS)
 
-soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET)
+soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
 bench: $(DEVELOPER) $(NODE) $(PEERS)
@@ -63,7 +64,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
-	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers node_modules .hardhat causeway.egg-info
+	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
@@ -125,6 +126,12 @@ $(NODE_DEV): package-lock.json package.json
 	@npm ci --ignore-scripts --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $(NODE) $@
 
+$(TYPESCRIPT): tests/sdk/typescript/package-lock.json tests/sdk/typescript/package.json
+	$(need_node)
+	@echo "causeway: installing the official TypeScript client for the tests" >&2
+	@cd tests/sdk/typescript && npm ci --ignore-scripts --loglevel=error --no-audit --no-fund >/dev/null
+	@touch $@
+
 # --- lock files: exact versions, hashes of every platform's file, no download addresses ----------------------------
 
 # In package-lock.json anvil's packages for other systems than linux-amd64 stand with version and platform but no hash:
@@ -139,3 +146,4 @@ lock:
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:peers -o scripts/peers.lock
 	npm install --package-lock-only --ignore-scripts
+	cd tests/sdk/typescript && npm install --package-lock-only --ignore-scripts

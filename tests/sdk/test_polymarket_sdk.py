@@ -277,3 +277,27 @@ def test_the_sessions_import_nothing_of_ours() -> None:
         text = (ROOT / "tests" / "sdk" / script).read_text()
         assert "offchain_book" not in text
         assert "import bridge" not in text
+
+
+async def test_the_typescript_client_works_unmodified(house: House) -> None:
+    """It derives keys, places, finds and cancels an order, and is told why another one is refused."""
+    market = house.state.markets[TICKER]
+    folder = ROOT / "tests" / "sdk" / "typescript"
+    async with serve(house) as host:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            "node", str(folder / "session.mjs"), host, KEY, market.condition_id, stdout=pipe, stderr=pipe, cwd=folder
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), SESSION_S)
+    assert process.returncode == 0, errors.decode()
+    seen = json.loads(output)
+    assert (seen["ok"], seen["market"], len(seen["apiKeys"]["apiKeys"])) == ("OK", market.condition_id, 1)
+    assert seen["bookHash"] == seen["book"]["hash"]
+    assert [level["price"] for level in seen["book"]["bids"]] == ["0.4"]
+    order_id = seen["placed"]["orderID"]
+    assert (seen["placed"]["status"], seen["open"], seen["openAfter"]) == ("live", [order_id], [])
+    assert (seen["order"]["price"], seen["order"]["original_size"], seen["order"]["side"]) == ("0.1", "10", "BUY")
+    assert seen["canceled"]["canceled"] == [order_id]
+    assert seen["refused"]["error"].startswith("not enough balance / allowance")
+    assert seen["trades"] == []
+    assert_books_balance(house.state)
