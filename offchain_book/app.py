@@ -16,13 +16,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offchain_book import config
 from offchain_book.config import Settings
 from offchain_book.gateways import (
     admin,
+    asyncapi,
     data_api,
     gamma,
     kalshi,
@@ -31,8 +32,10 @@ from offchain_book.gateways import (
     operator,
     polymarket,
     polymarket_stream,
+    venue_stream,
 )
 from offchain_book.gateways.stream import Hub
+from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -173,15 +176,20 @@ everything works by API.</p><ul>
 def _docs_page(routes: list[BaseRoute]) -> str:
     """List every route by hand: FastAPI's own page loads scripts from the internet, and a laptop may have none."""
     rows = [
-        f"<tr><td>{html.escape(' '.join(sorted((route.methods or set()) - {'HEAD'})))}<td><code>{html.escape(route.path)}"
+        f"<tr><td>{html.escape(_methods(route))}<td><code>{html.escape(route.path)}"
         f"</code><td>{html.escape((route.endpoint.__doc__ or '').strip().splitlines()[0] if route.endpoint.__doc__ else '')}"
-        for route in sorted((r for r in routes if isinstance(r, Route)), key=lambda r: r.path)
+        for route in sorted((r for r in routes if isinstance(r, Route | WebSocketRoute)), key=lambda r: r.path)
     ]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Causeway: routes</title><style>body{font:15px/1.4 '
         "system-ui;margin:2rem}td{padding:.1rem 1rem .1rem 0;vertical-align:top}</style><h1>Routes</h1>"
-        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a></p><table>{"".join(rows)}</table></html>'
+        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a>, '
+        f'<a href="/asyncapi.json">asyncapi.json</a></p><table>{"".join(rows)}</table></html>'
     )
+
+
+def _methods(route: Route | WebSocketRoute) -> str:
+    return "WebSocket" if isinstance(route, WebSocketRoute) else " ".join(sorted((route.methods or set()) - {"HEAD"}))
 
 
 def build_app(
@@ -208,6 +216,7 @@ def build_app(
     app.include_router(polymarket_stream.router(hub, settings))
     app.include_router(gamma.router(sequencer, settings))
     app.include_router(data_api.router(sequencer, settings))
+    app.include_router(venue_stream.router(hub, settings, Tickets()))
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
@@ -215,6 +224,11 @@ def build_app(
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(_index_page(settings))
         return JSONResponse("OK")
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def streams() -> JSONResponse:
+        """The WebSocket streams, as an AsyncAPI 3.0 document."""
+        return JSONResponse(asyncapi.document(settings))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -170,6 +170,7 @@ class KalshiStreams:
             return
         session = Session(self, client, key)
         try:
+            await websocket.accept()
             await serve(websocket, client, session.handle)
         finally:
             session.close()

@@ -190,7 +190,7 @@ class LifecycleWords:
             "exchange_index": 0,
             "title": event.title,
             "subtitle": event.sub_title,
-            "collateral_return_type": "",
+            "collateral_return_type": event.collateral_return.value,
             "series_ticker": event.series_ticker,
         }
 

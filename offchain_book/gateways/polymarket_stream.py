@@ -8,7 +8,6 @@ Not sent: `tick_size_change`, because a market's price grid never changes here.
 """
 
 import asyncio
-import hmac
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +15,6 @@ import msgspec
 from fastapi import APIRouter, WebSocket
 
 from offchain_book.config import Settings
-from offchain_book.engine.commands import KeyKind
 from offchain_book.engine.operations import Outcome
 from offchain_book.gateways import polymarket_stream_messages as words
 from offchain_book.gateways.polymarket_http import Caller, Venue
@@ -31,7 +29,7 @@ from offchain_book.gateways.stream_facts import (
     Traded,
 )
 from offchain_book.gateways.stream_wire import refuse, serve, wire_of
-from offchain_book.gateways.wallet_credentials import credentials
+from offchain_book.gateways.wallet_credentials import NotAuthenticated, authenticate_secrets
 
 MARKET_PATH, USER_PATH = "/ws/market", "/ws/user"
 _PING, _PONG = b"PING", b"PONG"
@@ -244,17 +242,12 @@ class UserConnection(_Connection):
         """Check the key and both its secrets, in constant time; a stranger is shown out."""
         try:
             if auth is None:
-                raise Refused("UNAUTHORIZED", "the first message has to carry auth: apiKey, secret, passphrase")
-            key = self._venue.state.keys.get(auth.api_key)
-            if key is None or key.kind is not KeyKind.POLYMARKET:
-                raise Refused("UNAUTHORIZED", f"there is no API key {auth.api_key[:64]}")
-            known = credentials(self._venue.settings.api_secret, key)
-            given = f"{auth.secret}|{auth.passphrase}".encode()
-            if not hmac.compare_digest(f"{known.secret}|{known.passphrase}".encode(), given):
-                raise Refused("UNAUTHORIZED", "secret or passphrase do not belong to this API key")
+                raise NotAuthenticated("auth", "the first message has to carry auth: apiKey, secret, passphrase")
+            secrets = (auth.api_key, auth.secret, auth.passphrase)
+            key = authenticate_secrets(self._venue.state, self._venue.settings, *secrets)
             self.hub.rename(self.client, key.account_id)
-        except (Refused, TooMany) as error:
-            code = error.code if isinstance(error, Refused) else "TOO_MANY"
+        except (NotAuthenticated, TooMany) as error:
+            code = "UNAUTHORIZED" if isinstance(error, NotAuthenticated) else "TOO_MANY"
             self.client.send(words.encode({"event_type": "error", "code": code, "message": str(error)}))
             self.client.cut(POLICY_VIOLATION, str(error))
             raise Refused(code, str(error)) from error
@@ -317,6 +310,7 @@ class PolymarketStreams:
             return
         connection = connect(client)
         try:
+            await websocket.accept()
             await serve(websocket, client, connection.handle)
         finally:
             connection.close()

@@ -120,8 +120,7 @@ async def refuse(websocket: WebSocket, status: int, body: bytes, headers: dict[s
 
 
 async def serve(websocket: WebSocket, client: Client, handle: Callable[[bytes], Awaitable[None]]) -> None:
-    """Accept a connection and hand its messages over until it ends. A bug of ours closes it with 1011, never in silence."""
-    await websocket.accept()
+    """Hand a connection's messages over until it ends. A bug of ours closes it with 1011, never in silence."""
     try:
         while not client.closed and (raw := await _next_message(websocket)) is not None:
             await handle(raw)

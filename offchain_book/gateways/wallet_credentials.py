@@ -126,6 +126,15 @@ def authenticate_request(
     return key
 
 
+def authenticate_secrets(state: State, settings: Settings, key_id: str, secret: str, passphrase: str) -> ApiKey:
+    """Check a key by its secrets themselves, as the user stream gets them. Raises NotAuthenticated."""
+    key = _key(state, key_id)
+    known = credentials(settings.api_secret, key)
+    if not _equal(f"{known.secret}|{known.passphrase}", f"{secret}|{passphrase}"):
+        raise NotAuthenticated("secret", "secret or passphrase do not belong to this API key")
+    return key
+
+
 def readonly_key(api_secret: bytes, key: ApiKey) -> str:
     """Return what a wallet shows to read with a read-only key; it is a secret, so the journal has only the key's id."""
     return str(uuid.UUID(bytes=_derive(api_secret, "readonly", key.key_id, str(key.created_ms))[:16], version=4))

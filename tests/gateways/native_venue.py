@@ -86,7 +86,7 @@ class NativeVenue:
         self.state = new_state(SETTINGS.settle_deadline_s)
         self.sequencer = Sequencer(self.state, Journal(folder / "journal", {}), Projections(), wall_clock_ms)
         self.hooks = FakeHooks(self.sequencer)
-        app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks)
+        app = self.app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://venue")
         self.key = Key("alice-key", ed25519.Ed25519PrivateKey.generate())
         self.reader = Key("alice-reads", ed25519.Ed25519PrivateKey.generate())

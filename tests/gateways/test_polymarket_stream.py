@@ -339,6 +339,15 @@ async def test_wrong_credentials_are_shown_out(house: House, url: str, wallet: W
         assert (code, reason) == (1008, stream.kept[0]["message"])
 
 
+async def test_keys_that_do_not_trade_open_no_user_stream(house: House, url: str, wallet: Wallet) -> None:
+    made = (await wallet.call("POST", "/auth/builder-api-key")).json()
+    async with user_stream(url, None) as stream:
+        await stream.send(
+            {"type": "user", "auth": {"apiKey": made["key"], **{n: made[n] for n in ("secret", "passphrase")}}}
+        )
+        assert (await stream.closed())[0] == 1008
+
+
 async def test_whoever_says_nothing_is_shown_out(house: House) -> None:
     async with opened(house, silence_s=0.1) as (url, _), user_stream(url, None) as stream:
         assert await stream.closed() == (1008, "no auth within 0.1 s")
