@@ -129,7 +129,9 @@ class ChainHooks:
         await asyncio.to_thread(self._node.move_time_on, self._clock() // 1_000)
         await self._in_time(indexer.caught_up(head.number + 2))
         state = self._state
-        await self._sequencer.submit(c.ObserveChain(state.final_block, state.final_time_s, state.chain_halted))
+        await self._sequencer.submit(
+            c.ObserveChain(state.final_block, state.final_time_s, state.chain_halted, state.final_hash)
+        )
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 

@@ -276,6 +276,8 @@ class Venue:
         config = {
             "settle_deadline_s": self._deployment.settle_deadline_s,
             "signed_not_before_ms": deployment.signed_not_before_ms(self._chain, self._deployment),
+            "pool_outflow_limit_micros": deployment.POOL_OUTFLOW_LIMIT_MICROS,
+            "pool_outflow_window_s": deployment.POOL_OUTFLOW_WINDOW_S,
             "seed": self._options.seed,
         }
         found = recover(self._data.journal, config)

@@ -73,7 +73,7 @@ def recover(path: Path, config: dict[str, Any], every: int = SNAPSHOT_EVERY) -> 
     try:
         with _collector_off():
             if usable is None:
-                state, projections = _first_state(path), Projections()
+                state, projections = first_state(read_config(path)), Projections()
             else:
                 state, projections = snapshots.restore(usable)
             from_seq = state.seq
@@ -99,16 +99,16 @@ def replay(path: Path, projections: Projections | None = None) -> State:
 
     Raises JournalDamaged, JournalTooNew and StateDiverged.
     """
-    state = _first_state(path)
+    state = first_state(read_config(path))
     with _collector_off():
         _replay(path, state, projections, read_records(path), read_checkpoints(path))
     return state
 
 
-def _first_state(path: Path) -> State:
-    """Return the exchange before the first command, as the journal's header says. Old headers lack what came later."""
-    config = read_config(path)
-    return new_state(int(config["settle_deadline_s"]), int(config.get("signed_not_before_ms", 0)))
+def first_state(config: Mapping[str, Any]) -> State:
+    """Return the exchange that a journal's header describes. Old headers lack what came later."""
+    terms = ("signed_not_before_ms", "pool_outflow_limit_micros", "pool_outflow_window_s")
+    return new_state(int(config["settle_deadline_s"]), **{name: int(config.get(name, 0)) for name in terms})
 
 
 def _replay(

@@ -5,6 +5,7 @@ from itertools import pairwise, product
 from typing import TypeVar
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import outflow
 from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import Outcome
@@ -174,6 +175,8 @@ def open_venue(cash_micros: int = 1_000 * DOLLAR) -> Venue:
 
 def assert_books_balance(state: State) -> None:
     """Check every money invariant of the engine (I1-I5 in docs/invariants.md)."""
+    open_sends = sum(outflow.sent_micros(entry.operation) for entry in state.operations.values() if not entry.failed)
+    assert state.pool_outflow_open_micros == (open_sends if state.pool_outflow_limit_micros else 0)
     sums: dict[str, int] = {}
     for account_id, account in state.accounts.items():
         for asset, balance in account.balances.items():

@@ -1,6 +1,6 @@
 """Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
 
-from offchain_book.engine import collateral, custody, policy, resolution, risk
+from offchain_book.engine import collateral, custody, outflow, policy, resolution, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import (
     AccountOpened,
@@ -135,6 +135,7 @@ def send_withdrawal(state: State, command: c.Withdraw, approved: bool = True) ->
         if market.yes_payout_micros >= 0:
             return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
     refused = policy.refuse(state, account, command.to, command.amount_micros) or _check_leaving(account, market, command)
+    refused = refused or outflow.refuse(state, command.amount_micros)
     if refused:
         return refused
     if not approved:
@@ -230,6 +231,7 @@ def deliver(
     balance = account.balance(token_asset(market.ticker, outcome))
     amount = min(bought, balance.available)
     allowed = amount > 0 and policy.refuse(state, account, account.deliver_to, amount) is None
+    allowed = allowed and outflow.refuse(state, amount) is None
     if allowed and risk.hold_without(account, market, balance, amount) <= account.cash.available:
         policy.count(state, account, amount)
         reference = f"deliver:{match_id}:{account.account_id}"

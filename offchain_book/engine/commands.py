@@ -310,6 +310,16 @@ class CutBatch(Struct, frozen=True):
     voided: tuple[int, ...] = ()
 
 
+class SplitBatch(Struct, frozen=True):
+    """Cut a batch that no block can take in two: it keeps its first `count` operations, a new batch gets the rest."""
+
+    batch_no: int
+    count: int
+    payload_hash: str
+    rest_no: int
+    rest_hash: str
+
+
 class BatchStage(StrEnum):
     """How far a batch's transaction has come; `confirmed` comes with `ConfirmBatch` alone."""
 
@@ -345,6 +355,7 @@ class ObserveChain(Struct, frozen=True):
     final_block: int
     final_time_s: int
     halted: bool
+    final_hash: str = ""
 
 
 class ObserveExit(Struct, frozen=True):
@@ -487,6 +498,7 @@ Command = (
     | SetExposureCap
     | CreditDeposit
     | CutBatch
+    | SplitBatch
     | ObserveBatch
     | ConfirmBatch
     | ObserveChain

@@ -12,6 +12,7 @@ that suffices, else by MINT; to the pool it sells by MERGE if the pool holds the
 from dataclasses import dataclass
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import outflow
 from offchain_book.engine.events import (
     BatchCut,
     BatchObserved,
@@ -177,6 +178,7 @@ def queue_pool(
         reference,
     )
     events.append(queue(state, market, operation, lines, 0))
+    outflow.reserve(state, operation)
     return number
 
 
@@ -281,6 +283,23 @@ def cut_batch(state: State, command: c.CutBatch) -> list[Event]:
     return [BatchCut(command.batch_no, command.first, command.count)]
 
 
+def split_batch(state: State, command: c.SplitBatch) -> list[Event]:
+    """Make two batches of one whose transactions all reverted. Both are as fixed as it was."""
+    batch = state.batches.get(command.batch_no)
+    if batch is None:
+        return reject(RejectCode.UNKNOWN_BATCH, batch_no=command.batch_no)
+    if command.rest_no != state.next_batch:
+        return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.rest_no, expected=state.next_batch)
+    if not 0 < command.count < batch.count:
+        return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.count, expected=batch.count)
+    first, count = batch.first + command.count, batch.count - command.count
+    batch.count, batch.payload_hash = command.count, command.payload_hash
+    state.batches[command.rest_no] = Batch(command.rest_no, first, count, command.rest_hash, c.BatchStage.CUT)
+    state.batches = dict(sorted(state.batches.items(), key=lambda item: item[1].first))
+    state.next_batch += 1
+    return [BatchCut(batch.batch_no, batch.first, batch.count), BatchCut(command.rest_no, first, count)]
+
+
 def observe_batch(state: State, command: c.ObserveBatch) -> list[Event]:
     """Note how far a batch's transaction has come. Nothing in the ledger moves."""
     batch = state.batches.get(command.batch_no)
@@ -300,6 +319,7 @@ def settle(state: State, number: int, batch: Batch, skipped: bool, events: list[
         state.markets[operation.ticker].open_operations -= 1
     if not entry.failed:
         release(state, entry)
+        outflow.land(state, operation, batch.block_number)
     state.confirmed_operations += 1
     events.append(OperationSettled(number, batch.batch_no, batch.tx_hash, batch.block_number, skipped))
 
@@ -314,7 +334,7 @@ def release(state: State, entry: OpenOperation) -> None:
 
 def observe_chain(state: State, command: c.ObserveChain) -> list[Event]:
     """Note finality. While it stands still, nothing with a wallet is matched (see `exchange.py`)."""
-    state.final_block = command.final_block
-    state.final_time_s = command.final_time_s
+    outflow.advance(state, command.final_block, command.final_time_s)
+    state.final_hash = command.final_hash
     state.chain_halted = command.halted
     return [ChainObserved(command.final_block, command.halted)]

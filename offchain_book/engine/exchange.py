@@ -45,9 +45,16 @@ from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, MarketSt
 _NEVER_MS = 2**62
 
 
-def new_state(settle_deadline_s: int, signed_not_before_ms: int = 0) -> State:
-    """Return an empty exchange with the venue's own accounts."""
-    state = State(settle_deadline_s=settle_deadline_s, signed_not_before_ms=signed_not_before_ms)
+def new_state(
+    settle_deadline_s: int, signed_not_before_ms: int = 0, pool_outflow_limit_micros: int = 0, pool_outflow_window_s: int = 0
+) -> State:
+    """Return an empty exchange with the venue's own accounts, under the terms of its contract."""
+    state = State(
+        settle_deadline_s=settle_deadline_s,
+        signed_not_before_ms=signed_not_before_ms,
+        pool_outflow_limit_micros=pool_outflow_limit_micros,
+        pool_outflow_window_s=pool_outflow_window_s,
+    )
     for account_id in VENUE_ACCOUNTS:
         state.accounts[account_id] = Account(account_id, c.Custody.CUSTODIAL, "")
     return state
@@ -269,6 +276,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.Withdraw: actions.withdraw,
     c.SubmitAction: actions.submit_action,
     c.CutBatch: custody.cut_batch,
+    c.SplitBatch: custody.split_batch,
     c.ObserveBatch: custody.observe_batch,
     c.ConfirmBatch: failures.confirm_batch,
     c.ExpireOperations: failures.expire_operations,

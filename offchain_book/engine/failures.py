@@ -6,7 +6,7 @@ the ghost fill that it is. Then every operation that has not landed is run again
 execute is treated the same way, orders that lost their funding are cancelled, and nothing available is left below zero.
 """
 
-from offchain_book.engine import actions, custody, resolution
+from offchain_book.engine import actions, custody, outflow, resolution
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_all, cancel_order
 from offchain_book.engine.events import Event, ExitObserved, OperationFailed, WatermarkObserved
@@ -146,6 +146,7 @@ def fail(state: State, entry: OpenOperation, reason: str, events: list[Event]) -
     custody.release(state, entry)
     entry.failed = True
     operation = entry.operation
+    outflow.release(state, operation)
     if isinstance(operation, FillOperation):
         market = state.markets[operation.ticker]
         if operation.taker.wallet and operation.maker.wallet:

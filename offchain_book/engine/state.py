@@ -500,11 +500,23 @@ class State:
     """The pool's cash on chain once the stream has landed."""
     final_block: int = 0
     final_time_s: int = 0
+    final_hash: str = ""
+    """Of `final_block`; empty in journals that are older than this field."""
     chain_halted: bool = False
     confirmed_operations: int = 0
     skipped_operations: int = 0
     ghost_fills: int = 0
     guaranteed_fills: int = 0
+    pool_outflow_limit_micros: int = 0
+    """What the contract lets the pool send per window; 0 in journals that do not say (see `outflow.py`)."""
+    pool_outflow_window_s: int = 0
+    pool_outflow_open_micros: int = 0
+    """Queued and not final."""
+    pool_outflow_landed: dict[int, int] = field(default_factory=dict)
+    """Block number -> what was sent in it, until a final block as new as that is known."""
+    pool_outflow_level_micros: int = 0
+    pool_outflow_at_s: int = 0
+    """Chain time at which the level was that."""
 
     def wake_at(self, at_ms: int) -> None:
         """Note that the clock has something to do at this instant."""

@@ -27,7 +27,7 @@ from tests.builders import (
     rejected,
 )
 
-RESERVED = {RejectCode.SELF_TRADE, RejectCode.GUARANTEE_EXHAUSTED, RejectCode.OUTFLOW_LIMIT}
+RESERVED = {RejectCode.SELF_TRADE, RejectCode.GUARANTEE_EXHAUSTED}
 """Numbers that are taken and that no rule gives yet: such orders are cancelled, not refused."""
 Case = Callable[[Venue], list[Event]]
 
@@ -65,6 +65,12 @@ def _repacked(venue: Venue) -> list[Event]:
     venue.place(ALICE, "bid", 5_000, 1)
     venue.place(WENDY, "buy no", 5_000, 1)
     return venue.do(c.CutBatch(0, 0, 1, "0x", (0,)))
+
+
+def _over_the_outflow_limit(venue: Venue) -> list[Event]:
+    venue.state.pool_outflow_limit_micros, venue.state.pool_outflow_window_s = 10 * DOLLAR, 3_600
+    venue.do(c.Withdraw("w1", ALICE, 6 * DOLLAR, WALT))
+    return venue.do(c.Withdraw("w2", ALICE, 5 * DOLLAR, WALT))
 
 
 def _limited(name: str, command: c.Command) -> Case:
@@ -238,6 +244,7 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.BATCH_CONTENT_CHANGED, _repacked),
     (R.UNKNOWN_BATCH, _do(c.ConfirmBatch(5, "0x", 1, "0x"))),
     (R.DUPLICATE_REQUEST, _twice(c.Withdraw("w", ALICE, DOLLAR, WALT))),
+    (R.OUTFLOW_LIMIT, _over_the_outflow_limit),
     (R.ACTION_NONCE_USED, _nonce_used),
     (R.DEADLINE_PASSED, _do(c.SubmitAction("a", _action("1", 0)))),
     (R.ALREADY_RESOLVED, _resolved),

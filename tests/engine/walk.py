@@ -211,6 +211,9 @@ class Walk:
         waiting = self.venue.state.next_operation - self.venue.state.uncut
         if waiting:
             self._cut(self.random.randint(1, waiting))
+            batch = next(reversed(self.venue.state.batches.values()))
+            if batch.count > 3:
+                self.count(self.venue.do(c.SplitBatch(batch.batch_no, 2, "0x", self.venue.state.next_batch, "0x")))
 
     def _cut(self, count: int) -> None:
         self.count(self.venue.cut(count))

@@ -18,12 +18,13 @@ from bridge.chain import Chain
 from bridge.indexer import account_reference
 from bridge.logs import OPERATION_EVENTS, Deposited, OperationSkipped
 from offchain_book.engine.commands import CreditDeposit
-from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.exchange import apply
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.engine.state import State, token_asset
 from offchain_book.journal import read, read_config
 from offchain_book.projections import Projections
+from offchain_book.recovery import first_state
 from tests.builders import assert_books_balance
 
 QUIET_TIMEOUT_S = 40
@@ -68,8 +69,7 @@ def live(status: Status) -> Status:
 
 def replay_until(journal: Path, seq: int) -> Replayed:
     """Return what the first `seq` commands of a journal lead to; a running venue may be writing more."""
-    config = read_config(journal)
-    state = new_state(int(config["settle_deadline_s"]), int(config["signed_not_before_ms"]))
+    state = first_state(read_config(journal))
     found = Replayed(state, Projections(), [], Counter())
     for entry in read(journal):
         if entry.seq > seq:
@@ -104,16 +104,29 @@ def audit(status: Status, acknowledged: Iterable[Acknowledged] = ()) -> Audited:
     chain = _chain(status)
     try:
         quiet = wait_until_quiet(status, chain)
-        found = replay_until(Path(status["data_dir"]) / "journal.log", quiet["seq"])
-        assert state_hash(found.state) == quiet["state_hash"], "the journal leads to another state than the live one"
-        assert_books_balance(found.state)
-        _check_acknowledged(found, acknowledged)
-        skipped = _check_stream(found.state, chain)
-        _check_deposits(found, chain)
-        _check_balances(found.state, chain, status)
-        return Audited(found.state, found.read, found.requests, skipped)
+        abi = json.loads((Path(status["abi_dir"]) / "TestUSD.json").read_text())
+        owned = chain.read("balanceOf", [chain.address], to=status["contracts"]["collateral"], abi=abi)
+        journal = Path(status["data_dir"]) / "journal.log"
+        return audit_quiet(journal, quiet["seq"], quiet["state_hash"], chain, owned, acknowledged)
     finally:
         chain.close()
+
+
+def audit_quiet(
+    journal: Path, seq: int, live_hash: str, chain: Chain, owned_micros: int, acknowledged: Iterable[Acknowledged] = ()
+) -> Audited:
+    """Compare a journal's first `seq` commands with the live state and with a chain on which nothing is in flight.
+
+    `owned_micros` is the collateral that the contract owns.
+    """
+    found = replay_until(journal, seq)
+    assert state_hash(found.state) == live_hash, "the journal leads to another state than the live one"
+    assert_books_balance(found.state)
+    _check_acknowledged(found, acknowledged)
+    skipped = _check_stream(found.state, chain)
+    _check_deposits(found, chain)
+    _check_balances(found.state, chain, owned_micros)
+    return Audited(found.state, found.read, found.requests, skipped)
 
 
 def _check_acknowledged(found: Replayed, acknowledged: Iterable[Acknowledged]) -> None:
@@ -148,7 +161,7 @@ def _check_deposits(found: Replayed, chain: Chain) -> None:
     assert credited == expected
 
 
-def _check_balances(state: State, chain: Chain, status: Status) -> None:
+def _check_balances(state: State, chain: Chain, owned_micros: int) -> None:
     """Each wallet's vault balance is its settled one, the pool's is the ledger's projection, and the dollars add up."""
     holders: dict[tuple[str, str], int] = {}
     """(holder, token id or "" for cash) -> what the ledger expects."""
@@ -171,19 +184,17 @@ def _check_balances(state: State, chain: Chain, status: Status) -> None:
     on_chain = dict(zip(holders, chain.read_all(calls), strict=True))
     differences = {key: (on_chain[key], wanted) for key, wanted in holders.items() if on_chain[key] != wanted}
     assert not differences, f"(chain, ledger) differ: {differences}"
-    _check_dollars(state, chain, status, sum(on_chain[key] for key in holders if not key[1]))
+    _check_dollars(state, chain, owned_micros, sum(on_chain[key] for key in holders if not key[1]))
 
 
-def _check_dollars(state: State, chain: Chain, status: Status, cash: int) -> None:
+def _check_dollars(state: State, chain: Chain, owned_micros: int, cash: int) -> None:
     """The contract owns the cash of all accounts plus what backs the tokens; one set is backed by one dollar."""
     listed = list(state.markets.values())
     conditions = chain.read_all([("conditionOf", (bytes.fromhex(market.condition_id[2:]),)) for market in listed])
     for market, (_, collateral, _) in zip(listed, conditions, strict=True):
         if market.yes_payout_micros < 0:
             assert collateral == market.yes_supply_micros - market.unsplit_micros, market.ticker
-    abi = json.loads((Path(status["abi_dir"]) / "TestUSD.json").read_text())
-    owned = chain.read("balanceOf", [chain.address], to=status["contracts"]["collateral"], abi=abi)
-    assert owned == cash + sum(collateral for _, collateral, _ in conditions)
+    assert owned_micros == cash + sum(collateral for _, collateral, _ in conditions)
 
 
 def check_venue_is_gone(status: Status) -> None:
