@@ -388,11 +388,11 @@ class Chain:
         signed = Account.sign_transaction(whole, key)
         return SignedTransaction(bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex())
 
-    def sign_replacement(self, key: str, raw: bytes, max_fee: int, priority_fee: int) -> SignedTransaction:
-        """Sign the same transaction (nonce, receiver, calldata, gas) again with other fees."""
+    def sign_replacement(self, key: str, raw: bytes, gas: int, max_fee: int, priority_fee: int) -> SignedTransaction:
+        """Sign the same transaction (nonce, receiver, calldata) again with other gas and fees."""
         fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-        tx = {name: fields[name] for name in ("chainId", "nonce", "gas", "to", "value", "data")}
-        return self.sign_transaction(key, {**tx, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": priority_fee})
+        tx = {name: fields[name] for name in ("chainId", "nonce", "to", "value", "data")}
+        return self.sign_transaction(key, {**tx, "gas": gas, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": priority_fee})
 
     def send_raw(self, raw: bytes) -> str:
         """Broadcast signed bytes and return the hash. Raises RpcError when the node refuses them."""

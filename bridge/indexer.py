@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import sha3
 
 from bridge.chain import Block, Chain, StateUnavailable
+from bridge.heads import HeadWatch
 from bridge.lane import now_ms
 from bridge.logs import (
     CancelledBefore,
@@ -134,6 +135,7 @@ class Indexer:
         self._halt_after_ms = halt_after_ms
         self._poll_ms = poll_ms
         self._report_ms = report_ms
+        self._heads = HeadWatch()
         self._final: Block | None = None
         self._recent: dict[int, _Seen] = {}
         self._exits = {name for name, account in sequencer.state.accounts.items() if account.exit_at_s}
@@ -207,10 +209,11 @@ class Indexer:
             self._final = await asyncio.to_thread(self._resume_at, head)
         if head.number < self._final.number:
             raise ChainUnavailable(f"the node shows block {head.number}, block {self._final.number} is final")
+        self._heads.check(head)
         self.head = head
         await self._follow_head(head)
         await self._advance(head)
-        await self._report_exits()
+        await self._report_exits(head)
 
     async def _submit(self, command: c.Command, *tolerated: RejectCode) -> None:
         receipt = await self._sequencer.submit(command)
@@ -230,6 +233,8 @@ class Indexer:
             raise ChainUnavailable(f"the node shows block {head.number}, block {state.final_block} was final before")
         if found.timestamp_s != state.final_time_s:
             raise ChainDiverged(f"final block {found.number} had time {state.final_time_s}, now {found.timestamp_s}")
+        if state.final_hash and found.hash != state.final_hash:
+            raise ChainDiverged(f"final block {found.number} was {state.final_hash}, now it is {found.hash}")
         deposits = self._chain.deposit_count()
         if deposits < state.next_deposit:
             raise ChainDiverged(f"{state.next_deposit} deposits were credited, the contract counts {deposits}")
@@ -402,20 +407,21 @@ class Indexer:
         """Remember to ask the contract about these wallets: its word counts, not the events."""
         self._exits.update(wallets)
 
-    async def _report_exits(self) -> None:
+    async def _report_exits(self, head: Block) -> None:
         """Report every noted wallet's exit: a beginning as the head has it, an end as the final block has it."""
         assert self._final is not None
         for wallet in sorted(self._exits):
             account = self._state.accounts.get(wallet)
-            exit_at_s = await asyncio.to_thread(self._exit_at, wallet, self._final.number)
+            exit_at_s = await asyncio.to_thread(self._exit_at, wallet, head, self._final.number)
             if account is None and exit_at_s:
                 continue
             if account is not None and account.exit_at_s != exit_at_s:
                 await self._submit(c.ObserveExit(wallet, exit_at_s))
             self._exits.discard(wallet)
 
-    def _exit_at(self, wallet: str, final: int) -> int:
-        return self._chain.exit_at(wallet) or self._chain.exit_at(wallet, final)
+    def _exit_at(self, wallet: str, head: Block, final: int) -> int:
+        """Ask about exactly the head that was followed: another node's "latest" may be older, and an exit missing in it."""
+        return self._chain.exit_at(wallet, head.hash) or self._chain.exit_at(wallet, final)
 
     async def _observe_watermarks(self, events: Iterable[VenueEvent]) -> None:
         """Report watermarks as soon as they are seen: what they will void must not be matched any more."""
@@ -439,10 +445,10 @@ class Indexer:
             return
         if not halted and not moved:
             return
-        number, time_s = state.final_block, state.final_time_s
+        number, time_s, block_hash = state.final_block, state.final_time_s, state.final_hash
         if self._final is not None:
-            number, time_s = self._final.number, self._final.timestamp_s
-        await self._submit(c.ObserveChain(number, time_s, halted))
+            number, time_s, block_hash = self._final.number, self._final.timestamp_s, self._final.hash
+        await self._submit(c.ObserveChain(number, time_s, halted, block_hash))
         self._reported_ms = now
 
 

@@ -144,7 +144,8 @@ class Lane:
         problem = ""
         for position, (attempt, is_known) in enumerate(zip(waiting, known, strict=True)):
             watch = self._watches.setdefault(attempt.tx_hash, _Watch(head.number, now_ms()))
-            if attempt.max_fee < head.base_fee or (position == 0 and is_known and self._is_stuck(watch, head)):
+            must = attempt.max_fee < head.base_fee or attempt.gas > head.gas_limit
+            if must or (position == 0 and is_known and self._is_stuck(watch, head)):
                 problem = self._replace(attempt, head) or problem
             elif not is_known and self._may_repeat(watch):
                 problem = self.broadcast(attempt) or problem
@@ -161,8 +162,9 @@ class Lane:
         fees = self._fees.bumped(attempt, head.base_fee, self._chain.priority_fee())
         if fees is None:
             return f"nonce {attempt.nonce} waits: its fee would pass the ceiling of {self._fees.ceiling} wei"
-        signed = self._chain.sign_replacement(self._key, attempt.raw, *fees)
-        replacement = Attempt(attempt.purpose, self.address, attempt.nonce, signed.tx_hash, signed.raw, attempt.gas, *fees)
+        gas = min(attempt.gas, head.gas_limit)
+        signed = self._chain.sign_replacement(self._key, attempt.raw, gas, *fees)
+        replacement = Attempt(attempt.purpose, self.address, attempt.nonce, signed.tx_hash, signed.raw, gas, *fees)
         self._attempts.store(replacement)
         _log.warning("%s: nonce %d replaced at %d wei per gas", attempt.purpose, attempt.nonce, fees[0])
         self._watches[replacement.tx_hash] = _Watch(head.number, now_ms())

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 
 from bridge.attempts import Attempt, Attempts
 from bridge.chain import Block, Chain, StateUnavailable, TransactionReceipt
-from bridge.lane import FeePolicy, ForeignTransaction, Lane, now_ms
-from bridge.logs import OPERATION_EVENTS, OperationSkipped
+from bridge.gas import fitting, gas_for, most_gas
+from bridge.heads import HeadWatch
+from bridge.lane import LOOKS_BEFORE_HALT, FeePolicy, ForeignTransaction, Lane, now_ms
+from bridge.logs import OPERATION_EVENTS
+from bridge.proof import Claim, Contradiction, Doubtful, Proof, prove
 from bridge.rpc import ChainUnavailable, RpcError
 from bridge.settlement import as_packed, payload_hash, settle_batch_calldata
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, OperationQueued, OperationSettled
-from offchain_book.engine.operations import FillOperation, Operation, PoolOperation
+from offchain_book.engine.operations import Operation
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Batch, OpenOperation
 from offchain_book.sequencer import Overloaded, Sequencer, crash_point
@@ -36,23 +39,12 @@ POLL_MS = 200
 """How often the chain is looked at while a batch is in flight."""
 MAX_BACKOFF_MS = 5_000
 """Longest wait after a failed look at the chain."""
+ALARM_BACKOFF_MS = 1_000
+"""A chain that has not answered usefully for so long is worth an alarm."""
 MAX_RETRY_MS = 60_000
 """Longest wait before a batch that reverted is sent again."""
-STALE_HEAD_MS = 5_000
-"""How long a head below the highest one seen counts as a node that lags, not as a shorter chain."""
 SEARCH_BLOCKS = 1_000
 """Blocks per request when a batch's transaction is searched by its events."""
-
-GAS_LIMIT = 15_000_000
-"""Most gas of one batch at first; a retry may take the whole block."""
-GAS_BASE = 300_000
-"""A transaction, the control word, and what must be left for the last delivery (150,000 and the 63/64 rule)."""
-GAS_PER_BYTE = 16
-GAS_PER_FILL = 220_000
-"""Two fresh status words, four words that may be fresh, two signatures, the event."""
-GAS_PER_POOL_ACTION = 330_000
-GAS_PER_VAULT_ACTION = 330_000
-"""The same with one delivery to a contract."""
 
 
 class SubmitterHalted(Exception):
@@ -62,13 +54,6 @@ class SubmitterHalted(Exception):
 def purpose_of(batch_no: int) -> str:
     """Return the name under which a batch's attempts are stored."""
     return f"batch:{batch_no}"
-
-
-def gas_of(operation: Operation) -> int:
-    """Return the most gas that one operation is allowed for, calldata aside."""
-    if isinstance(operation, FillOperation):
-        return GAS_PER_FILL
-    return GAS_PER_POOL_ACTION if isinstance(operation, PoolOperation) else GAS_PER_VAULT_ACTION
 
 
 @dataclass(slots=True)
@@ -82,10 +67,8 @@ class _Flight:
     foreign_hash: str = ""
     receipt: TransactionReceipt | None = None
     """Of the transaction that executed it."""
-    reverted: TransactionReceipt | None = None
-    """Of its newest transaction that did not."""
-    missing: list[int] = field(default_factory=list)
-    """Nonces of its attempts that are used up without a receipt."""
+    missing: list[Attempt] = field(default_factory=list)
+    """Attempts whose nonces are used up without a receipt of any of theirs."""
     retries: int = 0
     retry_at_ms: int = 0
 
@@ -145,15 +128,16 @@ class Submitter:
         self._settled = asyncio.Event()
         self._flush_to = 0
         self._uncut_since_ms = -1
-        self._highest_head = 0
-        self._lower_since_ms = -1
+        self._heads = HeadWatch()
         self._reverting = ""
+        self._unanswered = ""
+        self._doubts = 0
         sequencer.subscribe(self._on_events)
 
     @property
     def alarm(self) -> str:
         """What needs a person now; empty when nothing does."""
-        return str(self.failure) if self.failure else self.lane.alarm or self._reverting
+        return str(self.failure) if self.failure else self.lane.alarm or self._reverting or self._unanswered
 
     def _on_events(self, entry: c.Sequenced, events: Sequence[Event]) -> None:
         for event in events:
@@ -171,7 +155,7 @@ class Submitter:
         try:
             await asyncio.to_thread(self._attempts.claim, f"{self._chain.chain_id}:{self._chain.address}")
             await self._work()
-        except ForeignTransaction as error:
+        except (ForeignTransaction, Contradiction) as error:
             self.failure = SubmitterHalted(str(error))
             raise self.failure from error
         except asyncio.CancelledError:
@@ -189,9 +173,11 @@ class Submitter:
             self._wake.clear()
             try:
                 wait_ms = await self._step()
-                backoff_ms = 0
+                backoff_ms, self._unanswered = 0, ""
             except (ChainUnavailable, StateUnavailable, RpcError, Overloaded) as error:
                 backoff_ms = min(max(self._poll_ms, backoff_ms * 2), MAX_BACKOFF_MS)
+                if backoff_ms >= ALARM_BACKOFF_MS:
+                    self._unanswered = f"settlement waits: {error}"
                 wait_ms = backoff_ms
                 _log.warning("the submitter tries again in %d ms: %s", wait_ms, error)
                 await asyncio.sleep(wait_ms / 1000)
@@ -208,12 +194,9 @@ class Submitter:
     async def _step(self) -> int | None:
         """Do whatever is due. Returns when to look again."""
         wait_ms = await self._cut()
-        for batch in self._state.batches.values():
-            if batch.batch_no not in self._flights:
-                self._flights[batch.batch_no] = _Flight(batch.batch_no, batch.first, batch.count)
-        if not self._flights:
+        flights = self._in_flight()
+        if not flights:
             return wait_ms
-        flights = list(self._flights.values())
         view = await asyncio.to_thread(self._look, flights)
         for flight in flights:
             await self._follow(flight, view)
@@ -222,6 +205,14 @@ class Submitter:
         await self._confirm(flights, view)
         await self._expire(view)
         return self._poll_ms if wait_ms is None else min(wait_ms, self._poll_ms)
+
+    def _in_flight(self) -> list[_Flight]:
+        """Return every open batch, in stream order."""
+        for batch in self._state.batches.values():
+            known = self._flights.get(batch.batch_no)
+            if known is None or known.count != batch.count:
+                self._flights[batch.batch_no] = _Flight(batch.batch_no, batch.first, batch.count)
+        return [self._flights[batch_no] for batch_no in self._state.batches]
 
     async def _submit(self, command: c.Command, *tolerated: RejectCode) -> bool:
         """Submit a command. Returns whether it was taken; a refusal that is not tolerated halts."""
@@ -245,26 +236,18 @@ class Submitter:
             if waiting < self._batch_operations and waited_ms < self._batch_ms and state.uncut >= self._flush_to:
                 return self._batch_ms - waited_ms
             entries = self._next_operations()
-            first, count = entries[0].operation.number, len(entries)
             voided = tuple(entry.operation.number for entry in entries if entry.failed)
             operations = [as_packed(entry.operation, entry.failed) for entry in entries]
-            cut = c.CutBatch(state.next_batch, first, count, payload_hash(operations), voided)
+            cut = c.CutBatch(state.next_batch, state.uncut, len(entries), payload_hash(operations), voided)
             if await self._submit(cut, RejectCode.BATCH_CONTENT_CHANGED):
                 self._uncut_since_ms = -1
         return None
 
     def _next_operations(self) -> list[OpenOperation]:
         """Return the operations of the next batch: at most N, at most the gas of one transaction."""
-        chosen: list[OpenOperation] = []
-        gas = GAS_BASE
         stop = min(self._state.next_operation, self._state.uncut + self._batch_operations)
-        for number in range(self._state.uncut, stop):
-            entry = self._state.operations[number]
-            gas += gas_of(entry.operation)
-            if chosen and gas > GAS_LIMIT:
-                break
-            chosen.append(entry)
-        return chosen
+        entries = [self._state.operations[number] for number in range(self._state.uncut, stop)]
+        return entries[: fitting(entry.operation for entry in entries)]
 
     async def flush(self) -> None:
         """Cut whatever is uncut at once; return when every operation queued before this call is final."""
@@ -281,7 +264,7 @@ class Submitter:
     def _look(self, flights: Sequence[_Flight]) -> _View:
         """Read the chain once, in an order in which a block in between only makes it look younger. In a thread."""
         head = self._chain.head()
-        self._refuse_stale(head)
+        self._heads.check(head)
         nonce = self.lane.nonce()
         next_operation = self._chain.next_operation()
         for flight in flights:
@@ -289,29 +272,18 @@ class Submitter:
             self._look_at(flight, nonce)
             if flight.receipt is None and next_operation >= flight.end:
                 self._search(flight, head.number)
-        missing = [nonce for flight in flights for nonce in flight.missing]
-        self.lane.suspect("nonce used, no receipt", bool(missing), min(missing, default=0))
+        missing = [attempt for flight in flights for attempt in flight.missing]
+        if missing and any(self._chain.known([attempt.tx_hash for attempt in missing])):
+            raise ChainUnavailable(f"the node has {missing[0].purpose}'s transaction, and not its receipt yet")
+        self.lane.suspect("nonce used, no receipt", bool(missing), min((a.nonce for a in missing), default=0))
         return _View(head, nonce, next_operation, min(self._finality(), head.number))
-
-    def _refuse_stale(self, head: Block) -> None:
-        """A node that lags behind itself would make mined batches look lost."""
-        if head.number >= self._highest_head:
-            self._highest_head, self._lower_since_ms = head.number, -1
-            return
-        if self._lower_since_ms < 0:
-            self._lower_since_ms = now_ms()
-        if now_ms() - self._lower_since_ms < STALE_HEAD_MS:
-            raise ChainUnavailable(f"the node shows block {head.number} after {self._highest_head}")
-        _log.warning("the chain got shorter: block %d after %d", head.number, self._highest_head)
-        self._highest_head, self._lower_since_ms = head.number, -1
 
     def _look_at(self, flight: _Flight, nonce: int) -> None:
         receipts = self._chain.outcomes(flight.hashes)
         flight.receipt = next((found for found in receipts if found is not None and found.succeeded), None)
-        flight.reverted = next((found for found in reversed(receipts) if found is not None and not found.succeeded), None)
         mined = {found.tx_hash for found in receipts if found is not None}
         used = {attempt.nonce for attempt in flight.attempts if attempt.tx_hash in mined}
-        flight.missing = [a.nonce for a in flight.attempts if a.nonce < nonce and a.nonce not in used]
+        flight.missing = [a for a in flight.attempts if a.nonce < nonce and a.nonce not in used]
 
     def _search(self, flight: _Flight, head: int) -> None:
         """The contract is past this batch, by none of our transactions: find the one that did it, by its events."""
@@ -357,11 +329,10 @@ class Submitter:
         """Sign and store one transaction for a batch; `tend` broadcasts it. False when that has to wait."""
         batch = self._state.batches[flight.batch_no]
         calldata = self._calldata(batch)
-        gas = self._gas(batch, calldata)
-        if flight.attempts:
-            if not await self._may_retry(flight, view, calldata):
-                return False
-            gas = min(gas << flight.retries, view.head.gas_limit)
+        if flight.attempts and not await self._may_retry(flight, view, calldata):
+            return False
+        wanted = gas_for(self._operations(batch.first, batch.count), calldata) << flight.retries
+        gas = min(wanted, most_gas(view.head.gas_limit))
         purpose = purpose_of(batch.batch_no)
         attempt = await asyncio.to_thread(self.lane.sign, purpose, self._chain.address, calldata, gas, view.head, view.nonce)
         if attempt is None:
@@ -382,9 +353,9 @@ class Submitter:
         if now_ms() < flight.retry_at_ms:
             return False
         if view.next_operation == flight.first:
-            reason = await asyncio.to_thread(
-                self._chain.simulate, self.lane.address, self._chain.address, calldata, view.head.gas_limit
-            )
+            reason = await asyncio.to_thread(self._simulate, calldata, view)
+            if await self._split(flight, view, reason):
+                return False
             flight.retries += 1
             flight.retry_at_ms = now_ms() + min(500 << flight.retries, MAX_RETRY_MS)
             self._reverting = f"batch {flight.batch_no} reverts: {reason}" if reason else ""
@@ -395,81 +366,78 @@ class Submitter:
             raise SubmitterHalted(f"the contract stands at {view.next_operation}, inside batch {flight.batch_no}")
         return True
 
-    def _operations(self, batch: Batch) -> list[Operation]:
-        entries = [self._state.operations[number] for number in range(batch.first, batch.first + batch.count)]
+    def _simulate(self, calldata: bytes, view: _View) -> str:
+        gas = most_gas(view.head.gas_limit)
+        return self._chain.simulate(self.lane.address, self._chain.address, calldata, gas)
+
+    async def _split(self, flight: _Flight, view: _View, reason: str) -> bool:
+        """Cut a batch in two when no block takes it whole and the chain would take its beginning. Returns whether it did."""
+        if not reason and flight.attempts[-1].gas < most_gas(view.head.gas_limit):
+            return False
+        count = flight.count // 2
+        while count:
+            part = self._operations(flight.first, count)
+            if not await asyncio.to_thread(self._simulate, settle_batch_calldata(flight.first, part), view):
+                break
+            count //= 2
+        else:
+            return False
+        rest = self._operations(flight.first + count, flight.count - count)
+        _log.warning("no block takes batch %d (%s): it is cut after %d", flight.batch_no, reason or "out of gas", count)
+        self._reverting = ""
+        return await self._submit(
+            c.SplitBatch(flight.batch_no, count, payload_hash(part), self._state.next_batch, payload_hash(rest))
+        )
+
+    def _operations(self, first: int, count: int) -> list[Operation]:
+        entries = [self._state.operations[number] for number in range(first, first + count)]
         return [as_packed(entry.operation, entry.voided) for entry in entries]
 
     def _calldata(self, batch: Batch) -> bytes:
         """Rebuild a batch's calldata from the journaled operations; it must be what the intent says."""
-        operations = self._operations(batch)
+        operations = self._operations(batch.first, batch.count)
         found = payload_hash(operations)
         if found != batch.payload_hash:
             raise SubmitterHalted(f"batch {batch.batch_no} packs to {found}, its journaled hash is {batch.payload_hash}")
         return settle_batch_calldata(batch.first, operations)
 
-    def _gas(self, batch: Batch, calldata: bytes) -> int:
-        return GAS_BASE + GAS_PER_BYTE * len(calldata) + sum(gas_of(operation) for operation in self._operations(batch))
-
     # --- finality ----------------------------------------------------------------------------------------------------
 
     async def _confirm(self, flights: Sequence[_Flight], view: _View) -> None:
         """Confirm, in order, the batches that a final block shows as executed."""
-        ready: list[_Flight] = []
+        claims: list[Claim] = []
         for flight in flights:
             if flight.receipt is None or flight.receipt.block_number > view.final_block:
                 break
-            ready.append(flight)
-        if not ready:
-            return
-        for flight, receipt in await asyncio.to_thread(self._proved, ready, view):
+            claims.append(Claim(flight.batch_no, flight.first, flight.end, flight.receipt))
+        for proof in await asyncio.to_thread(self._proved, claims, view):
             crash_point("before_confirm")
-            skipped = skipped_in(receipt)
-            self._refuse_landed(flight, {number for number, _ in skipped})
+            self._refuse_landed(self._flights[proof.batch_no], {number for number, _ in proof.skipped})
+            receipt = proof.receipt
             await self._submit(
-                c.ConfirmBatch(flight.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, skipped)
+                c.ConfirmBatch(proof.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, proof.skipped)
             )
-            del self._flights[flight.batch_no]
+            del self._flights[proof.batch_no]
+
+    def _proved(self, claims: Sequence[Claim], view: _View) -> list[Proof]:
+        """Prove; a node that stays of two minds halts the lane instead of being believed."""
+        if not claims:
+            return []
+        try:
+            proofs = prove(self._chain, claims, self._state.skipped_operations, view.final_block)
+        except Doubtful as error:
+            self._doubts += 1
+            if self._doubts >= LOOKS_BEFORE_HALT:
+                raise Contradiction(f"the node contradicts itself: {error}") from error
+            raise ChainUnavailable(str(error)) from error
+        self._doubts = 0
+        return proofs
 
     def _refuse_landed(self, flight: _Flight, skipped: set[int]) -> None:
         """Halt before a fact that the engine cannot take gets into the journal."""
         for number in range(flight.first, flight.end):
             if number not in skipped and self._state.operations[number].failed:
                 raise SubmitterHalted(f"operation {number} landed after the ledger had given it up; see docs/runbook.md")
-
-    def _proved(self, ready: Sequence[_Flight], view: _View) -> list[tuple[_Flight, TransactionReceipt]]:
-        """Read the receipts again, whole, and hold them against the final block's own state.
-
-        Returns nothing yet when the node is of two minds; raises SubmitterHalted when chain and events contradict.
-        """
-        proved: list[tuple[_Flight, TransactionReceipt]] = []
-        skips = 0
-        for flight in ready:
-            assert flight.receipt is not None
-            receipt = self._chain.receipt(flight.receipt.tx_hash)
-            block = self._chain.block(flight.receipt.block_number)
-            if receipt is None or block is None or not receipt.block_hash == flight.receipt.block_hash == block.hash:
-                return []
-            numbers = executed_in(receipt)
-            if sorted(numbers) != list(range(flight.first, flight.end)):
-                raise SubmitterHalted(f"the events of {receipt.tx_hash} name {numbers}, not batch {flight.batch_no}")
-            skips += len(skipped_in(receipt))
-            proved.append((flight, receipt))
-        try:
-            next_operation, skipped = self._counters(view.final_block)
-        except StateUnavailable:
-            # The node has pruned that block's state. The newest state stands on that block: it is the witness.
-            next_operation, skipped = self._counters("latest")
-        end = ready[-1].end
-        expected = self._state.skipped_operations + skips
-        if next_operation < end:
-            raise ChainUnavailable(f"final block {view.final_block} is at operation {next_operation}, receipts at {end}")
-        if skipped < expected or (next_operation == end and skipped != expected):
-            raise SubmitterHalted(f"the contract has skipped {skipped} operations, its events say {expected}")
-        return proved
-
-    def _counters(self, block: int | str) -> tuple[int, int]:
-        next_operation, skipped = self._chain.read_all([("nextOperation", ()), ("skippedOperations", ())], block)
-        return int(next_operation), int(skipped)
 
     async def _expire(self, view: _View) -> None:
         """Report operations whose deadline a final block has passed while the contract still stands before them."""
@@ -487,13 +455,3 @@ class Submitter:
             _log.error("operations %d to %d missed their settlement deadline", late[0], late[-1])
             count = late[-1] - late[0] + 1
             await self._submit(c.ExpireOperations(late[0], count, final.number, final.timestamp_s))
-
-
-def executed_in(receipt: TransactionReceipt) -> list[int]:
-    """Return the numbers of the operations that a transaction's events name, in order."""
-    return [event.number for event in receipt.events if isinstance(event, OPERATION_EVENTS)]
-
-
-def skipped_in(receipt: TransactionReceipt) -> tuple[tuple[int, int], ...]:
-    """Return (operation number, contract's reason) of what a transaction skipped."""
-    return tuple((event.number, event.reason) for event in receipt.events if isinstance(event, OperationSkipped))

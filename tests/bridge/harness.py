@@ -20,7 +20,7 @@ from bridge.lane import FeePolicy
 from bridge.rpc import ChainUnavailable, RpcClient
 from bridge.submitter import Submitter
 from offchain_book.engine import commands as c
-from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.exchange import apply
 from offchain_book.engine.operations import (
     OrderScheme,
     Outcome,
@@ -29,8 +29,9 @@ from offchain_book.engine.operations import (
     VaultAction,
     VaultActionKind,
 )
-from offchain_book.journal import Journal, read
+from offchain_book.journal import Journal, read, read_config
 from offchain_book.projections import Projections
+from offchain_book.recovery import first_state
 from offchain_book.sequencer import Sequencer
 from offchain_book.signatures import native_domain, order_digest, sign_digest, vault_action_digest
 
@@ -170,8 +171,8 @@ class Exchange:
         self.folder = folder
         self.confirmations = confirmations
         self.commands: list[c.Command] = []
-        self.journal = Journal(folder / "journal", {})
-        state = new_state(SETTLE_DEADLINE_S)
+        self.journal = Journal(folder / "journal", {"settle_deadline_s": SETTLE_DEADLINE_S})
+        state = first_state(read_config(folder / "journal"))
         projections = Projections()
         for entry in read(folder / "journal"):
             projections.observe(state, entry, apply(state, entry))
@@ -260,17 +261,19 @@ class Exchange:
         receipt = await self.sequencer.submit(c.CreateMarket("RAIN-1", "RAIN-E", "Rain?", *ids, 0, 2**45))
         assert receipt.rejected is None, receipt.rejected
 
-    def signed_buy(self, key: str, condition: bytes, contracts: int, salt: int) -> SignedOrder:
-        """Return a native order that buys YES at 60 cents."""
+    def signed_buy(
+        self, key: str, condition: bytes, contracts: int, salt: int, outcome: Outcome = Outcome.YES, cents: int = 60
+    ) -> SignedOrder:
+        """Return a native order that buys an outcome at its price in cents."""
         wallet = address_of(key)
         order = SignedOrder(
             OrderScheme.NATIVE,
             "",
             wallet,
             wallet,
-            str(int.from_bytes(condition, "big") | Outcome.YES),
+            str(int.from_bytes(condition, "big") | outcome),
             TokenSide.BUY,
-            contracts * 600_000,
+            contracts * cents * 10_000,
             contracts * DOLLAR,
             str(salt),
             "",

@@ -83,7 +83,7 @@ def test_contract_errors_have_names(world: World) -> None:
     )
 
 
-def test_replacement_differs_in_fees_only(world: World) -> None:
+def test_replacement_differs_in_gas_and_fees_only(world: World) -> None:
     tx = {
         "nonce": 7,
         "gas": 50_000,
@@ -93,8 +93,9 @@ def test_replacement_differs_in_fees_only(world: World) -> None:
         "data": b"\x12\x34",
     }
     first = world.chain.sign_transaction(OPERATOR_KEY, tx)
-    second = world.chain.sign_replacement(OPERATOR_KEY, first.raw, 12, 3)
-    assert second == world.chain.sign_transaction(OPERATOR_KEY, {**tx, "maxFeePerGas": 12, "maxPriorityFeePerGas": 3})
+    second = world.chain.sign_replacement(OPERATOR_KEY, first.raw, 40_000, 12, 3)
+    other = {"gas": 40_000, "maxFeePerGas": 12, "maxPriorityFeePerGas": 3}
+    assert second == world.chain.sign_transaction(OPERATOR_KEY, {**tx, **other})
     assert second.tx_hash != first.tx_hash
 
 

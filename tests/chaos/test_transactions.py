@@ -1,0 +1,255 @@
+"""Chaos list B: what may happen to a signer's transactions. Numbers as in docs/chaos.md; test_crash.py has 11 to 14."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from bridge import gas
+from bridge.attempts import Attempt, Attempts, AttemptsInUse
+from bridge.lane import FeePolicy
+from bridge.logs import OPERATION_EVENTS
+from bridge.submitter import Submitter, SubmitterHalted, purpose_of
+from offchain_book.engine import commands as c
+from offchain_book.engine.state import GUARANTEE
+from offchain_book.signatures import keccak256
+from tests.bridge.harness import DOLLAR, OPERATOR, OPERATOR_KEY
+from tests.chaos import faults
+from tests.chaos.conftest import Staged
+from tests.chaos.stage import GWEI, MARKET, WALT, WENDY, Stage
+
+
+def stored(stage: Stage, batch_no: int = 0) -> list[Attempt]:
+    """Return a batch's attempts, oldest first."""
+    assert stage.venue.attempts is not None
+    return stage.venue.attempts.of(purpose_of(batch_no))
+
+
+def hashes_of(stage: Stage, batch_no: int = 0) -> list[str]:
+    """Return all transactions ever signed for a batch, oldest first."""
+    return [attempt.tx_hash for attempt in stored(stage, batch_no)]
+
+
+async def test_b15_second_worker_with_the_same_key_is_fenced_and_each_fill_lands_once(stage: Stage, tmp_path: Path) -> None:
+    """On this machine the file lock refuses it; from elsewhere its transactions consume nothing, and the first one notices."""
+    with pytest.raises(AttemptsInUse, match="another venue"):
+        Attempts(tmp_path / "attempts.sqlite")
+    elsewhere = Attempts(tmp_path / "elsewhere.sqlite")
+    other = Submitter(stage.venue.sequencer, stage.connect(), elsewhere, OPERATOR_KEY, 50, 20, stage.finality, poll_ms=20)
+    await stage.match()
+    await stage.settle()
+    stage.venue.start(other)
+    await stage.match()
+    ended = asyncio.ensure_future(asyncio.wait(stage.venue.tasks, return_when=asyncio.FIRST_EXCEPTION))
+    while not ended.done():
+        stage.world.mine()
+        await asyncio.sleep(0.03)
+    failures = [part.failure for part in (stage.submitter, other) if part.failure]
+    assert failures
+    assert all(isinstance(failure, SubmitterHalted) for failure in failures)
+    await stage.venue.stop_parts()
+    elsewhere.close()
+    assert stage.world.chain.next_operation() <= 2
+    assert stage.world.chain.skipped_operations() == 0
+
+
+async def test_b16_transaction_dropped_in_the_middle_of_a_queue_leaves_no_gap(stage_of: Staged) -> None:
+    async with stage_of(operations=1) as stage:
+        await stage.open()
+        stage.pause_mining()
+        for _ in range(4):
+            await stage.match(2)
+        await stage.until(lambda: stage.operator_nonce("pending") == 4)
+        dropped = hashes_of(stage, 1)
+        stage.world.rpc("anvil_dropTransaction", dropped[0])
+        await stage.settle()
+        assert [one.batch_no for one in stage.confirmed()] == [0, 1, 2, 3]
+        assert stage.confirmed()[1].tx_hash == dropped[0], "the same bytes"
+        assert stage.operator_nonce() == 4
+
+
+async def test_b17_base_fee_times_a_hundred_bumps_to_the_ceiling_then_waits_with_an_alarm(stage_of: Staged) -> None:
+    async with stage_of(fees=FeePolicy(ceiling=40 * GWEI, rebroadcast_ms=50)) as stage:
+        await stage.open()
+        stage.pause_mining()
+        await stage.match()
+        await stage.until(lambda: stage.operator_nonce("pending") == 1)
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(30 * GWEI))
+        stage.world.rpc("evm_mine")
+        await stage.until(lambda: len(hashes_of(stage)) > 1)
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
+        stage.world.rpc("evm_mine")
+        await stage.until(lambda: "ceiling" in stage.submitter.alarm)
+        await stage.match()
+        assert all(attempt.max_fee <= 40 * GWEI for attempt in stored(stage))
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+        await stage.settle()
+        assert stage.submitter.alarm == ""
+        assert stage.operator_nonce() == 2
+
+
+async def test_b18_original_mined_after_its_replacement_was_sent_counts_once(stage: Stage) -> None:
+    stage.pause_mining()
+    await stage.match()
+    await stage.until(lambda: stage.operator_nonce("pending") == 1)
+    (original,) = hashes_of(stage)
+    raw = stage.world.rpc("eth_getRawTransactionByHash", original)
+    with stage.proxy.during("eth_sendRawTransaction", faults.swallowed):
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(30 * GWEI))
+        stage.world.rpc("evm_mine")
+        await stage.until(lambda: len(hashes_of(stage)) > 1)
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI // 2))
+        stage.world.rpc("evm_mine")
+        stage.world.chain.send_raw(bytes.fromhex(raw[2:]))
+        stage.world.rpc("evm_mine")
+        await stage.settle()
+    assert stage.confirmed()[0].tx_hash == original
+    assert stage.operator_nonce() == 1
+
+
+async def test_b19_nonce_used_by_an_unknown_transaction_halts_the_signer_and_loses_nothing(stage_of: Staged) -> None:
+    async with stage_of() as stage:
+        await stage.open()
+        await stage.match()
+        await stage.settle()
+        stage.send(OPERATOR_KEY, WALT, b"", 21_000)
+        await stage.match()
+        with pytest.raises(SubmitterHalted, match="did not sign"):
+            await asyncio.wait_for(stage.venue.tasks[1], 15)
+        assert stage.state.operations, "what was matched is kept"
+        assert stage.world.chain.next_operation() == 1
+
+
+async def test_b20_transaction_that_reverts_is_sent_again_and_its_reservation_is_released_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gas, "GAS_BASE", 25_000)
+    monkeypatch.setattr(gas, "GAS_PER_FILL", 20_000)
+    await stage.match()
+    assert stage.state.accounts[GUARANTEE].cash.held > 0
+    await stage.until_mined(lambda: "retrying" in stage.stages())
+    assert stage.state.accounts[GUARANTEE].cash.held > 0, "a status of 0 proves nothing about the fill"
+    await stage.settle()
+    assert stage.state.accounts[GUARANTEE].cash.held == 0
+    first = stage.world.chain.receipt(hashes_of(stage)[0])
+    assert first is not None
+    assert not first.succeeded
+
+
+async def test_b20_skipped_fill_releases_its_holds_once_and_keeps_the_reason(stage: Stage) -> None:
+    """The guarantee takes wendy's place; the ledger says why, and so does the trace of the operation."""
+    slot = stage.world.rpc("eth_getStorageAt", stage.world.chain.address, cash_slot(WENDY), "latest")
+    empty = int(slot, 16) & ~((1 << 96) - 1)
+    stage.world.rpc("anvil_setStorageAt", stage.world.chain.address, cash_slot(WENDY), f"0x{empty:064x}")
+    number = await stage.match()
+    await stage.until_mined(lambda: number not in stage.state.operations)
+    stage.world.rpc("anvil_setStorageAt", stage.world.chain.address, cash_slot(WENDY), slot)
+    found = await stage.audit()
+    assert found.state.guaranteed_fills == 1
+    assert found.state.accounts[GUARANTEE].cash.held == 0
+    assert found.state.accounts[GUARANTEE].balance(f"{MARKET}:YES").total == 10 * DOLLAR
+    assert "skipped" in found.read.operations[number].resolution
+
+
+def cash_slot(wallet: str) -> str:
+    """Return where the contract keeps a wallet's cash (contracts/libraries/Words.sol)."""
+    return "0x" + keccak256(b"cway.account" + bytes.fromhex(wallet[2:])).hex()
+
+
+async def test_b21_batch_that_no_block_can_take_is_split_until_each_part_fits(stage_of: Staged) -> None:
+    """Twelve fills in one batch, and blocks that hold about four."""
+    async with stage_of(operations=12, batch_ms=60_000) as stage:
+        await stage.open()
+        stage.pause_mining()
+        with stage.proxy.during("eth_sendRawTransaction", faults.swallowed):
+            for _ in range(6):
+                await stage.match(2)
+                await stage.match_wallets(1)
+            await stage.until(lambda: hashes_of(stage))
+            stage.world.rpc("evm_setBlockGasLimit", hex(450_000))
+            stage.world.rpc("evm_mine")
+        found = await stage.settle()
+        splits = stage.venue.sent(c.SplitBatch)
+        assert len(splits) >= 2
+        assert found.skipped == {}
+        assert found.state.next_operation == 12
+        assert len(stage.confirmed()) == 1 + len(splits)
+        for view in found.read.operations:
+            receipt = stage.world.chain.receipt(view.tx_hash)
+            assert receipt is not None
+            assert view.operation.number in [event.number for event in receipt.events if isinstance(event, OPERATION_EVENTS)]
+
+
+async def test_b21_whole_batch_that_lands_after_it_was_split_counts_each_fill_once(stage_of: Staged) -> None:
+    """A reorg brings the transaction of the whole batch back to life, in a block that is large enough for it."""
+    async with stage_of(operations=6, batch_ms=60_000) as stage:
+        await stage.open()
+        stage.pause_mining()
+        limit = stage.world.chain.head().gas_limit
+        with stage.proxy.during("eth_sendRawTransaction", faults.swallowed):
+            for _ in range(6):
+                await stage.match(2)
+            await stage.until(lambda: hashes_of(stage))
+            (whole,) = stored(stage)
+            stage.world.rpc("evm_setBlockGasLimit", hex(170_000))
+            stage.world.rpc("evm_mine")
+            await stage.until(lambda: len(hashes_of(stage)) == 2)
+        await stage.until(lambda: stage.operator_nonce("pending") == 1)
+        with stage.proxy.during("eth_sendRawTransaction", faults.swallowed):
+            await stage.until_mined(lambda: stage.venue.sent(c.SplitBatch))
+            failed = stage.world.chain.receipt(hashes_of(stage)[1])
+            assert failed is not None
+            assert not failed.succeeded
+            stage.world.rpc("anvil_reorg", stage.world.head() - failed.block_number + 1, [])
+            stage.world.rpc("evm_setBlockGasLimit", hex(limit))
+            stage.world.mine()
+            stage.world.chain.send_raw(whole.raw)
+            stage.world.mine()
+            assert stage.world.chain.next_operation() == 6
+        found = await stage.settle()
+        assert {one.tx_hash for one in stage.confirmed()} == {whole.tx_hash}
+        assert len(stage.confirmed()) > 1
+        assert found.state.confirmed_operations == 6
+
+
+@pytest.mark.parametrize("factor", [10, 0.1])
+async def test_b22_gas_estimate_wrong_by_ten_times_changes_nothing(stage: Stage, factor: float) -> None:
+    wrong = faults.changed(lambda gas_used: hex(int(int(gas_used, 16) * factor)))
+    armed = stage.proxy.on("eth_estimateGas", wrong)
+    await stage.match()
+    await stage.settle()
+    assert armed.hits == 0, "a batch's gas comes from its content"
+    assert len(hashes_of(stage)) == 1
+
+
+async def test_b23_signer_without_gas_money_raises_the_alarm_and_keeps_the_queue(stage: Stage) -> None:
+    money = stage.world.rpc("eth_getBalance", OPERATOR, "latest")
+    stage.world.rpc("anvil_setBalance", OPERATOR, "0x0")
+    await stage.match()
+    await stage.match_wallets()
+    await stage.until(lambda: "gas money" in stage.submitter.alarm)
+    stage.world.rpc("anvil_setBalance", OPERATOR, money)
+    found = await stage.settle()
+    assert stage.submitter.alarm == ""
+    assert found.state.confirmed_operations == 2
+
+
+@pytest.mark.parametrize("jump_s", [3_600, -3_600])
+async def test_b24_wall_clock_that_jumps_an_hour_starts_no_resend_storm(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, jump_s: int
+) -> None:
+    stage.pause_mining()
+    await stage.match()
+    await stage.until(lambda: stage.operator_nonce("pending") == 1)
+    sends = stage.proxy.calls["eth_sendRawTransaction"]
+    now, now_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: now() + jump_s)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + jump_s * 10**9)
+    await asyncio.sleep(0.3)
+    assert stage.proxy.calls["eth_sendRawTransaction"] == sends
+    assert len(hashes_of(stage)) == 1
+    assert not stage.state.chain_halted
+    monkeypatch.undo()
+    await stage.settle()
+    assert stage.operator_nonce() == 1
