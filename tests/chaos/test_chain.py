@@ -115,16 +115,17 @@ async def test_a7_same_transaction_mined_again_at_another_height_is_credited_onc
 async def test_a8_chain_without_blocks_stops_wallet_matching_and_resumes_without_a_duplicate(stage_of: Staged) -> None:
     async with stage_of(halt_after_ms=300) as stage:
         await stage.open()
-        stage.pause_mining()
+        await stage.until_mined(lambda: stage.state.final_block and not stage.state.chain_halted)
         await stage.match()
+        stage.pause_mining()
         await stage.until(lambda: stage.state.chain_halted)
         signed = stage.venue.signed_buy(WENDY_KEY, stage.condition, 5, salt=99)
         order = c.PlaceOrder("late", WENDY, MARKET, c.BookSide.BID, 6_000, 5 * DOLLAR, outcome=Outcome.YES, signed=signed)
         receipt = await stage.venue.sequencer.submit(order)
         assert receipt.rejected is not None
         assert receipt.rejected.code is RejectCode.CHAIN_HALTED
-        await stage.until_mined(lambda: not stage.state.chain_halted)
         await stage.settle()
+        await stage.until_mined(lambda: not stage.state.chain_halted)
         await stage.match(5)
         await stage.settle()
         assert stage.operator_nonce() == 2
