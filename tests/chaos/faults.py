@@ -66,6 +66,7 @@ class Proxy:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = 5
             wbufsize = -1
             disable_nagle_algorithm = True
 
