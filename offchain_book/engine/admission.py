@@ -98,6 +98,9 @@ def check_size(size: int) -> list[Event] | None:
 
 def check_price(market: Market, price: int) -> list[Event] | None:
     """Check that a price is on the market's grid."""
+    for lowest, highest, step in market.price_ranges:
+        if lowest <= price <= highest and not price % step:
+            return None
     lowest, highest = market.price_ranges[0][0], market.price_ranges[-1][1]
     if not lowest <= price <= highest:
         return reject(RejectCode.PRICE_OUT_OF_RANGE, price_e4=price, lowest_e4=lowest, highest_e4=highest)

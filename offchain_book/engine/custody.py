@@ -104,13 +104,9 @@ def _custodial_delta(side: Side) -> tuple[int, int]:
 
 def track_custodial(market: Market, first: Side, second: Side, size_micros: int) -> None:
     """Count a match between custodial accounts, which stays off the chain: positions and u move together."""
-    for side in (first, second):
-        if side.buys is YES:
-            market.custodial_yes_micros += side.open_micros
-            market.custodial_no_micros -= side.close_micros
-        else:
-            market.custodial_no_micros += side.open_micros
-            market.custodial_yes_micros -= side.close_micros
+    bid, ask = (first, second) if first.buys is YES else (second, first)
+    market.custodial_yes_micros += bid.open_micros - ask.close_micros
+    market.custodial_no_micros += ask.open_micros - bid.close_micros
     market.unsplit_micros += size_micros - first.close_micros - second.close_micros
 
 

@@ -37,7 +37,7 @@ from offchain_book.engine.events import Event, OrderAccepted
 from offchain_book.engine.ledger import InvariantBroken
 from offchain_book.engine.listing import reject
 from offchain_book.engine.matching import match, rest_or_cancel
-from offchain_book.engine.operations import OrderScheme
+from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, MarketStatus, State, token_asset
@@ -159,18 +159,17 @@ def _new_order(state: State, account: Account, market: Market, command: c.PlaceO
         command.price_e4,
         size,
         terms,
-        _expiry_ms(state, command),
+        command.expires_ms if command.signed is None else _expiry_ms(state, command.signed, command.expires_ms),
         command.budget_micros or command.max_cost_micros,
     )
 
 
-def _expiry_ms(state: State, command: c.PlaceOrder) -> int:
+def _expiry_ms(state: State, signed: SignedOrder, expires_ms: int) -> int:
     """Return when the order leaves the book: a signed expiry counts one settlement deadline early, so fills can land."""
-    signed = command.signed
-    if signed is None or not signed.expiration_s or signed.scheme is OrderScheme.POLYMARKET_V2:
-        return command.expires_ms
+    if not signed.expiration_s or signed.scheme is OrderScheme.POLYMARKET_V2:
+        return expires_ms
     latest = (signed.expiration_s - state.settle_deadline_s) * 1000
-    return min(command.expires_ms, latest) if command.expires_ms else latest
+    return min(expires_ms, latest) if expires_ms else latest
 
 
 def _hold(market: Market, order: Order) -> list[Event] | None:

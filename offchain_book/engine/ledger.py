@@ -34,12 +34,13 @@ def post(state: State, reference: str, lines: Sequence[Line], events: list[Event
         if account_id != last_id:  # lines of one account stand together
             account, last_id = state.accounts.get(account_id), account_id
             contra = state.contra.setdefault(account_id, {}) if account is None else None
-        if account is not None:
-            account.balance(asset).total += amount
-        elif contra is not None:
+        if contra is not None:
             contra[asset] = contra.get(asset, 0) + amount
-    if any(sums.values()):
-        raise InvariantBroken(f"posting {reference} does not balance: {sums}")
+        elif account is not None:
+            (account.balances.get(asset) or account.balance(asset)).total += amount
+    for total in sums.values():
+        if total:
+            raise InvariantBroken(f"posting {reference} does not balance: {sums}")
     events.append(Posted(reference, moved))
     return moved
 

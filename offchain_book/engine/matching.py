@@ -149,11 +149,13 @@ def match_lines(market: Market, first: custody.Side, second: custody.Side, size:
             buys, sells, pays, gets = yes, no, yes_price, no_price
         else:
             buys, sells, pays, gets = no, yes, no_price, yes_price
-        lines.append((account, CASH, (closed * gets - opened * pays) // PRICE_SCALE))
-        if opened:
-            lines.append((account, buys, opened))
-        if closed:
-            lines.append((account, sells, -closed))
+        if not closed:
+            lines += ((account, CASH, -opened * pays // PRICE_SCALE), (account, buys, opened))
+        elif not opened:
+            lines += ((account, CASH, closed * gets // PRICE_SCALE), (account, sells, -closed))
+        else:
+            cash = (closed * gets - opened * pays) // PRICE_SCALE
+            lines += ((account, CASH, cash), (account, buys, opened), (account, sells, -closed))
     made = size - first.close_micros - second.close_micros
     if made:
         lines += supply_lines(ticker, made)

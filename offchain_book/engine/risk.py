@@ -36,8 +36,8 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
         return bids + asks
     yes, no = exposure.yes, exposure.no
     if yes is None or no is None:
-        yes = exposure.yes = account.balance(token_asset(ticker, YES))
-        no = exposure.no = account.balance(token_asset(ticker, NO))
+        yes, no = (account.balance(asset) for asset in token_assets(ticker))
+        exposure.yes, exposure.no = yes, no
     if no.total:
         bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
     if yes.total:
@@ -50,7 +50,7 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_
     """Return what `size_micros` more of an order may cost at a price, fees included."""
     own = price_e4 if order.side is BID else PRICE_SCALE - price_e4
     cost = size_micros * own // PRICE_SCALE
-    if rate_e4 and size_micros:
+    if rate_e4:
         cost += fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
     if not order.budget_micros:
         return cost
@@ -58,13 +58,16 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_
     return min(cost, spent)
 
 
-def _add(exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
-    if side is BID:
+def _add(order: Order, exposure: Exposure, cost: int, size: int) -> None:
+    """Count more, or less, of what an order may cost, and bring the hold of its market in line."""
+    if order.side is BID:
         exposure.bid_cost += cost
         exposure.bid_size += size
     else:
         exposure.ask_cost += cost
         exposure.ask_size += size
+    order.hold_micros += cost
+    _refresh(order.account, order.ticker, exposure)
 
 
 def refresh(account: Account, market: Market) -> None:
@@ -126,17 +129,13 @@ def hold_again(order: Order, price_e4: int, size_micros: int, rate_e4: int) -> i
 
 
 def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> int:
-    account = order.account
-    cash = account.cash
+    cash = order.account.cash
     available = cash.total - cash.held
-    _add(exposure, order.side, more_cost, more_size)
-    _refresh(account, order.ticker, exposure)
+    _add(order, exposure, more_cost, more_size)
     need = available - cash.total + cash.held
     if need > available:
-        _add(exposure, order.side, -more_cost, -more_size)
-        _refresh(account, order.ticker, exposure)
+        _add(order, exposure, -more_cost, -more_size)
         return need
-    order.hold_micros += more_cost
     return 0
 
 
@@ -170,10 +169,7 @@ def adjust(order: Order, size_before: int, rate_e4: int) -> None:
         _adjust_wallet(order, rate_e4)
         return
     hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=False) if size else 0
-    exposure = account.exposures[order.ticker]
-    _add(exposure, order.side, hold - order.hold_micros, size - size_before)
-    order.hold_micros = hold
-    _refresh(account, order.ticker, exposure)
+    _add(order, account.exposures[order.ticker], hold - order.hold_micros, size - size_before)
 
 
 def _adjust_wallet(order: Order, rate_e4: int) -> None:

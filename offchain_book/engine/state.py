@@ -371,7 +371,8 @@ class Market:
     @property
     def max_rate_e4(self) -> int:
         """The highest fee rate that a fill may pay."""
-        return max(self.taker_rate_e4, self.maker_rate_e4)
+        taker, maker = self.taker_rate_e4, self.maker_rate_e4
+        return taker if taker > maker else maker
 
     def token_id(self, outcome: Outcome) -> str:
         """Return an outcome's token id as a decimal string."""
