@@ -34,6 +34,7 @@ from offchain_book.gateways import (
     polymarket_stream,
     venue_stream,
 )
+from offchain_book.gateways.exact_paths import ExactPaths
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.sequencer import Sequencer, Unavailable
@@ -205,12 +206,14 @@ def build_app(
     `hooks` are the chain's side of the admin routes; without them there are none.
     """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
+    wallets = polymarket.router(sequencer, settings)
+    app.router.routes.append(ExactPaths(wallets.routes))
     app.include_router(operator.router(sequencer, settings, checks, state_hash))
     app.include_router(native.router(sequencer, settings))
     if hooks is not None:
         app.include_router(admin.router(sequencer, settings, hooks))
     app.include_router(kalshi.router(sequencer, settings))
-    app.include_router(polymarket.router(sequencer, settings))
+    app.include_router(wallets)
     hub = Hub(sequencer, settings.stream)
     app.include_router(kalshi_stream.router(hub))
     app.include_router(polymarket_stream.router(hub, settings))

@@ -6,6 +6,7 @@ signed order may trade is the engine's; the contract repeats every check here on
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import coincurve
 import sha3  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -68,10 +69,15 @@ class Domain:
 
     def separator(self) -> bytes:
         """Return the domain's hash."""
-        head = keccak256(self.name.encode()) + keccak256(self.version.encode()) + _uint(self.chain_id)
-        if self.verifying_contract is None:
-            return keccak256(_DOMAIN_TYPE_WITHOUT_CONTRACT + head)
-        return keccak256(_DOMAIN_TYPE + head + _address(self.verifying_contract))
+        return _separator(self)
+
+
+@lru_cache(maxsize=64)
+def _separator(domain: Domain) -> bytes:
+    head = keccak256(domain.name.encode()) + keccak256(domain.version.encode()) + _uint(domain.chain_id)
+    if domain.verifying_contract is None:
+        return keccak256(_DOMAIN_TYPE_WITHOUT_CONTRACT + head)
+    return keccak256(_DOMAIN_TYPE + head + _address(domain.verifying_contract))
 
 
 def native_domain(chain_id: int, venue: str) -> Domain:
@@ -227,6 +233,7 @@ def public_key_address(public_key: bytes) -> str:
     return checksum_address("0x" + keccak256(public_key[1:])[12:].hex())
 
 
+@lru_cache(maxsize=16_384)
 def checksum_address(address: str) -> str:
     """Return the address in EIP-55's mixed case. Raise `InvalidAddress` if it is not 20 bytes of hex."""
     text = address.removeprefix("0x").lower()

@@ -19,13 +19,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts import bench_apply, bench_book, bench_gas, bench_growth, bench_journal, bench_peers, bench_stages
+from scripts import (
+    bench_apply,
+    bench_book,
+    bench_gas,
+    bench_growth,
+    bench_journal,
+    bench_peers,
+    bench_stages,
+    bench_wallet_orders,
+)
 from scripts.bench_common import Json, Report, Scale
 from tests.engine.workload import Workload, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = 1
-SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "gas")
+SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "gas")
 OPS, QUICK_OPS = 1_000_000, 100_000
 
 
@@ -62,7 +71,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         report = _reporter(progress)
         report(f"generate {scale.ops:,} operations", 0, 0)
-        work = generate(scale.ops) if set(names) - {"gas", "growth"} else Workload([], [])
+        work = generate(scale.ops) if set(names) - {"gas", "growth", "wallet_orders"} else Workload([], [])
         sections: dict[str, Callable[[Report], Json]] = {
             "book": lambda report: bench_book.run(console, work, scale, report),
             "peers": lambda report: bench_peers.run(console, work, scale, report),
@@ -70,6 +79,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
             "stages": lambda report: bench_stages.run(console, work, scale, report),
             "growth": lambda report: bench_growth.run(console, scale, report),
             "journal": lambda report: bench_journal.run(console, work, scale, report, folder),
+            "wallet_orders": lambda report: bench_wallet_orders.run(console, scale.wallet_orders, report),
             "gas": lambda report: bench_gas.run(console, report),
         }
         return {name: sections[name](_named(report, name)) for name in SECTIONS if name in names}

@@ -40,6 +40,7 @@ class Scale:
     replay: int
     growth: tuple[int, ...]
     growth_ops: int
+    wallet_orders: int
 
     @classmethod
     def of(cls, ops: int, quick: bool) -> "Scale":
@@ -55,6 +56,7 @@ class Scale:
             replay=small if quick else ops,
             growth=(1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000),
             growth_ops=small,
+            wallet_orders=960 if quick else 6_000,
         )
 
 

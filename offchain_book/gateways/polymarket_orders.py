@@ -19,6 +19,7 @@ from offchain_book.engine.state import ApiKey, Market
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
 from offchain_book.gateways.polymarket_errors import INVALID_EXPIRATION, INVALID_PAYLOAD, ApiError, malformed, off_tick
 from offchain_book.gateways.polymarket_words import Token, book_side, fixed, own_price_e4, price_text
+from offchain_book.gateways.signature_pool import SignaturePool
 from offchain_book.signatures import (
     CONTRACT_SIGNATURE,
     EOA_SIGNATURE,
@@ -156,10 +157,12 @@ def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
     return dataclasses.replace(signed, digest="0x" + digest.hex())
 
 
-def checked(settings: Settings, key: ApiKey, posted: PostedOrder, signed: SignedOrder) -> SignedOrder:
+async def checked(
+    settings: Settings, signatures: SignaturePool, key: ApiKey, posted: PostedOrder, signed: SignedOrder
+) -> SignedOrder:
     """Check that the key's wallet signed exactly this order, and return it with its signature in one form.
 
-    The one place that recovers a signature, so that it can move to a thread.
+    The one place that recovers an order's signature; `signatures` does it off the event loop, in the order of the calls.
     """
     if posted.owner != key.key_id:
         reason = f"the order's owner is {posted.owner}, the request is signed with API key {key.key_id}"
@@ -186,7 +189,7 @@ def checked(settings: Settings, key: ApiKey, posted: PostedOrder, signed: Signed
     digest = bytes.fromhex(signed.digest[2:])
     try:
         r, s, bit = parse_signature(signed.signature)
-        recovered = recover(digest, signed.signature).lower()
+        recovered = (await signatures.recover(digest, signed.signature)).lower()
     except InvalidSignature as error:
         raise _invalid_signature(settings, signed, "", str(error)) from error
     if recovered != signed.signer:

@@ -34,6 +34,7 @@ from offchain_book.gateways.polymarket_words import (
     token_side,
     trade_id,
 )
+from offchain_book.gateways.signature_pool import SignaturePool
 from offchain_book.gateways.wallet_credentials import builder_code
 from offchain_book.sequencer import Receipt, Unavailable
 
@@ -61,7 +62,7 @@ class _CancelMarket(msgspec.Struct):
     asset_id: str = ""
 
 
-_order_decoder = msgspec.json.Decoder(PostedOrder)
+order_decoder = msgspec.json.Decoder(PostedOrder)
 _orders_decoder = msgspec.json.Decoder(list[PostedOrder])
 _cancel_decoder = msgspec.json.Decoder(_Cancel)
 _cancels_decoder = msgspec.json.Decoder(list[str])
@@ -109,6 +110,7 @@ class TradingRoutes:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self._signatures = SignaturePool()
 
     def _builder(self, request: Request, caller: Caller) -> str:
         """Return the code of the app that sent the request on."""
@@ -116,9 +118,9 @@ class TradingRoutes:
         return "" if key is None else builder_code(key.account_id)
 
     async def _place(self, caller: Caller, posted: PostedOrder, builder: str) -> dict[str, Any]:
-        """Check and submit one order. Nothing is awaited before it is in the queue, so a batch keeps its order."""
+        """Check and submit one order. Signatures come back in the order in which they were asked, so a batch keeps its."""
         settings, state = self._venue.settings, self._venue.state
-        signed = checked(settings, caller.key, posted, signed_order(settings, posted.order))
+        signed = await checked(settings, self._signatures, caller.key, posted, signed_order(settings, posted.order))
         token = find_token(state, signed.token_id)
         if token is None:
             raise unknown_token(signed.token_id)
@@ -131,7 +133,7 @@ class TradingRoutes:
     async def post_order(self, request: Request) -> Response:
         """Place one signed order."""
         caller = await self._venue.caller(request)
-        posted = decode(_order_decoder, caller.body, INVALID_PAYLOAD)
+        posted = decode(order_decoder, caller.body, INVALID_PAYLOAD)
         return reply(await self._place(caller, posted, self._builder(request, caller)))
 
     async def post_orders(self, request: Request) -> Response:

@@ -18,7 +18,9 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
-    done = bench("book", "apply", "stages", "growth", "journal", "--quick", "--ops", "2000", "--out", str(out))
+    done = bench(
+        "book", "apply", "stages", "growth", "journal", "wallet_orders", "--quick", "--ops", "2000", "--out", str(out)
+    )
     assert done.returncode == 0, done.stderr
     assert "x naive" in done.stdout
     results = json.loads(out.read_text())
@@ -26,7 +28,7 @@ def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     assert results["quick"] is True
     assert results["machine"]["python"]
     sections = results["sections"]
-    assert list(sections) == ["book", "apply", "stages", "growth", "journal"]
+    assert list(sections) == ["book", "apply", "stages", "growth", "journal", "wallet_orders"]
     for name, engines in (("book", 3), ("apply", 3)):
         assert sections[name]["fills"] > 0
         assert [set(row) for row in sections[name]["rows"]] == [LANE] * engines
@@ -39,6 +41,9 @@ def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     assert [row["resting"] for row in sections["growth"]["rows"]] == [1_000, 10_000]
     assert [row["group"] for row in sections["journal"]["append"]] == [1, 32, 256]
     assert sections["journal"]["replay"]["commands"] > 2000
+    single, batch = sections["wallet_orders"]["rows"]
+    assert (single["batch"], batch["batch"]) == (1, 15)
+    assert min(single["orders_per_s"], batch["orders_per_s"], *sections["wallet_orders"]["stages_us"].values()) > 0
     assert not list(tmp_path.glob("bench-*"))
 
 

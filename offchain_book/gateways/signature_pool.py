@@ -1,0 +1,62 @@
+"""Signatures are recovered in a thread, many at once: the curve's arithmetic runs without the interpreter's lock.
+
+Whatever arrives while the thread works is its next batch, as with the journal's groups. A request waits for its batch; the
+event loop serves others meanwhile. `scripts/bench_wallet_orders.py` measures what that is worth.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from offchain_book.signatures import InvalidSignature, recover
+
+Asked = tuple[bytes, str]
+"""(digest, signature)."""
+Found = str | InvalidSignature
+
+
+def recover_all(asked: Sequence[Asked]) -> list[Found]:
+    """Recover the signers' checksummed addresses; a signature that has none gives its error."""
+    return [_recovered(digest, signature) for digest, signature in asked]
+
+
+def _recovered(digest: bytes, signature: str) -> Found:
+    try:
+        return recover(digest, signature)
+    except InvalidSignature as error:
+        return error
+
+
+class SignaturePool:
+    """One thread and what waits for it. Use it from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
+        self._thread: ThreadPoolExecutor | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def recover(self, digest: bytes, signature: str) -> str:
+        """Return who signed a digest. Raises InvalidSignature."""
+        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self._waiting.append(((digest, signature), future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="signatures")
+        found = await future
+        if isinstance(found, InvalidSignature):
+            raise found
+        return found
+
+    async def _work(self) -> None:
+        """Work off what waits, batch after batch, until nothing does."""
+        loop = asyncio.get_running_loop()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "signatures")
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                found = await loop.run_in_executor(self._thread, recover_all, [asked for asked, _ in batch])
+                for (_, future), one in zip(batch, found, strict=True):
+                    if not future.done():
+                        future.set_result(one)
+        finally:
+            self._task = None

@@ -1,0 +1,237 @@
+"""Signed wallet orders per second through `POST /order` and `POST /orders`, and where the time goes.
+
+The clients sign beforehand and run in a process of their own; the venue is the whole gateway, sequencer, journal and engine,
+without a chain. Stage costs are CPU time of one thread, measured apart on the same payloads; what is left of a request's CPU
+time is HTTP and routing. Wall-clock rates depend on what else the machine does; CPU time per order does not.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from offchain_book.app import build_app
+from offchain_book.engine import commands as c
+from offchain_book.engine.exchange import apply
+from offchain_book.gateways.polymarket_http import reply
+from offchain_book.gateways.polymarket_orders import PostedOrder, signed_order, to_command
+from offchain_book.gateways.polymarket_trading import order_decoder, placed
+from offchain_book.gateways.polymarket_words import find_token
+from offchain_book.gateways.signature_pool import recover_all
+from offchain_book.gateways.wallet_credentials import authenticate_request
+from offchain_book.journal import Journal
+from offchain_book.sequencer import Receipt
+from scripts.bench_common import Json, Report, show
+from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet, open_house
+
+AIM_PER_S = 5_000
+CONNECTIONS = 64
+BATCH = 15
+
+
+@dataclass
+class Sent:
+    """One request as it goes over the wire, and how many orders it carries."""
+
+    raw: bytes
+    orders: int
+
+
+def _request(path: str, headers: dict[str, str], body: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: venue", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+async def _wallets(house: House, count: int) -> list[Wallet]:
+    wallets = []
+    async with house.client() as http:
+        for number in range(count):
+            wallet = Wallet(http, (number + 1).to_bytes(32, "big"))
+            await wallet.login()
+            await house.fund(wallet.account, 10_000 * DOLLAR)
+            wallets.append(wallet)
+    return wallets
+
+
+def _payload(house: House, wallet: Wallet, number: int) -> dict[str, Any]:
+    """Return an order that rests: YES at 1 to 39 cents, below every ask."""
+    cents = 1 + number % 39
+    return wallet.payload("BUY", house.state.markets[TICKER].yes_token_id, cents * 10_000, CONTRACT)
+
+
+def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) -> list[list[Sent]]:
+    """Return each connection's requests, signed."""
+    made = []
+    for wallet in wallets:
+        orders = [_payload(house, wallet, number) for number in range(per_wallet)]
+        groups: list[Any] = orders if batch == 1 else [orders[at : at + batch] for at in range(0, per_wallet, batch)]
+        path, own = "/order" if batch == 1 else "/orders", []
+        for group in groups:
+            body = json.dumps(group, separators=(",", ":"))
+            own.append(Sent(_request(path, wallet.headers("POST", path, body), body), 1 if batch == 1 else len(group)))
+        made.append(own)
+    return made
+
+
+def _drive(port: int, connections: list[list[bytes]], results: Any) -> None:
+    """Send each connection's requests one after the other; report (seconds, answers with status 200, latencies)."""
+    asyncio.run(_drive_all(port, connections, results))
+
+
+async def _drive_all(port: int, connections: list[list[bytes]], results: Any) -> None:
+    latencies: list[float] = []
+    good = 0
+
+    async def one(requests: list[bytes]) -> None:
+        nonlocal good
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for raw in requests:
+            began = time.perf_counter()
+            writer.write(raw)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            latencies.append(time.perf_counter() - began)
+            good += head.startswith(b"HTTP/1.1 200") and b'"success":false' not in body
+        writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*map(one, connections))
+    results.put((time.perf_counter() - began, good, sorted(latencies)))
+
+
+async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
+    """Measure one way of posting."""
+    async with open_house(folder) as house:
+        wallets = await _wallets(house, CONNECTIONS)
+        sent = _sign(house, wallets, per_wallet, batch)
+        app = build_app(house.sequencer, SETTINGS, {}, lambda: "")
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+        serving = asyncio.create_task(server.serve([listening]))
+        context = multiprocessing.get_context("spawn")
+        results = context.Queue()
+        raw = [[request.raw for request in own] for own in sent]
+        clients = context.Process(target=_drive, args=(listening.getsockname()[1], raw, results))
+        clients.start()
+        cpu, commands = time.process_time(), house.state.seq
+        seconds, good, latencies = await asyncio.to_thread(results.get)
+        cpu = time.process_time() - cpu
+        await asyncio.to_thread(clients.join)
+        server.should_exit = True
+        await serving
+        orders = sum(request.orders for own in sent for request in own)
+        assert good == len(latencies), f"{len(latencies) - good} of {len(latencies)} requests were refused"
+        assert house.state.seq - commands == orders
+        return {
+            "batch": batch,
+            "orders": orders,
+            "orders_per_s": round(orders / seconds),
+            "cpu_us_per_order": round(cpu / orders * 1e6, 1),
+            "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
+            "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
+        }
+
+
+# --- stages ---------------------------------------------------------------------------------------------------------------
+
+
+def _timed(work: Callable[[], object], count: int) -> float:
+    """Return the CPU microseconds per item of something that handles `count` items, in this thread."""
+    began = time.thread_time()
+    work()
+    return round((time.thread_time() - began) / count * 1e6, 1)
+
+
+async def _stages(folder: Path, count: int) -> Json:
+    """Measure each stage apart on the same payloads."""
+    async with open_house(folder) as house:
+        (wallet,) = await _wallets(house, 1)
+        payloads = [_payload(house, wallet, number) for number in range(count)]
+        bodies = [json.dumps(payload, separators=(",", ":")).encode() for payload in payloads]
+        headers = [wallet.headers("POST", "/order", b.decode()) for b in bodies]
+        posted: list[PostedOrder] = []
+        found: Json = {"parse": _timed(lambda: posted.extend(map(order_decoder.decode, bodies)), count)}
+        now_s = int(time.time())
+        found["hmac"] = _timed(
+            lambda: [
+                authenticate_request(house.state, SETTINGS, head, "POST", "/order", body, now_s)
+                for head, body in zip(headers, bodies, strict=True)
+            ],
+            count,
+        )
+        signed = []
+        found["digest"] = _timed(lambda: signed.extend(signed_order(SETTINGS, one.order) for one in posted), count)
+        asked = [(bytes.fromhex(one.digest[2:]), one.signature) for one in signed]
+        found["recover (off the loop)"] = _timed(lambda: recover_all(asked), count)
+        token = find_token(house.state, signed[0].token_id)
+        assert token is not None
+        commands = [to_command(one, order, token) for one, order in zip(posted, signed, strict=True)]
+        seq, at_ms = house.state.seq, house.state.now_ms
+        entries = [c.Sequenced(seq + place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
+        journal = Journal(folder / "stage", {})
+        numbered = [c.Sequenced(place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
+        groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
+        found["journal"] = _timed(lambda: [journal.append(group) for group in groups], count)
+        journal.close()
+        events: list[Any] = []
+        found["risk and match"] = _timed(lambda: events.extend(apply(house.state, entry) for entry in entries), count)
+        read = house.sequencer.projections
+        found["read models"] = _timed(
+            lambda: [read.observe(house.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
+        )
+        found["response"] = _timed(
+            lambda: [
+                reply(placed(command, token, Receipt(entry, one)))
+                for command, entry, one in zip(commands, entries, events, strict=True)
+            ],
+            count,
+        )
+        return found
+
+
+def run(console: Console, orders: int, report: Report) -> Json:
+    """Measure and print."""
+    per_wallet = -(-orders // CONNECTIONS)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for place, batch in enumerate((1, BATCH)):
+            report(f"batches of {batch}", place, 3)
+            (Path(folder) / str(batch)).mkdir()
+            rows.append(asyncio.run(_run(Path(folder) / str(batch), per_wallet, batch)))
+        report("stages", 2, 3)
+        stages = asyncio.run(_stages(Path(folder), orders))
+    stages["HTTP and routing"] = round(max(0.0, rows[0]["cpu_us_per_order"] - sum(stages.values())), 1)
+    table = Table(title=f"Signed wallet orders, {CONNECTIONS} connections (aim {AIM_PER_S:,}/s)", title_justify="left")
+    for heading in ("request", "orders/s", "CPU us/order", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        what = "POST /order" if row["batch"] == 1 else f"POST /orders x{row['batch']}"
+        table.add_row(
+            what, f"{row['orders_per_s']:,}", f"{row['cpu_us_per_order']:,}", str(row["p50_ms"]), str(row["p99_ms"])
+        )
+    parts = Table(title="Where a single order's CPU time goes", title_justify="left")
+    parts.add_column("stage")
+    parts.add_column("us", justify="right")
+    for name, cost in stages.items():
+        parts.add_row(name, f"{cost:,}")
+    show(console, table, parts)
+    return {
+        "aim_per_s": AIM_PER_S,
+        "connections": CONNECTIONS,
+        "rows": rows,
+        "stages_us": stages,
+        "load": os.getloadavg()[0],
+    }
