@@ -67,6 +67,18 @@ def resolve(
         output.show(found, form)
 
 
+@market.command("resolve-event")
+def resolve_event(
+    event: Annotated[str, typer.Argument(help="The event's ticker.")],
+    value: Annotated[str, typer.Option("--value", help="What the strikes are about, as a decimal like 431250.5.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Decide every open market of an event by one value, all or none. Exit codes: 0 decided; 1 refused; 3 not running."""
+    with reporting(form):
+        output.show(VenueClient(data_dir).admin("POST", f"/events/{quote(event)}/resolve", {"value": value}), form)
+
+
 @market.command()
 def show(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
     """Show a market: terms, state, and what the custody pool holds. Exit codes: 0; 1 unknown; 3 the venue is not running."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from msgspec.structs import replace
 
 from bridge.chain import Chain, keccak_hex
 from bridge.datadir import write_private
@@ -30,8 +31,9 @@ from offchain_book.engine.commands import (
     RegisterKey,
 )
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import EQUITY, GUARANTEE, State
+from offchain_book.engine.state import COLLATERAL, EQUITY, GUARANTEE, State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
+from offchain_book.gateways.market_file import MarketFile, event_command, market_command, parse_toml, series_command
 from offchain_book.sequencer import Sequencer
 
 CUSTODIAL = ("alice", "bob", "carol")
@@ -44,6 +46,13 @@ ACCOUNT_MICROS = 10_000 * ONE_DOLLAR_MICROS
 WALLET_FREE_MICROS = 10_000 * ONE_DOLLAR_MICROS
 """Test dollars that every wallet has outside the vault."""
 VENUE_MICROS: Mapping[str, int] = {GUARANTEE: 50_000 * ONE_DOLLAR_MICROS, EQUITY: 10_000 * ONE_DOLLAR_MICROS}
+COLLATERAL_MICROS = 10_000 * ONE_DOLLAR_MICROS
+"""The demo's fund for collateral return."""
+HEDGES = tuple(
+    Path(__file__).resolve().parents[1] / "docs" / "examples" / f"{name}.toml"
+    for name in ("home-prices", "power-price", "data-centre-energy")
+)
+"""Market files that are listed beside the demo's own markets: brackets, a scalar and ordered strikes."""
 OPEN_FOR_MS = 365 * 86_400_000
 """How long a demo market stays open."""
 _KEY_NAMESPACE = uuid.UUID("6f9a2f0e-3a52-5b0c-9d1c-0c0a05e3a000")
@@ -150,7 +159,7 @@ class Seeder:
             known = wallet.address in self._state.accounts
             await self._once(known, OpenAccount(wallet.address, Custody.WALLET, name))
         made = await asyncio.to_thread(self._deposits)
-        references = {**VENUE_MICROS, **dict.fromkeys(CUSTODIAL, ACCOUNT_MICROS)}
+        references = {**VENUE_MICROS, COLLATERAL: COLLATERAL_MICROS, **dict.fromkeys(CUSTODIAL, ACCOUNT_MICROS)}
         blocks = await asyncio.gather(
             asyncio.to_thread(self._fund_pool, made, references),
             *(asyncio.to_thread(self._fund_wallet, made, wallet) for wallet in list(wallets.values())[:-1]),
@@ -176,8 +185,20 @@ class Seeder:
         for event in EVENTS:
             await self._once(event.event_ticker in self._state.events, event)
         for market in MARKETS:
-            question_id, condition_id = await asyncio.to_thread(self._prepare, market)
+            question_id, condition_id = await asyncio.to_thread(self._prepare, market.ticker, market.rules)
             await self._once(market.ticker in self._state.markets, self._create(market, question_id, condition_id))
+        for path in HEDGES:
+            await self._list_file(parse_toml(path.read_text()))
+
+    async def _list_file(self, file: MarketFile) -> None:
+        """List a market file's markets, open for as long as the demo's own, whatever the file says."""
+        await self._once(file.series.ticker in self._state.series, series_command(file.series))
+        await self._once(file.event.ticker in self._state.events, event_command(file))
+        for part in file.markets:
+            found = await asyncio.to_thread(self._prepare, part.ticker, part.rules)
+            now_ms = self._sequencer.clock_ms()
+            command = market_command(part, file.event.ticker, *found, now_ms)
+            await self._once(part.ticker in self._state.markets, replace(command, close_ms=now_ms + OPEN_FOR_MS))
 
     def _create(self, market: DemoMarket, question_id: str, condition_id: str) -> CreateMarket:
         condition, now_ms = int(condition_id, 16), self._sequencer.clock_ms()
@@ -200,8 +221,8 @@ class Seeder:
 
     # --- on chain, in worker threads: one sender each ----------------------------------------------------------------
 
-    def _prepare(self, market: DemoMarket) -> tuple[str, str]:
-        return prepare_condition(self._chain, self._admin_key, market.ticker, market.rules)
+    def _prepare(self, ticker: str, rules: str) -> tuple[str, str]:
+        return prepare_condition(self._chain, self._admin_key, ticker, rules)
 
     def _deposits(self) -> list[Deposited]:
         """Return every deposit that the chain shows: the demo makes only what is missing."""

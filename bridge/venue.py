@@ -377,8 +377,9 @@ class Venue:
         self._last_deposit = await seeder.fund_venue()
         if self._options.demo:
             self._last_deposit = await seeder.make_demo(self._seed, self._data.keys)
+            count = len(self._sequencer.state.markets)
             self._console.step(
-                "demo", f"{len(seed.MARKETS)} markets, {len(seed.CUSTODIAL)} custodial accounts, {len(seed.WALLETS)} wallets"
+                "demo", f"{count} markets, {len(seed.CUSTODIAL)} custodial accounts, {len(seed.WALLETS)} wallets"
             )
         await asyncio.to_thread(self._node.mine, self._options.confirmations)
 

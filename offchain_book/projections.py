@@ -228,7 +228,7 @@ class Projections:
             (seq, posted)
             for seq in sorted(seqs)
             for posted in self.postings.get(seq, ())
-            if posted.reference in wanted or posted.reference.partition(":")[0] in ("deposit", "payout", "net")
+            if posted.reference in wanted or posted.reference.partition(":")[0] in ("deposit", "payout", "net", "advance")
         ]
 
     def _order(self, order_id: str) -> OrderView:

@@ -7,6 +7,7 @@ may not be imported here. docs/interfaces.md describes every route.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -14,8 +15,9 @@ from fastapi import APIRouter, Depends, Request
 
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine import commands as c
+from offchain_book.engine import strikes
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import Account, Market
+from offchain_book.engine.state import Account, EventInfo, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
 from offchain_book.gateways.credentials import UnsupportedKey, parse_public_key
@@ -84,6 +86,12 @@ class ResolveBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /venue/admin/markets/{ticker}/resolve`."""
 
     outcome: str
+
+
+class EventResultBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /venue/admin/events/{event_ticker}/resolve`: the value that the strikes are about, as a decimal string."""
+
+    value: Annotated[str, msgspec.Meta(pattern=r"^-?\d{1,12}(\.\d{1,6})?$")]
 
 
 class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -183,12 +191,26 @@ class AdminRoutes:
             raise problem(400, "BAD_MARKET_FILE", f"series {file.series.ticker} is new and needs a title - at `$.series`")
         if event is not None and event.series_ticker != file.series.ticker:
             raise problem(409, "EVENT_DIFFERS", f"event {file.event.ticker} belongs to series {event.series_ticker}")
+        if event is not None and event.collateral_return is not file.event.collateral_return:
+            kind = event.collateral_return.value or "neither mutually exclusive nor of ordered strikes"
+            raise problem(409, "EVENT_DIFFERS", f"event {file.event.ticker} is {kind}: say the same in the file")
+        if event is not None:
+            self._check_beside(file, event)
         now_ms = self._sequencer.clock_ms()
         for market in file.markets:
             if market.ticker in self._state.markets:
                 raise problem(409, "MARKET_EXISTS", f"market {market.ticker} exists already", {"ticker": market.ticker})
             if market_file.milliseconds(market.close) <= now_ms:
                 raise problem(400, "BAD_MARKET_FILE", f"market {market.ticker} closes before venue time")
+
+    def _check_beside(self, file: MarketFile, event: EventInfo) -> None:
+        """Refuse strikes that do not go with those of the event's markets."""
+        siblings = [self._state.markets[ticker] for ticker in event.tickers]
+        for part in file.markets:
+            command = market_file.market_command(part, event.event_ticker, "", "0x0", 0)
+            flaw = strikes.flaw(command, event.collateral_return, siblings)
+            if flaw is not None and part.ticker not in self._state.markets:
+                raise problem(400, "BAD_MARKET_FILE", f"{part.ticker}: {flaw[0].removesuffix('_e6')} cannot be {flaw[1]}")
 
     async def close(self, ticker: str, request: Request) -> Json:
         """Stop trading in a market for good; its resting orders are cancelled."""
@@ -213,6 +235,18 @@ class AdminRoutes:
             "max_spread_e4": command.max_spread_e4,
             "start_ms": command.start_ms,
             "end_ms": command.end_ms,
+        }
+
+    async def resolve_event(self, event_ticker: str, request: Request) -> Json:
+        """Decide every open market of an event by one value, all or none."""
+        body = await read_body(request, EventResultBody)
+        value_e6 = int(Decimal(body.value).scaleb(6))
+        await self._submit(request, c.ResolveEvent(event_ticker, value_e6, f"operator: {body.value}"))
+        tickers = self._state.events[event_ticker].tickers
+        return {
+            "event": event_ticker,
+            "value": body.value,
+            "markets": [market_view(self._state.markets[t]) for t in tickers],
         }
 
     async def market(self, ticker: str) -> Json:
@@ -322,6 +356,9 @@ def market_view(market: Market) -> Json:
         "open_ms": market.open_ms,
         "close_ms": market.close_ms,
         "price_structure": market.price_structure,
+        "strike_type": market.strike_type.value,
+        "floor_strike_e6": market.floor_strike_e6,
+        "cap_strike_e6": market.cap_strike_e6,
         "condition_id": market.condition_id,
         "question_id": market.question_id,
         "token_ids": {outcome.name.lower(): market.token_id(outcome) for outcome in Outcome},
@@ -346,6 +383,7 @@ def router(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> APIRouter:
     routes.add_api_route("/markets/{ticker}/close", admin.close, methods=["POST"])
     routes.add_api_route("/markets/{ticker}/rewards", admin.rewards, methods=["POST"])
     routes.add_api_route("/markets/{ticker}/resolve", admin.resolve, methods=["POST"])
+    routes.add_api_route("/events/{event_ticker}/resolve", admin.resolve_event, methods=["POST"])
     routes.add_api_route("/accounts", admin.create_account, methods=["POST"], status_code=201)
     routes.add_api_route("/accounts/{account_id}", admin.account, methods=["GET"])
     routes.add_api_route("/deposits", admin.deposit, methods=["POST"], status_code=201)

@@ -111,9 +111,6 @@ LATER: Mapping[str, str] = {
     "search": """
         GET /search/filters_by_sport
         GET /search/tags_by_categories""",
-    "collateral return across markets, which the netting switch gates": """
-        GET /portfolio/subaccounts/netting
-        PUT /portfolio/subaccounts/netting""",
     "transfers between exchange indexes": """
         POST /portfolio/intra_exchange_instance_transfer
         GET /portfolio/intra_exchange_instance_transfers

@@ -158,6 +158,8 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
         Operation("CreateSubaccount", "POST", dividing, subaccounts.create, WRITE, created),
         Operation("ApplySubaccountTransfer", "POST", f"{dividing}/transfer", subaccounts.transfer, TRANSFER),
         Operation("GetSubaccountTransfers", "GET", f"{dividing}/transfers", subaccounts.transfers, READ, query=_PAGE),
+        Operation("GetSubaccountNetting", "GET", f"{dividing}/netting", subaccounts.netting, READ),
+        Operation("UpdateSubaccountNetting", "PUT", f"{dividing}/netting", subaccounts.set_netting, WRITE),
         Operation("GetSubaccountBalances", "GET", f"{dividing}/balances", subaccounts.balances, READ_BALANCE),
         Operation("CreateApiKey", "POST", "/api_keys", keys.create, WRITE, created),
         Operation("GenerateApiKey", "POST", "/api_keys/generate", keys.generate, WRITE, created),

@@ -241,8 +241,10 @@ class Portfolio:
 
     def _event_position(self, account: Account, event: str, rows: list[Position]) -> Json:
         own = [row for row in rows if self._state.markets[row.ticker].event_ticker == event]
+        advance = account.advances.get(event)
         return {
             "event_ticker": event,
+            "collateral_returned_dollars": dollars_text(advance.micros if advance else 0),
             "total_cost_dollars": dollars_text(sum(row.traded_micros for row in own)),
             "total_cost_shares_fp": count_text(sum(row.shares_micros for row in own)),
             "event_exposure_dollars": dollars_text(sum(row.exposure(*held(account, row.ticker)) for row in own)),

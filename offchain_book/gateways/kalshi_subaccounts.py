@@ -1,6 +1,6 @@
-"""Subaccounts in Kalshi's dialect: open one, move cash between them, see what each has.
+"""Subaccounts in Kalshi's dialect: open one, move cash between them, see what each has, switch its netting.
 
-Kalshi's netting switch is not served: it gates collateral return across markets, which is another thing (ADR 0013).
+Kalshi's netting switch gates collateral return across the markets of an event (ADR 0016). YES and NO of one market always net.
 """
 
 from typing import Annotated
@@ -39,6 +39,14 @@ class Transfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchange_index: int | None = None
 
 
+class Netting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """UpdateSubaccountNettingRequest."""
+
+    subaccount_number: int
+    enabled: bool
+
+
+_netting_decoder = msgspec.json.Decoder(Netting)
 _open_decoder = msgspec.json.Decoder(Open)
 _transfer_decoder = msgspec.json.Decoder(Transfer)
 
@@ -101,6 +109,24 @@ class Subaccounts:
     async def balances(self, call: Call) -> Json:
         """Return the available cash of the account and of each subaccount."""
         return {"subaccount_balances": [self._balance(part) for part in call.parts()]}
+
+    async def netting(self, call: Call) -> Json:
+        """Tell for each part of the account whether collateral is returned to it."""
+        return {
+            "netting_configs": [
+                {"subaccount_number": part.number, "enabled": part.collateral_return, "exchange_index": 0}
+                for part in call.parts()
+            ]
+        }
+
+    async def set_netting(self, call: Call) -> Json:
+        """Switch collateral return for one part; off repays what was advanced."""
+        body = decode(_netting_decoder, await call.body())
+        part = call.part(body.subaccount_number)
+        receipt = await self._sequencer.submit(c.SetCollateralReturn(part.account_id, body.enabled), call.request_id)
+        if receipt.rejected is not None:
+            raise refused(receipt.rejected)
+        return {}
 
     def _balance(self, part: Account) -> Json:
         return {

@@ -71,13 +71,13 @@ def series_view(series: Series, volume_micros: int | None) -> Json:
 
 
 def event_view(event: EventInfo, category: str, markets: list[Json] | None) -> Json:
-    """Return an event. `collateral_return_type` is empty: no collateral is returned across its markets yet."""
+    """Return an event."""
     view: Json = {
         "event_ticker": event.event_ticker,
         "series_ticker": event.series_ticker,
         "title": event.title,
         "sub_title": event.sub_title,
-        "collateral_return_type": "",
+        "collateral_return_type": event.collateral_return.value,
         "mutually_exclusive": event.mutually_exclusive,
         "category": category,
         "settlement_sources": [],
@@ -138,11 +138,31 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
         "settlement_bounds_type": "default",
         "exchange_index": 0,
     }
+    if market.strike_type:
+        view |= _strikes(market)
     if result:
         view["settlement_value_dollars"] = dollars_text(market.yes_payout_micros)
     if status == "finalized":
         view["settlement_ts"] = time_text(market.updated_ms)
     return view
+
+
+def _strikes(market: Market) -> Json:
+    view: Json = {
+        "strike_type": market.strike_type.value,
+        "floor_strike": strike_number(market.floor_strike_e6),
+        "cap_strike": strike_number(market.cap_strike_e6),
+        "functional_strike": market.functional_strike or None,
+        "custom_strike": dict(market.custom_strike) or None,
+    }
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def strike_number(value_e6: int | None) -> int | Decimal | None:
+    """Return a strike as a JSON number, without a fraction where it has none."""
+    if value_e6 is None or value_e6 % 10**6 == 0:
+        return value_e6 and value_e6 // 10**6
+    return Decimal(value_e6).scaleb(-6).normalize()
 
 
 def _best_size(market: Market, side: BookSide) -> int:

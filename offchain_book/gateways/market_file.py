@@ -7,12 +7,15 @@ found before anything reaches the chain.
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import strikes
 from offchain_book.engine.operations import Outcome
+from offchain_book.engine.strikes import CollateralReturn, StrikeType
 from offchain_book.engine.units import PRICE_SCALE
 
 MAX_FEE_RATE_E4 = 700
@@ -52,12 +55,20 @@ class SeriesPart(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EventPart(msgspec.Struct, forbid_unknown_fields=True):
-    """`[event]`: the question."""
+    """`[event]`: the question, and what its markets imply about each other."""
 
     ticker: Ticker
     title: Title
     sub_title: Note = ""
     mutually_exclusive: bool = False
+    ordered_strikes: bool = False
+
+    @property
+    def collateral_return(self) -> CollateralReturn:
+        """The rule that results keep to and collateral is returned by."""
+        if self.mutually_exclusive:
+            return CollateralReturn.EXCLUSIVE
+        return CollateralReturn.ORDERED if self.ordered_strikes else CollateralReturn.NONE
 
 
 class RewardPart(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +93,11 @@ class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
     price_structure: Literal["linear_cent", "deci_cent", "tapered_deci_cent"] = "linear_cent"
     yes: Note = "Yes"
     no: Note = "No"
+    strike_type: StrikeType = StrikeType.NONE
+    floor_strike: Decimal | None = None
+    cap_strike: Decimal | None = None
+    functional_strike: Note = ""
+    custom_strike: dict[str, str] = {}
     rewards: RewardPart | None = None
 
 
@@ -96,7 +112,7 @@ class MarketFile(msgspec.Struct, forbid_unknown_fields=True):
 def parse_toml(text: str) -> MarketFile:
     """Read a TOML file. Raises MarketFileError."""
     try:
-        return checked(msgspec.convert(tomllib.loads(text), MarketFile))
+        return checked(msgspec.convert(tomllib.loads(text, parse_float=Decimal), MarketFile))
     except tomllib.TOMLDecodeError as error:
         raise MarketFileError(f"this is not TOML: {error}") from None
     except msgspec.ValidationError as error:
@@ -121,10 +137,38 @@ def checked(file: MarketFile) -> MarketFile:
         seen.add(market.ticker)
         if market.open is not None and market.close <= market.open:
             raise MarketFileError(f"close is not after open - at `{where}.close`")
+    _check_strikes(file)
     for name, rate in (("taker_fee", file.series.taker_fee), ("maker_fee", file.series.maker_fee)):
         if rate_e4(rate) > MAX_FEE_RATE_E4:
             raise MarketFileError(f"the contract takes fees up to 0.07, not {rate} - at `$.series.{name}`")
     return file
+
+
+def _check_strikes(file: MarketFile) -> None:
+    """Refuse strikes that the engine would refuse; those of markets that an event has already are its own to compare."""
+    if file.event.mutually_exclusive and file.event.ordered_strikes:
+        raise MarketFileError("an event is mutually_exclusive or has ordered_strikes, not both - at `$.event`")
+    commands: list[c.CreateMarket] = []
+    for position, part in enumerate(file.markets):
+        where = f"$.markets[{position}]"
+        for name, value in (("floor_strike", part.floor_strike), ("cap_strike", part.cap_strike)):
+            if value is not None and not is_strike(value):
+                raise MarketFileError(f"a strike has at most six decimals and is below a trillion - at `{where}.{name}`")
+        command = market_command(part, file.event.ticker, "", "0x0", 0)
+        flaw = strikes.flaw(command, file.event.collateral_return, commands)
+        if flaw is not None:
+            raise MarketFileError(f"{flaw[0].removesuffix('_e6')} cannot be {flaw[1]} - at `{where}`")
+        commands.append(command)
+
+
+def is_strike(value: Decimal) -> bool:
+    """Whether a number can be a strike or a result: six decimals, below a trillion."""
+    return value.is_finite() and abs(value) < 10**12 and value == value.quantize(Decimal("0.000001"))
+
+
+def strike_e6(value: Decimal | None) -> int | None:
+    """Return a strike in millionths."""
+    return None if value is None else int(value.scaleb(6))
 
 
 def rate_e4(text: str) -> int:
@@ -148,7 +192,9 @@ def series_command(part: SeriesPart) -> c.CreateSeries:
 def event_command(file: MarketFile) -> c.CreateEvent:
     """Return the command that creates the event."""
     event = file.event
-    return c.CreateEvent(event.ticker, file.series.ticker, event.title, event.sub_title, event.mutually_exclusive)
+    return c.CreateEvent(
+        event.ticker, file.series.ticker, event.title, event.sub_title, event.mutually_exclusive, event.collateral_return
+    )
 
 
 def market_command(part: MarketPart, event_ticker: str, question_id: str, condition_id: str, now_ms: int) -> c.CreateMarket:
@@ -172,6 +218,11 @@ def market_command(part: MarketPart, event_ticker: str, question_id: str, condit
         market_type=part.type,
         price_structure=part.price_structure,
         price_ranges=ranges,
+        strike_type=part.strike_type,
+        floor_strike_e6=strike_e6(part.floor_strike),
+        cap_strike_e6=strike_e6(part.cap_strike),
+        functional_strike=part.functional_strike,
+        custom_strike=tuple(sorted(part.custom_strike.items())),
     )
 
 

@@ -30,13 +30,14 @@ T = TypeVar("T")
 MICRO_DIGITS = 6
 MAX_WHOLE_DIGITS = 12
 
-_NOT_FOUND = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.UNKNOWN_MARKET})
+_NOT_FOUND = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.UNKNOWN_EVENT, RejectCode.UNKNOWN_MARKET})
 _CONFLICT = frozenset(
     {
         RejectCode.ACCOUNT_EXISTS,
         RejectCode.ACTION_NONCE_USED,
         RejectCode.ALREADY_LINKED,
         RejectCode.ALREADY_RESOLVED,
+        RejectCode.INCONSISTENT_RESULT,
         RejectCode.DUPLICATE_REQUEST,
         RejectCode.KEY_EXISTS,
         RejectCode.MARKET_EXISTS,

@@ -39,6 +39,7 @@ def error_of(response: Any) -> tuple[int, str]:
         ("GET", f"/markets/{TICKER}"),
         ("POST", f"/markets/{TICKER}/close"),
         ("POST", f"/markets/{TICKER}/resolve"),
+        ("POST", "/events/KXSUN-27/resolve"),
         ("POST", "/accounts"),
         ("GET", "/accounts/alice"),
         ("POST", "/deposits"),
@@ -132,6 +133,43 @@ def test_json_mistakes_name_the_field() -> None:
         with pytest.raises(MarketFileError) as error:
             parse_json(json.dumps(content))
         assert says in str(error.value)
+
+
+def ladder(*floors: str, **changed: Any) -> dict[str, Any]:
+    """Return a market file of ordered strikes."""
+    strikes = [file(ticker=f"KXSUN-27-T{n}", strike_type="greater", floor_strike=floor) for n, floor in enumerate(floors)]
+    event = {"ticker": "KXSUN-27", "title": "Sun", "ordered_strikes": True, **changed}
+    return {**file(), "event": event, "markets": [row["markets"][0] for row in strikes]}
+
+
+async def test_an_event_is_resolved_by_its_value(small: NativeVenue) -> None:
+    assert (await small.admin("POST", "/markets", ladder("2.5", "3", "-1"))).status_code == 201
+    answer = await small.admin("POST", "/events/KXSUN-27/resolve", {"value": "2.75"})
+    assert answer.status_code == 200, answer.text
+    assert [row["yes_payout_micros"] for row in answer.json()["markets"]] == [DOLLAR, 0, DOLLAR]
+    again = await small.admin("POST", "/events/KXSUN-27/resolve", {"value": "2.75"})
+    assert error_of(again) == (409, "ALREADY_RESOLVED")
+    for value in ("", "2,5", "1e3", "0.1234567"):
+        assert error_of(await small.admin("POST", "/events/KXSUN-27/resolve", {"value": value})) == (400, "BAD_BODY")
+    assert error_of(await small.admin("POST", "/events/NONE/resolve", {"value": "1"})) == (404, "UNKNOWN_EVENT")
+
+
+async def test_a_result_against_the_order_of_strikes_is_refused_with_what_fits(small: NativeVenue) -> None:
+    await small.admin("POST", "/markets", ladder("2", "3"))
+    await small.admin("POST", "/markets/KXSUN-27-T0/resolve", {"outcome": "no"})
+    refused = await small.admin("POST", "/markets/KXSUN-27-T1/resolve", {"outcome": "yes"})
+    assert error_of(refused) == (409, "INCONSISTENT_RESULT")
+    assert refused.json()["error"]["details"]["highest_micros"] == 0
+
+
+async def test_strikes_of_an_event_that_exists_bind_later_files(small: NativeVenue) -> None:
+    await small.admin("POST", "/markets", ladder("2"))
+    asked = list(small.hooks.asked)
+    same = ladder("2")
+    same["markets"][0]["ticker"] = "KXSUN-27-T9"
+    assert error_of(await small.admin("POST", "/markets", same)) == (400, "BAD_MARKET_FILE")
+    assert error_of(await small.admin("POST", "/markets", ladder("5", ordered_strikes=False))) == (409, "EVENT_DIFFERS")
+    assert small.hooks.asked == asked
 
 
 async def test_close_and_resolve(small: NativeVenue) -> None:

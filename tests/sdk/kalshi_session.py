@@ -165,7 +165,7 @@ class Session:
         """What the venue does not offer yet, and what nobody may do."""
         see = self.seen
         see["unfunded"] = failure(self.taker.create_order_v2, **self.body("bid", "0.99", "900000"))
-        see["not_offered"] = failure(self.maker.get_subaccount_netting)
+        see["not_offered"] = failure(self.maker.get_milestones, limit=1)
         see["unsigned"] = failure(self.nobody.get_balance)
 
     def changing(self) -> None:
@@ -231,6 +231,8 @@ class Session:
         see["transfer_answers"] = again
         see["transfers"] = plain(maker.get_subaccount_transfers())
         see["subaccount_balances"] = plain(maker.get_subaccount_balances())
+        maker.update_subaccount_netting(subaccount_number=number, enabled=True)
+        see["netting"] = plain(maker.get_subaccount_netting())
         placed = maker.create_order_v2(**self.body("bid", "0.40", "10", subaccount=number))
         see["subaccount_orders"] = plain(maker.get_orders(subaccount=number))
         see["subaccount_balance"] = plain(maker.get_balance(subaccount=number))

@@ -237,6 +237,7 @@ def test_subaccount_has_its_own_cash_and_orders(seen: Seen) -> None:
     assert (number, see["transfer_answers"]) == (1, [{}, {}])
     assert [(row["to_subaccount"], row["amount_cents"]) for row in see["transfers"]["transfers"]] == [(1, 500)]
     assert [row["balance"] for row in see["subaccount_balances"]["subaccount_balances"]][1] == "5.0000"
+    assert [row["enabled"] for row in see["netting"]["netting_configs"]] == [False, True]
     assert [row["subaccount_number"] for row in see["subaccount_orders"]["orders"]] == [1]
     assert see["subaccount_balance"]["balance"] == 100
     assert (see["subaccount_amended"]["remaining_count"], see["subaccount_cancelled"]["reduced_by"]) == ("5.00", "5.00")
