@@ -22,6 +22,7 @@ KALSHI     := .venv-kalshi/.installed
 POLYMARKET := .venv-polymarket/.installed
 PEERS      := .venv-peers/.installed
 TYPESCRIPT := tests/sdk/typescript/node_modules/.installed
+QUICKFIX   := .venv-quickfix/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,10 +42,10 @@ up: setup
 	@exec $(BIN)/causeway up $(ARGS)
 
 # Most of the time goes into waiting for blocks, so three workers on two cores. A file's tests stay together and in order.
-test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT)
+test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX)
 	@exec $(BIN)/pytest tests -n 3 --dist loadfile $(ARGS)
 
-soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT)
+soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
 bench: $(DEVELOPER) $(NODE) $(PEERS)
@@ -64,7 +65,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
-	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
+	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers .venv-quickfix node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
@@ -145,5 +146,6 @@ lock:
 	$(UV_COMPILE) --python-version 3.13 --group pyproject.toml:sdk-kalshi -o tests/sdk/kalshi.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:peers -o scripts/peers.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-quickfix -o tests/sdk/quickfix.lock
 	npm install --package-lock-only --ignore-scripts
 	cd tests/sdk/typescript && npm install --package-lock-only --ignore-scripts

@@ -40,7 +40,9 @@ def main() -> None:
 def up(
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     port: Annotated[int, typer.Option(help="REST, WebSocket and page.")] = 8_000,
-    fix_port: Annotated[int, typer.Option(help="First of six FIX ports (not built yet).")] = 8_228,
+    fix_port: Annotated[int, typer.Option(help="First of six FIX ports; 0: any free ones.")] = 8_228,
+    fix_tls_cert: Annotated[Path | None, typer.Option(help="Serve FIX over TLS with this certificate chain (PEM).")] = None,
+    fix_tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
     chain_port: Annotated[int, typer.Option(help="The chain's JSON-RPC port.")] = 8_545,
     chain_url: Annotated[str, typer.Option(help="Use a running node instead of starting one.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything this data folder holds.")] = False,
@@ -61,6 +63,9 @@ def up(
         root=ROOT,
         data_dir=data_dir,
         port=port,
+        fix_port=fix_port,
+        fix_tls_cert=fix_tls_cert,
+        fix_tls_key=fix_tls_key,
         chain_port=chain_port,
         chain_url=chain_url,
         fresh=fresh,
@@ -92,12 +97,13 @@ def doctor(
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     port: int = 8_000,
     chain_port: int = 8_545,
+    fix_port: int = 8_228,
     form: OutputOption = output.Format.TABLE,
 ) -> None:
     """Check that this machine has what the venue needs. Exit code 1 when something is wrong."""
     from bridge import cli_doctor
 
-    found = cli_doctor.examine(ROOT, data_dir, port, chain_port)
+    found = cli_doctor.examine(ROOT, data_dir, port, chain_port, fix_port)
     output.show({"ok": all(one["ok"] for one in found), "checks": found}, form)
     if not all(one["ok"] for one in found):
         raise typer.Exit(EXIT_FAILED)

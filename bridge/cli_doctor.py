@@ -14,7 +14,7 @@ MINIMUM_NODE = 20
 MINIMUM_FREE_BYTES = 1_000_000_000
 
 
-def examine(root: Path, data_dir: Path, port: int, chain_port: int) -> list[dict[str, Any]]:
+def examine(root: Path, data_dir: Path, port: int, chain_port: int, fix_port: int) -> list[dict[str, Any]]:
     """Return every check's name, result and finding."""
     checks: dict[str, Callable[[], tuple[bool, str]]] = {
         "python": _python,
@@ -25,6 +25,7 @@ def examine(root: Path, data_dir: Path, port: int, chain_port: int) -> list[dict
         "coincurve": _coincurve,
         "port": lambda: _port(port, "--port"),
         "chain port": lambda: _port(chain_port, "--chain-port"),
+        "fix ports": lambda: _fix_ports(fix_port),
         "disk": lambda: _disk(root),
         "journal": lambda: _journal(data_dir / "journal.log"),
     }
@@ -66,6 +67,17 @@ def _coincurve() -> tuple[bool, str]:
         return True, metadata.version("coincurve")
     except metadata.PackageNotFoundError:
         return False, "missing: run `make setup`"
+
+
+def _fix_ports(first: int) -> tuple[bool, str]:
+    ports = range(first, first + 6)
+    taken = [str(port) for port in ports if not _port(port, "--fix-port")[0]]
+    if taken:
+        return (
+            False,
+            f"{', '.join(taken)} taken (by this venue, if it runs): choose another first of six ports with --fix-port",
+        )
+    return True, f"{ports[0]} to {ports[-1]} are free"
 
 
 def _port(port: int, flag: str) -> tuple[bool, str]:

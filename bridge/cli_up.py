@@ -170,6 +170,7 @@ def banner(status: dict[str, Any], took_ms: int) -> str:
         "  Polymarket's Python clients (py-clob-client, py-clob-client-v2):",
         f"    client = ClobClient('{status['http']}', key=PRIVATE_KEY, chain_id={status['client_chain_id']})",
         "    client.set_api_creds(client.create_or_derive_api_creds())   # V2: create_or_derive_api_key()",
+        f"  FIX (docs/fix.md): {'  '.join(f'{name} {address}' for name, address in status['fix'].items())}",
         f"  A browser wallet: chain {status['chain_id']}, RPC {status['rpc']}",
         "",
         "  These keys are public. Never send real money to them. Scripts: `causeway status -o json`. Ctrl-C stops all.",

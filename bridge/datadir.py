@@ -19,12 +19,14 @@ _OURS = (
     "chain-state.json",
     "clock.json",
     "deployment.json",
+    "fix.sqlite",
+    "fix.sqlite-shm",
+    "fix.sqlite-wal",
     "journal.log",
     "journal.log.snapshots",
     "keys",
     "logs",
     "operator.token",
-    "reviewer.token",
     "seed.json",
     "status.json",
 )
@@ -84,6 +86,11 @@ class DataDir:
         return self.path / "attempts.sqlite"
 
     @property
+    def fix(self) -> Path:
+        """What FIX sessions must not forget."""
+        return self.path / "fix.sqlite"
+
+    @property
     def keys(self) -> Path:
         """Private keys of the demo's custodial accounts."""
         return self.path / "keys"
@@ -97,11 +104,6 @@ class DataDir:
     def operator_token(self) -> Path:
         """The bearer token of the admin routes."""
         return self.path / "operator.token"
-
-    @property
-    def reviewer_token(self) -> Path:
-        """The bearer token of disputes and amendments."""
-        return self.path / "reviewer.token"
 
     def secret(self, name: str) -> str:
         """Return a secret, 64 hex digits, made at the first call."""

@@ -18,6 +18,9 @@ class Options:
     root: Path
     data_dir: Path
     port: int = 8_000
+    fix_port: int = 8_228
+    fix_tls_cert: Path | None = None
+    fix_tls_key: Path | None = None
     chain_port: int = 8_545
     chain_url: str = ""
     fresh: bool = False

@@ -10,7 +10,7 @@ from offchain_book.engine.state import State
 
 
 def describe(
-    settings: Settings, contracts: Mapping[str, str], data: DataDir, state: State, seed_number: int
+    settings: Settings, contracts: Mapping[str, str], data: DataDir, state: State, seed_number: int, fix: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return where everything is. `seq`, `state_hash` and `ready` are the running venue's own to say."""
     return {
@@ -19,6 +19,7 @@ def describe(
         "gamma": f"{settings.http_url}/gamma",
         "data_api": f"{settings.http_url}/data-api",
         "rpc": settings.rpc_url,
+        "fix": dict(fix),
         "page": f"{settings.http_url}/",
         "chain_id": settings.chain_id,
         "client_chain_id": settings.client_chain_id,
@@ -34,7 +35,6 @@ def describe(
             for market in state.markets.values()
         },
         "operator_token_path": str(data.operator_token),
-        "reviewer_token_path": str(data.reviewer_token),
         "limits": {
             "confirmations": settings.confirmations,
             "settle_deadline_s": settings.settle_deadline_s,

@@ -23,6 +23,7 @@ from bridge.clock import VenueClock
 from bridge.compiler import Artifact, CompilationFailed, compile_contracts
 from bridge.datadir import DataDir, DataDirInUse
 from bridge.deployment import DeploymentError, Terms
+from bridge.fix_door import BadCertificate, FixDoor
 from bridge.hooks import ChainHooks
 from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_after_ms
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
@@ -36,13 +37,14 @@ from offchain_book.config import Settings
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.snapshot import state_hash
+from offchain_book.gateways.fix import PortTaken
+from offchain_book.gateways.fix_store import StoreInUse
 from offchain_book.gateways.operator import Check, Finding
 from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
 from offchain_book.recovery import StateDiverged, recover
 from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused
-from offchain_book.timekeeper import Timekeeper
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -58,6 +60,7 @@ OWN_CHAIN_HALTS_MS = 10_000
 """Longest that our own chain, with its blocks of a second, may show nothing final; on somebody else's blocks may be rare."""
 WATCH_S = 0.15
 EXPECTED = (
+    BadCertificate,
     ChainUnavailable,
     CompilationFailed,
     DataDirInUse,
@@ -66,8 +69,10 @@ EXPECTED = (
     JournalInUse,
     JournalTooNew,
     NodeError,
+    PortTaken,
     SnapshotRefused,
     StateDiverged,
+    StoreInUse,
     WrongChain,
     OSError,
     seed.SeedError,
@@ -144,6 +149,8 @@ class Venue:
     async def _start(self) -> None:
         options = self._options
         listener = self._listen()
+        self._fix = FixDoor(HOST, options)
+        self._undo.push_async_callback(self._fix.close)
         self._data.lock()
         self._undo.callback(self._data.unlock)
         self._node = self._make_node()
@@ -157,9 +164,8 @@ class Venue:
         self._roles = deployment.role_keys()
         await self._unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
         self._open_journal()
+        await self._open_fix()
         self._serve(listener, artifacts)
-        self._supervise("timekeeper", Timekeeper(self._sequencer).run())
-        self._undo.push_async_callback(self._cancel, "timekeeper")
         await self._unless_stopped(self._make_demo(artifacts))
         self._write_status()
         self._sequencer.subscribe(self._on_command)
@@ -322,7 +328,6 @@ class Venue:
             collateral_address=found.collateral,
             api_secret=bytes.fromhex(self._data.secret("api.secret")),
             operator_token=self._data.secret("operator.token"),
-            reviewer_token=self._data.secret("reviewer.token"),
             confirmations=self._options.confirmations,
             settle_deadline_s=found.settle_deadline_s,
             exit_delay_s=found.exit_delay_s,
@@ -356,6 +361,11 @@ class Venue:
         self._supervise("http server", self._server.serve(sockets=[listener]))
         self._undo.push_async_callback(self._stop_serving)
         self._console.step("api", f"{http_url}  /docs  /metrics  /readyz")
+
+    async def _open_fix(self) -> None:
+        await self._fix.open(self._sequencer, self._data.fix)
+        self._undo.push_async_callback(self._fix.close)
+        self._console.step("fix", f"{HOST}:{self._fix.ports}  {self._fix.transport}")
 
     async def _stop_serving(self) -> None:
         """Take no more requests, and let those under way end."""
@@ -418,6 +428,7 @@ class Venue:
         self._undo.push_async_callback(self._cancel, "oracle")
         self._hooks.attach(self._submitter, self._indexer)
         self._undo.push_async_callback(self._drain)
+        self._undo.push_async_callback(self._fix.close)
         self._undo.push_async_callback(self._stop_serving)
 
     def _final_block(self) -> int:
@@ -495,7 +506,7 @@ class Venue:
 
     def _status(self) -> dict[str, Any]:
         contracts = self._deployment.contracts
-        return describe(self._settings, contracts, self._data, self._sequencer.state, self._seed)
+        return describe(self._settings, contracts, self._data, self._sequencer.state, self._seed, self._fix.addresses)
 
 
 class _Stopped(Exception):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from offchain_book import reports
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
 from offchain_book.engine.operations import ZERO_BYTES32, FillOperation, MatchKind, Operation, Outcome, SignedOrder
@@ -17,6 +18,7 @@ from offchain_book.engine.order import BookSide, CancelReason, OrderStatus, Self
 from offchain_book.engine.state import Account, State, token_asset
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.price_history import PriceHistory
+from offchain_book.reports import Report, ReportKind
 from offchain_book.wallet_views import DAY_MS, NotificationKind, WalletViews, is_wallet
 
 
@@ -168,6 +170,7 @@ class Changes:
     """Wallets whose notifications changed."""
     earnings: dict[tuple[str, int, str], None] = field(default_factory=dict)
     """(account, day, ticker) whose sum changed."""
+    reports: list[Report] = field(default_factory=list)
 
 
 class Projections:
@@ -203,6 +206,8 @@ class Projections:
         self.prices: dict[str, PriceHistory] = defaultdict(PriceHistory)
         """Ticker -> its minutes."""
         self.wallets = WalletViews()
+        self.reports_by_owner: dict[str, list[Report]] = defaultdict(list)
+        """Steps of requests that came over reporting sessions, of an account with its parts."""
         self.changes = Changes()
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
@@ -210,10 +215,27 @@ class Projections:
         self.commands.append((type(entry.command).__name__, entry.at_ms, entry.request_id))
         if entry.request_id:
             self.requests[entry.request_id].append(entry.seq)
+            if isinstance(entry.command, c.CancelOrders) and entry.request_id.startswith(reports.PREFIX):
+                self._report(reports.of_mass_cancel(entry))
         for event in events:
             handler = _HANDLERS.get(type(event))
             if handler is not None:
                 handler(self, state, entry, event)
+        made = self.reports_of(entry.seq)
+        if made:
+            reports.complete(state, made)
+
+    def reports_of(self, seq: int) -> list[Report]:
+        """Return the reports of the newest command, whose number is `seq`, in their order."""
+        noted = self.changes.reports
+        first = len(noted)
+        while first and noted[first - 1].seq == seq:
+            first -= 1
+        return noted[first:]
+
+    def _report(self, report: Report) -> None:
+        self.changes.reports.append(report)
+        self.reports_by_owner[reports.owner_of(report.account_id)].append(report)
 
     def order_by_client_id(self, account: Account, client_order_id: str) -> OrderView | None:
         """Return the order that an account gave this id; an amended order is found by each id it has had."""
@@ -276,6 +298,17 @@ class Projections:
         self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
+        if view.session_id.startswith(reports.PREFIX):
+            self._report(reports.of_order(ReportKind.ACCEPTED, entry, view))
+
+    def _rejected(self, state: State, entry: c.Sequenced, event: e.Rejected) -> None:
+        if entry.request_id.startswith(reports.PREFIX):
+            order = self.orders.get(getattr(entry.command, "order_id", ""))
+            self._report(reports.of_refusal(entry, event, order))
+
+    def _group_changed(self, state: State, entry: c.Sequenced, event: e.OrderGroupChanged) -> None:
+        if entry.request_id.startswith(reports.PREFIX) and getattr(entry.command, "group_id", "") == event.group_id:
+            self._report(reports.of_group(entry, event))
 
     def _cancelled(self, state: State, entry: c.Sequenced, event: e.OrderCancelled) -> None:
         view = self._order(event.order_id)
@@ -286,6 +319,8 @@ class Projections:
         view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
         if event.was_resting and event.reason is not CancelReason.BY_USER and is_wallet(event.account_id):
             self._notify(event.account_id, NotificationKind.CANCELLED, entry.at_ms, event.ticker, event.order_id)
+        if view.session_id.startswith(reports.PREFIX):
+            self._report(reports.of_cancel(entry, view, event))
 
     def _decreased(self, state: State, entry: c.Sequenced, event: e.OrderDecreased) -> None:
         view = self._order(event.order_id)
@@ -293,15 +328,23 @@ class Projections:
         view.remaining_micros = event.remaining_micros
         view.size_micros -= event.reduced_micros
         view.decreased_micros += event.reduced_micros
+        self._report_change(entry, view, view.client_order_id)
 
     def _amended(self, state: State, entry: c.Sequenced, event: e.OrderAmended) -> None:
         view = self._order(event.order_id)
-        view.updated_ms = entry.at_ms
+        view.updated_ms, name = entry.at_ms, view.client_order_id
         view.decreased_micros += max(0, view.size_micros - event.size_micros)
         view.price_e4, view.size_micros = event.price_e4, event.size_micros
         view.remaining_micros, view.expires_ms = event.remaining_micros, event.expires_ms
         if event.client_order_id:
             view.client_order_id = event.client_order_id
+        self._report_change(entry, view, name)
+
+    def _report_change(self, entry: c.Sequenced, view: OrderView, name_before: str) -> None:
+        if view.session_id.startswith(reports.PREFIX):
+            report = reports.of_order(ReportKind.CHANGED, entry, view)
+            report.previous_id = name_before
+            self._report(report)
 
     def _transferred(self, state: State, entry: c.Sequenced, event: e.CashTransferred) -> None:
         view = TransferView(
@@ -340,7 +383,10 @@ class Projections:
         self.trades_by_ticker[event.ticker].append(trade)
         for own, other, is_taker in ((event.taker, event.maker, True), (event.maker, event.taker, False)):
             self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
-            self._filled(self._order(own.order_id), trade, own, is_taker)
+            view = self._order(own.order_id)
+            self._filled(view, trade, own, is_taker)
+            if view.session_id.startswith(reports.PREFIX):
+                self._report(reports.of_fill(entry, view, event, own, is_taker))
         self.count_trade(trade)
         if is_wallet(event.maker.account_id):
             maker, filled = event.maker, NotificationKind.FILLED
@@ -502,6 +548,8 @@ def _builder(command: c.PlaceOrder) -> str:
 
 
 _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None]] = {
+    e.Rejected: Projections._rejected,
+    e.OrderGroupChanged: Projections._group_changed,
     e.OrderAccepted: Projections._accepted,
     e.OrderCancelled: Projections._cancelled,
     e.OrderDecreased: Projections._decreased,

@@ -24,6 +24,7 @@ from offchain_book.projections import (
     TradeView,
     TransferView,
 )
+from offchain_book.reports import Report, owner_of
 from offchain_book.wallet_views import NotificationView
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Segment(msgspec.Struct):
     batches: list[tuple[int, int, int, str]]
     settlements: list[SettlementView]
     transfers: list[TransferView]
+    reports: list[Report]
     deposits: list[tuple[int, DepositView]]
     postings: list[tuple[int, list[Posted]]]
     notified: int
@@ -99,6 +101,7 @@ def cut(projections: Projections, after_seq: int) -> Segment:
         batches=[(number, *projections.batch_operations[number]) for number in changes.batches],
         settlements=changes.settlements,
         transfers=changes.transfers,
+        reports=changes.reports,
         deposits=list(
             zip(projections.deposit_seqs[first_deposit:], projections.deposits[first_deposit:], strict=True),
         ),
@@ -127,6 +130,7 @@ def _everything(projections: Projections) -> Changes:
             for day, tickers in days.items()
             for ticker in tickers
         },
+        reports=[report for made in projections.reports_by_owner.values() for report in made],
     )
 
 
@@ -172,6 +176,8 @@ def restore(segments: Iterable[Segment]) -> Projections:
             made.settlements_by_account[settlement.account_id].append(settlement)
         for transfer in segment.transfers:
             made.transfers_by_account[transfer.account_id].append(transfer)
+        for report in segment.reports:
+            made.reports_by_owner[owner_of(report.account_id)].append(report)
         for seq, deposit in segment.deposits:
             made.deposit_seqs.append(seq)
             made.deposits.append(deposit)

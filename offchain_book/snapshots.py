@@ -82,7 +82,7 @@ def program() -> str:
     root = importlib.resources.files("offchain_book")
     engine = sorted((item for item in root.joinpath("engine").iterdir() if item.name.endswith(".py")), key=lambda i: i.name)
     digest = hashlib.sha256()
-    views = ("projections.py", "segments.py", "price_history.py", "wallet_views.py")
+    views = ("projections.py", "segments.py", "price_history.py", "reports.py", "wallet_views.py")
     for item in (*engine, *map(root.joinpath, views)):
         digest.update(item.name.encode() + b"\0" + item.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -9,6 +9,7 @@ import pytest
 
 from offchain_book.engine.snapshot import canonical, dump
 from offchain_book.gateways.kalshi import PREFIX
+from tests.gateways.fix_raw import FixWorld, fix_world
 from tests.gateways.polymarket_house import house, http, walt, wendy
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue, make_keys
 
@@ -94,3 +95,10 @@ async def client(venue: SmallVenue) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(venue.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://venue") as http:
         yield Client(http, venue)
+
+
+@pytest.fixture
+async def fix(venue: SmallVenue, tmp_path: Path) -> AsyncIterator[FixWorld]:
+    """Return the exchange with open FIX ports."""
+    async with fix_world(venue, tmp_path) as world:
+        yield world

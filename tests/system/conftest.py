@@ -59,7 +59,7 @@ class VenueProcess:
 
     def arguments(self, *more: str) -> list[str]:
         """Return the arguments of `causeway` that start this venue."""
-        ports = ["--port", str(self.port), "--chain-port", str(self.chain_port)]
+        ports = ["--port", str(self.port), "--chain-port", str(self.chain_port), "--fix-port", "0"]
         return ["up", "--data-dir", str(self.data_dir), *ports, *more]
 
     def start(self, *more: str) -> int:

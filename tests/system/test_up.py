@@ -50,6 +50,7 @@ def test_status_carries_what_others_script_against(running: VenueProcess) -> Non
     assert (status["chain_id"], status["client_chain_id"]) == (31_337, 80_002)
     assert {"page", "abi_dir", "seq", "state_hash", "data_dir"} <= set(status)
     assert {"venue", "collateral"} <= set(status["contracts"])
+    assert list(status["fix"]) == ["KalshiNR", "KalshiDC", "KalshiRT", "KalshiPT", "KalshiRFQ", "KalshiMD"]
     assert set(status["limits"]) == {"confirmations", "settle_deadline_s", "exit_delay_s"}
     assert Path(status["operator_token_path"]).stat().st_mode & 0o777 == 0o600
     for name in ("Venue", "TestUSD"):
@@ -208,6 +209,9 @@ def test_taken_ports_name_their_flags(running: VenueProcess, tmp_path: Path) -> 
     chain = VenueProcess(tmp_path / "venue", chain_port=running.chain_port)
     done = causeway(*chain.arguments())
     assert (done.returncode, "--chain-port" in one_line(done.stderr)) == (EXIT_FAILED, True)
+    taken = running.status()["fix"]["KalshiNR"].partition(":")[2]
+    done = causeway(*VenueProcess(tmp_path / "venue").arguments("--fix-port", taken))
+    assert (done.returncode, "--fix-port" in one_line(done.stderr)) == (EXIT_FAILED, True)
     assert running.status()["ready"]
 
 
