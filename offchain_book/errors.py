@@ -48,9 +48,9 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.NOTHING_AVAILABLE_YET: "{have_micros} may leave now, {need_micros} were asked for ({pending_micros} are not "
     "final on chain yet; millionths)",
     RejectCode.AMOUNT_NOT_POSITIVE: "the amount must be above zero",
-    RejectCode.POSITION_LIMIT: "the position in {ticker} could reach {worst_micros} with all open orders filled, the limit "
+    RejectCode.POSITION_LIMIT: "the {scope}'s position in {ticker} could reach {worst_micros} with all open orders filled, the limit "
     "is {limit_micros} (millionths of a contract)",
-    RejectCode.EXPOSURE_CAP: "all positions could reach {worst_micros} with all open orders filled; the account's cap is "
+    RejectCode.EXPOSURE_CAP: "all positions of the {scope} could reach {worst_micros} with all open orders filled; its cap is "
     "{limit_micros} (millionths of a contract)",
     RejectCode.CHAIN_HALTED: "the chain stands still, so nothing with a wallet can be matched now",
     RejectCode.GUARANTEE_EXHAUSTED: "the guarantee fund is fully reserved: {have_micros} left, {need_micros} needed",

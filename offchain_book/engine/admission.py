@@ -39,7 +39,7 @@ def check_now(state: State, account: Account, market: Market, command: c.PlaceOr
         or (_check_fill_or_kill(state, account, market, command, size_micros) if command.time_in_force is FOK else None)
         or (
             _check_limits(state, account, market, command, size_micros)
-            if account.position_limits or account.exposure_cap_micros is not None
+            if account.position_limits or account.exposure_cap_micros is not None or limits.owner_is_bounded(state, account)
             else None
         )
     )

@@ -270,18 +270,23 @@ class SetCollateralReturn(Struct, frozen=True):
 
 
 class SetPositionLimit(Struct, frozen=True):
-    """Bound an account's position in a market (`ticker` empty: in each market), open orders included; None lifts it."""
+    """Bound an account's position in a market (`ticker` empty: in each market), open orders included; None lifts it.
+
+    `whole_owner` bounds all accounts of the beneficial owner together: subaccounts and the linked wallet too.
+    """
 
     account_id: str
     limit_micros: int | None
     ticker: str = ""
+    whole_owner: bool = False
 
 
 class SetExposureCap(Struct, frozen=True):
-    """Bound the sum of an account's worst-case positions over all markets; None lifts it."""
+    """Bound the sum of worst-case positions over all markets, of an account or of its owner; None lifts it."""
 
     account_id: str
     cap_micros: int | None
+    whole_owner: bool = False
 
 
 class CreditDeposit(Struct, frozen=True):

@@ -223,6 +223,7 @@ class PositionLimitSet(Happened, frozen=True):
     account_id: str
     ticker: str
     limit_micros: int | None
+    whole_owner: bool = False
 
 
 class ExposureCapSet(Happened, frozen=True):
@@ -230,6 +231,7 @@ class ExposureCapSet(Happened, frozen=True):
 
     account_id: str
     cap_micros: int | None
+    whole_owner: bool = False
 
 
 class FillSide(Happened, frozen=True):

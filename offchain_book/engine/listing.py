@@ -183,9 +183,20 @@ def link_account(state: State, command: c.LinkAccount) -> list[Event]:
     if wallet.owner not in (command.wallet, account.owner):
         return reject(RejectCode.ALREADY_LINKED, account_id=command.account_id, wallet=command.wallet)
     account.wallet = command.wallet
+    if wallet.owner != account.owner:
+        _join_limits(account, wallet)
     wallet.owner = account.owner
     account.deliver_to = command.wallet if command.deliver else ""
     return [AccountLinked(command.account_id, command.wallet, command.deliver)]
+
+
+def _join_limits(owner: Account, wallet: Account) -> None:
+    """The stricter of both owners' limits is the limit of the one owner that they become."""
+    for ticker, limit in wallet.owner_position_limits.items():
+        owner.owner_position_limits[ticker] = min(limit, owner.owner_position_limits.get(ticker, limit))
+    caps = [each.owner_exposure_cap_micros for each in (owner, wallet)]
+    owner.owner_exposure_cap_micros = min((cap for cap in caps if cap is not None), default=None)
+    wallet.owner_position_limits, wallet.owner_exposure_cap_micros = {}, None
 
 
 def drop_notifications(state: State, command: c.DropNotifications) -> list[Event]:

@@ -45,8 +45,8 @@ class RejectCode(IntEnum):
     CUSTODY_MISMATCH = 144  # account_id, custody
     NOTHING_AVAILABLE_YET = 145  # have_micros, need_micros, pending_micros
     AMOUNT_NOT_POSITIVE = 146  # amount_micros
-    POSITION_LIMIT = 147  # ticker, limit_micros, worst_micros
-    EXPOSURE_CAP = 148  # limit_micros, worst_micros
+    POSITION_LIMIT = 147  # ticker, scope, limit_micros, worst_micros
+    EXPOSURE_CAP = 148  # scope, limit_micros, worst_micros
     CHAIN_HALTED = 150  # last_final_ms
     GUARANTEE_EXHAUSTED = 151  # have_micros, need_micros
     WALLET_EXITING = 152  # exit_at_s

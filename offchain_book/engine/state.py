@@ -202,6 +202,8 @@ class Account:
         "open_orders",
         "outflow",
         "owner",
+        "owner_exposure_cap_micros",
+        "owner_position_limits",
         "parent",
         "position_limits",
         "subaccounts",
@@ -248,6 +250,9 @@ class Account:
         self.position_limits: dict[str, int] = {}
         """Ticker ("" is every market) -> most contracts of either side, open orders included."""
         self.exposure_cap_micros: int | None = None
+        self.owner_position_limits: dict[str, int] = {}
+        """The same for all accounts of the beneficial owner together; on the account that is the owner."""
+        self.owner_exposure_cap_micros: int | None = None
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset, creating an empty one."""

@@ -28,8 +28,8 @@ class EventWalk(Walk):
             return
         act = self.random.choices(
             (self.event_order, self.event_wallet_order, self.leave, self.arrive, self.returns, self.fund, self.result,
-             self.confirm, self.cancel, self.amend),
-            (45, 15, 6, 3, 2, 1.5, 1, 3, 6, 8),
+             self.confirm, self.cancel, self.amend, self.owner_limit),
+            (45, 15, 6, 3, 2, 1.5, 1, 3, 6, 8, 1),
         )[0]  # fmt: skip
         act()
 
@@ -98,6 +98,15 @@ class EventWalk(Walk):
             self.venue.deposit(COLLATERAL, 3 * DOLLAR)
         else:
             self.count(self.venue.do(c.Withdraw(f"w{self.nonce}", COLLATERAL, 5 * DOLLAR, WALT)))
+
+    def owner_limit(self) -> None:
+        """A limit of everything that belongs to one owner comes or goes."""
+        pick = self.random.choice
+        name, most = pick(CUSTODIAL + WALLETS), pick((None, None, 30 * CONTRACT))
+        if self.random.random() < 0.5:
+            self.count(self.venue.do(c.SetPositionLimit(name, most, "", True)))
+        else:
+            self.count(self.venue.do(c.SetExposureCap(name, most, True)))
 
     def result(self) -> None:
         """A market or a whole event is decided; contradictions are refused."""

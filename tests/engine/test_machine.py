@@ -10,6 +10,7 @@ from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import FillOperation, Outcome, PoolOperation, VaultAction, VaultActionKind
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
 from offchain_book.engine.snapshot import canonical, dump, state_hash
+from offchain_book.engine.state import COLLATERAL
 from tests.builders import (
     ALICE,
     BOB,
@@ -22,8 +23,10 @@ from tests.builders import (
     assert_books_balance,
     assert_holds_are_exact,
     assert_orders_are_listed,
+    exclusive,
     market,
     open_venue,
+    ordered,
 )
 
 PART = f"{ALICE}/1"
@@ -48,6 +51,10 @@ class Exchange(RuleBasedStateMachine):
         self.venue.do(c.TransferCash(ALICE, "start", 0, 1, 10 * DOLLAR))
         self.venue.do(c.CreateOrderGroup(ALICE, "g", 10 * CONTRACT))
         self.venue.do(c.CreateOrderGroup(BOB, "g", 10 * CONTRACT))
+        self.events = [*exclusive(self.venue, "CUP", 3), *ordered(self.venue, "GDP", (2, 1))]
+        self.venue.deposit(COLLATERAL, 8 * DOLLAR)
+        for name in (ALICE, BOB, PART):
+            self.venue.do(c.SetCollateralReturn(name, True))
 
     @rule(
         account=CUSTODIAL,
@@ -156,6 +163,32 @@ class Exchange(RuleBasedStateMachine):
     @rule(account=CUSTODIAL, enabled=st.booleans())
     def netting(self, account: str, enabled: bool) -> None:
         self.venue.do(c.SetNetting(account, enabled))
+
+    @rule(account=CUSTODIAL, pick=st.integers(0, 4), side=st.sampled_from(["bid", "ask"]), price=PRICES, size=SIZES)
+    def order_in_an_event(self, account: str, pick: int, side: str, price: int, size: int) -> None:
+        self.venue.place(account, side, price, size / CONTRACT, self.events[pick])
+
+    @rule(sizes=st.tuples(SIZES, SIZES), tickers=st.tuples(st.integers(0, 4), st.integers(0, 4)), price=PRICES)
+    def a_set_across_markets(self, sizes: tuple[int, int], tickers: tuple[int, int], price: int) -> None:
+        for size, pick in zip(sizes, tickers, strict=True):
+            self.venue.place(BOB, "bid", price, size / CONTRACT, self.events[pick])
+            self.venue.place(ALICE, "ask", price, size / CONTRACT, self.events[pick])
+
+    @rule(account=CUSTODIAL, pick=st.integers(0, 4), outcome=OUTCOMES, size=SIZES)
+    def tokens_of_an_event_leave(self, account: str, pick: int, outcome: Outcome, size: int) -> None:
+        self.nonce += 1
+        self.venue.do(c.Withdraw(f"w{self.nonce}", account, size, WALT, self.events[pick], outcome))
+
+    @rule(account=CUSTODIAL, enabled=st.booleans())
+    def collateral_return(self, account: str, enabled: bool) -> None:
+        self.venue.do(c.SetCollateralReturn(account, enabled))
+
+    @rule(pick=st.integers(0, 4), payout=st.sampled_from([0, 0, 1_000_000, 333_333]))
+    def a_market_of_an_event_ends(self, pick: int, payout: int) -> None:
+        listed = self.venue.state.markets[self.events[pick]]
+        self.venue.do(c.ResolveMarket(listed.ticker, payout))
+        if listed.yes_payout_micros >= 0 and not listed.open_operations:
+            self.venue.do(c.ConfirmResolution(listed.ticker, listed.yes_payout_micros, "0x", 1))
 
     @rule(account=ANYBODY, most=st.sampled_from([None, None, 0, 20]), cap=st.booleans())
     def limit(self, account: str, most: int | None, cap: bool) -> None:
