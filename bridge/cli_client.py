@@ -111,6 +111,11 @@ class VenueClient:
         """Call one of the operator's routes."""
         return self.ask(method, f"/venue/admin{path}", body)
 
+    def review(self, path: str, body: Any) -> Any:
+        """Call one of the reviewer's routes."""
+        token = Path(self.status["reviewer_token_path"]).read_text().strip()
+        return self.ask("POST", f"/venue/admin{path}", body, {"Authorization": f"Bearer {token}"})
+
     def trace(self, name: str) -> Json | None:
         """Return what hangs together with an id, None when nothing has it."""
         try:

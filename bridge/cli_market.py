@@ -1,4 +1,4 @@
-"""`causeway market`: create, close, resolve and show markets of the running venue."""
+"""`causeway market`: create, pause, close, resolve, dispute and show markets of the running venue."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from bridge.cli_client import CommandError, Json, VenueClient, reporting
 from bridge.cli_options import DEFAULT_DATA_DIR, EXIT_NOT_FINAL, EXIT_USAGE, DataDirOption, OutputOption
 
 POLL_S = 0.1
-market = typer.Typer(no_args_is_help=True, help="Create, close, resolve and show markets.")
+market = typer.Typer(no_args_is_help=True, help="Create, pause, close, resolve, dispute and show markets.")
 Ticker = Annotated[str, typer.Argument(help="The market's ticker.")]
 
 
@@ -77,6 +77,72 @@ def resolve_event(
     """Decide every open market of an event by one value, all or none. Exit codes: 0 decided; 1 refused; 3 not running."""
     with reporting(form):
         output.show(VenueClient(data_dir).admin("POST", f"/events/{quote(event)}/resolve", {"value": value}), form)
+
+
+def _change(ticker: str, verb: str, body: Json | None, data_dir: Path, form: output.Format) -> None:
+    with reporting(form):
+        output.show(VenueClient(data_dir).admin("POST", f"/markets/{quote(ticker)}/{verb}", body), form)
+
+
+@market.command()
+def pause(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """Stop trading in a market for a while; cancels are taken. Exit codes: 0 paused; 1 refused; 3 the venue is not running."""
+    _change(ticker, "pause", None, data_dir, form)
+
+
+@market.command()
+def resume(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """Trade a paused market again, from an empty book. Exit codes: 0; 1 refused; 3 the venue is not running."""
+    _change(ticker, "resume", None, data_dir, form)
+
+
+@market.command()
+def void(
+    ticker: Ticker,
+    reason: Annotated[str, typer.Option(help="Why there is no outcome; shown with the market.")],
+    value: Annotated[str, typer.Option(help="What YES pays, like 0.35; without it the last traded price.")] = "",
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """End a market without an outcome: YES and NO share each set's dollar. Exit codes: 0; 1 refused; 3 not running."""
+    _change(ticker, "void", {"reason": reason, **({"value": value} if value else {})}, data_dir, form)
+
+
+@market.command()
+def ticks(
+    ticker: Ticker,
+    price_structure: Annotated[str, typer.Argument(help="Such as deci_cent: see docs/interfaces.md.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Make a market's price grid finer; orders keep their places. Exit codes: 0; 1 refused; 3 the venue is not running."""
+    _change(ticker, "ticks", {"price_structure": price_structure}, data_dir, form)
+
+
+@market.command()
+def dispute(
+    ticker: Ticker,
+    reason: Annotated[str, typer.Option(help="What is wrong with the outcome.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """As the reviewer, stop an outcome while its settlement timer runs. Exit codes: 0; 1 refused; 3 not running."""
+    with reporting(form):
+        output.show(VenueClient(data_dir).review(f"/markets/{quote(ticker)}/dispute", {"reason": reason}), form)
+
+
+@market.command()
+def amend(
+    ticker: Ticker,
+    outcome: Annotated[str, typer.Argument(help="yes, no, or what YES pays; the outcome as it was upholds it.")],
+    reason: Annotated[str, typer.Option(help="What the reviewer found.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """As the reviewer, end a dispute; the settlement timer starts again. Exit codes: 0; 1 refused; 3 not running."""
+    with reporting(form):
+        body = {"outcome": outcome, "reason": reason}
+        output.show(VenueClient(data_dir).review(f"/markets/{quote(ticker)}/amend", body), form)
 
 
 @market.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import cli_account, cli_follow, cli_market, cli_money
+from bridge import cli_account, cli_exchange, cli_follow, cli_market, cli_money
 from bridge import cli_output as output
 from bridge.cli_options import DEFAULT_DATA_DIR, ROOT, DataDirOption, OutputOption
 
@@ -14,6 +14,7 @@ from bridge.cli_options import DEFAULT_DATA_DIR, ROOT, DataDirOption, OutputOpti
 def add_to(app: typer.Typer) -> None:
     """Add every verb."""
     app.add_typer(cli_market.market, name="market")
+    app.add_typer(cli_exchange.exchange, name="exchange")
     app.add_typer(cli_account.account, name="account")
     for verb in (
         cli_money.deposit,

@@ -27,6 +27,7 @@ _OURS = (
     "keys",
     "logs",
     "operator.token",
+    "reviewer.token",
     "seed.json",
     "status.json",
 )
@@ -104,6 +105,11 @@ class DataDir:
     def operator_token(self) -> Path:
         """The bearer token of the admin routes."""
         return self.path / "operator.token"
+
+    @property
+    def reviewer_token(self) -> Path:
+        """The bearer token of disputes and amendments."""
+        return self.path / "reviewer.token"
 
     def secret(self, name: str) -> str:
         """Return a secret, 64 hex digits, made at the first call."""

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from bridge.chain import Chain, Reverted, StateUnavailable
 from bridge.rpc import ChainUnavailable, RpcError
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import Event, MarketResolved, OperationSettled
+from offchain_book.engine.events import Event, OperationSettled, ResolutionReleased
+from offchain_book.engine.resolution import is_released
 from offchain_book.engine.state import Market
 from offchain_book.sequencer import Sequencer
 
@@ -34,15 +35,16 @@ class Oracle:
         sequencer.subscribe(self._on_events)
 
     def _on_events(self, entry: c.Sequenced, events: Sequence[Event]) -> None:
-        if any(isinstance(event, MarketResolved | OperationSettled) for event in events):
+        if any(isinstance(event, ResolutionReleased | OperationSettled) for event in events):
             self._wake.set()
 
     def _due(self) -> list[Market]:
-        """Return markets that are decided, not resolved on chain, and have nothing in flight."""
+        """Return markets whose outcome stands, that are not resolved on chain, and have nothing in flight."""
+        state = self._sequencer.state
         return [
             market
-            for market in self._sequencer.state.markets.values()
-            if market.yes_payout_micros >= 0 and not market.resolved_on_chain and not market.open_operations
+            for market in state.markets.values()
+            if is_released(state, market) and not market.resolved_on_chain and not market.open_operations
         ]
 
     async def run(self) -> None:

@@ -35,6 +35,7 @@ def describe(
             for market in state.markets.values()
         },
         "operator_token_path": str(data.operator_token),
+        "reviewer_token_path": str(data.reviewer_token),
         "limits": {
             "confirmations": settings.confirmations,
             "settle_deadline_s": settings.settle_deadline_s,

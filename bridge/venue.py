@@ -45,6 +45,7 @@ from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, r
 from offchain_book.recovery import StateDiverged, recover
 from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused
+from offchain_book.timekeeper import Timekeeper
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -166,6 +167,8 @@ class Venue:
         self._open_journal()
         await self._open_fix()
         self._serve(listener, artifacts)
+        self._supervise("timekeeper", Timekeeper(self._sequencer).run())
+        self._undo.push_async_callback(self._cancel, "timekeeper")
         await self._unless_stopped(self._make_demo(artifacts))
         self._write_status()
         self._sequencer.subscribe(self._on_command)
@@ -328,6 +331,7 @@ class Venue:
             collateral_address=found.collateral,
             api_secret=bytes.fromhex(self._data.secret("api.secret")),
             operator_token=self._data.secret("operator.token"),
+            reviewer_token=self._data.secret("reviewer.token"),
             confirmations=self._options.confirmations,
             settle_deadline_s=found.settle_deadline_s,
             exit_delay_s=found.exit_delay_s,

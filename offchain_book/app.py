@@ -211,7 +211,8 @@ def build_app(
     app.include_router(operator.router(sequencer, settings, checks, state_hash))
     app.include_router(native.router(sequencer, settings))
     if hooks is not None:
-        app.include_router(admin.router(sequencer, settings, hooks))
+        for part in admin.routers(sequencer, settings, hooks):
+            app.include_router(part)
     app.include_router(kalshi.router(sequencer, settings))
     app.include_router(wallets)
     hub = Hub(sequencer, settings.stream)

@@ -71,3 +71,5 @@ class Settings:
     http_url: str = ""
     rpc_url: str = ""
     stream: StreamLimits = StreamLimits()
+    reviewer_token: str = ""
+    """Disputes and amends outcomes; somebody else's than the operator's. Empty: nobody can."""

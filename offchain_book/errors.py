@@ -18,6 +18,12 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.UNKNOWN_EVENT: "there is no event {event_ticker}",
     RejectCode.UNKNOWN_SERIES: "there is no series {series_ticker}",
     RejectCode.INVALID_MARKET: "{field} cannot be {value}",
+    RejectCode.WRONG_MARKET_STATE: "market {ticker} is {status}; this needs one that is {needs}",
+    RejectCode.MARKET_NOT_OPEN_YET: "market {ticker} is {status}; it opens at {opens_ms} (ms)",
+    RejectCode.EARLY_CLOSE_RULED_OUT: "the terms of market {ticker} rule out an end before it closes at {close_ms} (ms); it "
+    "can be paused or voided",
+    RejectCode.TICKS_NOT_FINER: "price {price_e4} (ten-thousandths of a dollar) is valid in {ticker} and would not be any "
+    "more: ticks may only get finer",
     RejectCode.UNKNOWN_ORDER: "there is no order {order_id} in this account",
     RejectCode.ORDER_NOT_OPEN: "order {order_id} is not open any more",
     RejectCode.DUPLICATE_ORDER_ID: "order {order_id} is known already",
@@ -43,7 +49,6 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.INSUFFICIENT_TOKENS: "available {outcome} is {have_micros}, the order needs {need_micros} ({held_micros} are "
     "held by open orders; millionths of a contract)",
     RejectCode.TOO_MANY_OPEN_ORDERS: "an account may have {limit} open orders",
-    RejectCode.SELF_TRADE: "the order would trade with the account's own order {order_id}",
     RejectCode.CUSTODY_MISMATCH: "account {account_id} is {custody} and cannot do this",
     RejectCode.NOTHING_AVAILABLE_YET: "{have_micros} may leave now, {need_micros} were asked for ({pending_micros} are not "
     "final on chain yet; millionths)",
@@ -53,7 +58,6 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.EXPOSURE_CAP: "all positions of the {scope} could reach {worst_micros} with all open orders filled; its cap is "
     "{limit_micros} (millionths of a contract)",
     RejectCode.CHAIN_HALTED: "the chain stands still, so nothing with a wallet can be matched now",
-    RejectCode.GUARANTEE_EXHAUSTED: "the guarantee fund is fully reserved: {have_micros} left, {need_micros} needed",
     RejectCode.WALLET_EXITING: "the wallet has asked to leave; its exit takes effect at {exit_at_s}",
     RejectCode.SIGNED_EXPIRY_TOO_SOON: "the signed expiry {expires_s} is before {earliest_s}, when a fill could still land",
     RejectCode.OUTFLOW_LIMIT: "the pool's outflow limit leaves {have_micros}, {need_micros} needed; try later",
@@ -72,6 +76,7 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.ACTION_NONCE_USED: "nonce {nonce} was used already",
     RejectCode.DEADLINE_PASSED: "the deadline {deadline_s} is before {earliest_s}, when the action could still land",
     RejectCode.ALREADY_RESOLVED: "market {ticker} is resolved already",
+    RejectCode.NO_LONGER_DISPUTABLE: "the outcome of {ticker} could be disputed until {settles_ms} (ms); it goes to the chain",
     RejectCode.INVALID_PAYOUT: "a YES payout of {payout_micros} is not within 0..1000000 millionths",
     RejectCode.ALREADY_LINKED: "{account_id} or {wallet} is linked already",
     RejectCode.UNKNOWN_ORDER_GROUP: "there is no order group {group_id} in this account",
@@ -82,6 +87,17 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.TOO_MANY_ORDER_GROUPS: "an account may have {limit} order groups",
     RejectCode.UNKNOWN_TIMER: "account {account_id} has no dead-man timer for session '{session_id}'",
     RejectCode.TOO_MANY_TIMERS: "an account may have {limit} dead-man timers",
+    RejectCode.EXCHANGE_PAUSED: "the exchange is paused and takes nothing, cancels neither; it resumes at {resumes_ms} (ms; "
+    "0: until further notice)",
+    RejectCode.MAINTENANCE: "the exchange is under maintenance and takes nothing, cancels neither; trading opens at "
+    "{resumes_ms} (ms; 0: not known)",
+    RejectCode.CANCEL_ONLY: "only cancels and decreases are taken now; trading resumes at {resumes_ms} (ms; 0: until further "
+    "notice)",
+    RejectCode.POST_ONLY_MODE: "only post-only orders are taken now, set post-only or wait until {resumes_ms} (ms; 0: until "
+    "further notice)",
+    RejectCode.OUTSIDE_TRADING_HOURS: "outside the trading hours only cancels and decreases are taken; trading opens at "
+    "{opens_ms} (ms; 0: not known)",
+    RejectCode.INVALID_SCHEDULE: "{field} cannot be {value}",
     RejectCode.INVALID_LIMIT: "a limit cannot be {limit}",
     RejectCode.FROZEN: "the exchange is frozen: {reason}; cancels and wallets' exits work, the rest waits for the operator",
     RejectCode.NOT_FROZEN: "the exchange is not frozen",

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import outflow
@@ -120,10 +122,10 @@ def find(events: Sequence[Event], kind: type[E]) -> list[E]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100, **more: object) -> c.CreateMarket:
+def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100, **more: Any) -> c.CreateMarket:
     """Return a market's creation."""
     number = int.from_bytes(ticker.encode(), "big")
-    return c.CreateMarket(
+    made = c.CreateMarket(
         ticker,
         event,
         f"{ticker}?",
@@ -134,8 +136,8 @@ def market(ticker: str = TICKER, event: str = "RAIN", step: int = 100, **more: o
         0,
         10**15,
         price_ranges=((step, 10_000 - step, step),),
-        **more,  # type: ignore[arg-type]
     )
+    return replace(made, **more)
 
 
 def exclusive(venue: Venue, event: str, count: int, series: str = "FREE") -> list[str]:

@@ -77,11 +77,11 @@ def check_market(state: State, market: Market) -> list[Event] | None:
     """Check that a market trades now."""
     if state.frozen:
         return reject(RejectCode.FROZEN, reason=state.frozen)
-    if market.status is not MarketStatus.ACTIVE:
-        return reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
-    if state.now_ms < market.open_ms:
-        return reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status="initialized")
-    return None
+    if market.status is MarketStatus.ACTIVE:
+        return None
+    if market.status is MarketStatus.INITIALIZED:
+        return reject(RejectCode.MARKET_NOT_OPEN_YET, ticker=market.ticker, status=market.status, opens_ms=market.open_ms)
+    return reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
 
 
 def check_size(size: int) -> list[Event] | None:

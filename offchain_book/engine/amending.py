@@ -35,7 +35,7 @@ def decrease(state: State, command: c.DecreaseOrder) -> list[Event]:
         wanted = to
     if not 0 <= wanted < remaining:
         return reject(RejectCode.INVALID_DECREASE, order_id=order.order_id, remaining_micros=remaining)
-    refused = admission.check_market(state, market) or (admission.check_size(wanted) if wanted else None)
+    refused = admission.check_size(wanted) if wanted else None
     if refused:
         return refused
     events: list[Event] = []

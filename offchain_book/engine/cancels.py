@@ -62,10 +62,11 @@ def cancel_all(
 
 
 def close_market(state: State, market: Market, events: list[Event]) -> None:
-    """Stop trading: every resting order leaves the book."""
+    """Stop trading: every resting order leaves the book. An early close becomes the close time."""
     state.closings.discard((market.close_ms, market.ticker))
+    market.close_ms = min(market.close_ms, state.now_ms)
     for order in [order for order in state.orders.values() if order.ticker == market.ticker]:
         cancel_order(state, order, CancelReason.MARKET_CLOSED, events)
     market.status = MarketStatus.CLOSED
-    market.updated_ms = state.now_ms
+    market.updated_ms = market.changed_ms = state.now_ms
     events.append(MarketStatusChanged(market.ticker, market.status))

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from offchain_book.engine.market_commands import MarketCommand
 from offchain_book.engine.operations import Outcome, SignedOrder, VaultAction
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
 from offchain_book.engine.policy_commands import PolicyCommand
@@ -80,7 +81,11 @@ class CreateEvent(Struct, frozen=True):
 
 
 class CreateMarket(Struct, frozen=True):
-    """Create a market whose condition is already prepared on chain. `price_ranges` are (start, end, step) in e4."""
+    """Create a market whose condition is already prepared on chain. `price_ranges` are (start, end, step) in e4.
+
+    An outcome can be disputed for `settlement_timer_s` after it is decided. A market that nobody has decided by
+    `latest_expiration_ms` is void (0: it waits for ever).
+    """
 
     ticker: str
     event_ticker: str
@@ -102,6 +107,11 @@ class CreateMarket(Struct, frozen=True):
     cap_strike_e6: int | None = None
     functional_strike: str = ""
     custom_strike: tuple[tuple[str, str], ...] = ()
+    settlement_timer_s: int = 0
+    expected_expiration_ms: int = 0
+    latest_expiration_ms: int = 0
+    can_close_early: bool = True
+    early_close_condition: str = ""
 
 
 class PlaceOrder(Struct, frozen=True):
@@ -521,6 +531,7 @@ Command = (
     | ConfirmResolution
     | ExpireOperations
     | PolicyCommand
+    | MarketCommand
 )
 
 

@@ -400,6 +400,56 @@ class NotificationsDropped(Happened, frozen=True):
     numbers: tuple[int, ...]
 
 
+class TicksRefined(Happened, frozen=True):
+    """A market's price grid became finer; no order moved."""
+
+    ticker: str
+    price_structure: str
+    old_finest_e4: int
+    new_finest_e4: int
+
+
+class ExchangeModeChanged(Happened, frozen=True):
+    """The exchange takes more or less than before; `until_ms` 0 is until further notice."""
+
+    mode: str
+    until_ms: int
+
+
+class TradingHoursSet(Happened, frozen=True):
+    """The trading hours were replaced."""
+
+    weeks: int
+    maintenance_windows: int
+
+
+class SessionChanged(Happened, frozen=True):
+    """The trading hours began, ended, or maintenance did; `opens_ms` is the next opening, 0 when none is in sight."""
+
+    session: str
+    opens_ms: int
+
+
+class MarketVoided(Happened, frozen=True):
+    """A market ended without an outcome; the payout is in the `MarketResolved` beside it."""
+
+    ticker: str
+    reason: str
+
+
+class ResolutionDisputed(Happened, frozen=True):
+    """The reviewer doubts an outcome."""
+
+    ticker: str
+    reason: str
+
+
+class ResolutionReleased(Happened, frozen=True):
+    """An outcome can no longer be disputed: the chain may have it."""
+
+    ticker: str
+
+
 class MarketResolved(Happened, frozen=True):
     """The outcome is decided."""
 
@@ -470,6 +520,13 @@ Event = (
     | RewardProgramSet
     | RewardsEarned
     | NotificationsDropped
+    | TicksRefined
+    | ExchangeModeChanged
+    | TradingHoursSet
+    | SessionChanged
+    | MarketVoided
+    | ResolutionDisputed
+    | ResolutionReleased
     | MarketResolved
     | PositionPaid
     | ResolutionConfirmed

@@ -14,6 +14,7 @@ from typing import Any
 from offchain_book.engine import (
     actions,
     admission,
+    agenda,
     amending,
     approvals,
     claims,
@@ -21,6 +22,8 @@ from offchain_book.engine import (
     custody,
     failures,
     groups,
+    hours,
+    lifecycle,
     limits,
     listing,
     policy,
@@ -31,6 +34,7 @@ from offchain_book.engine import (
     timers,
 )
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.cancels import cancel_all, cancel_order, close_market
 from offchain_book.engine.events import Event, OrderAccepted
@@ -40,7 +44,7 @@ from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, MarketStatus, State, token_asset
+from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, State, token_asset
 
 _NEVER_MS = 2**62
 
@@ -70,20 +74,27 @@ def apply(state: State, entry: c.Sequenced) -> list[Event]:
     state.seq = entry.seq
     state.now_ms = at_ms
     command = entry.command
-    if at_ms < state.wake_ms:
+    if at_ms < state.wake_ms and not state.restricted:
         return _HANDLERS[type(command)](state, command)
     events: list[Event] = []
-    _advance_clock(state, events)
+    if at_ms >= state.wake_ms:
+        _advance_clock(state, events)
+    if state.restricted:
+        refused = hours.refuse(state, command)
+        if refused:
+            return events + refused
     return events + _HANDLERS[type(command)](state, command)
 
 
 def _advance_clock(state: State, events: list[Event]) -> None:
-    """Do what the clock has made due (orders expire, timers run out, markets close) before anything else may happen."""
+    """Do what the clock has made due (orders expire, timers run out, markets open and close) before anything else may happen."""
     now_ms = state.now_ms
     while state.expiries and state.expiries[0][0] <= now_ms:
         cancel_order(state, state.orders[state.expiries[0][1]], CancelReason.EXPIRED, events)
     while state.dead_men and state.dead_men[0][0] <= now_ms:
         timers.fire_next(state, events)
+    while state.agenda and state.agenda[0][0] <= now_ms:
+        agenda.do_next(state, events)
     while state.closings and state.closings[0][0] <= now_ms:
         close_market(state, state.markets[state.closings[0][1]], events)
     if state.reward_programs and state.next_sample_ms <= now_ms:
@@ -93,7 +104,7 @@ def _advance_clock(state: State, events: list[Event]) -> None:
 
 def next_due_ms(state: State) -> int:
     """Return when the clock has something to do next, 0 for never. It is done by the first command from then on."""
-    due = [queue[0][0] for queue in (state.expiries, state.dead_men, state.closings) if queue]
+    due = [queue[0][0] for queue in (state.expiries, state.dead_men, state.agenda, state.closings) if queue]
     if state.reward_programs:
         due.append(state.next_sample_ms)
     return min(due, default=0)
@@ -232,18 +243,6 @@ def cancel_many(state: State, command: c.CancelOrders) -> list[Event]:
     return events
 
 
-def close(state: State, command: c.CloseMarket) -> list[Event]:
-    """Stop trading in a market for good."""
-    market = state.markets.get(command.ticker)
-    if market is None:
-        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
-    if market.status is not MarketStatus.ACTIVE:
-        return reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
-    events: list[Event] = []
-    close_market(state, market, events)
-    return events
-
-
 _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.OpenAccount: listing.open_account,
     c.RegisterKey: listing.register_key,
@@ -285,7 +284,6 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.RecordExit: failures.record_exit,
     c.SetRewardProgram: rewards.set_program,
     c.DropNotifications: listing.drop_notifications,
-    c.CloseMarket: close,
     pc.SetWithdrawalPolicy: policy.set_policy,
     pc.AllowDestination: policy.allow_destination,
     pc.RemoveDestination: policy.remove_destination,
@@ -293,7 +291,17 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     pc.RejectWithdrawal: policy.reject_withdrawal,
     pc.Freeze: policy.freeze,
     pc.Unfreeze: policy.unfreeze,
+    c.CloseMarket: lifecycle.close,
     c.ResolveMarket: resolution.resolve_market,
     c.ResolveEvent: resolution.resolve_event,
     c.ConfirmResolution: resolution.confirm_resolution,
+    m.AdvanceClock: lambda state, command: [],
+    m.PauseMarket: lifecycle.pause,
+    m.ResumeMarket: lifecycle.resume,
+    m.VoidMarket: resolution.void_market,
+    m.DisputeResolution: resolution.dispute,
+    m.AmendResolution: resolution.amend,
+    m.RefineTicks: lifecycle.refine_ticks,
+    m.SetExchangeMode: hours.set_mode,
+    m.SetTradingHours: hours.set_hours,
 }

@@ -15,9 +15,10 @@ from offchain_book.engine.events import (
     Rejected,
     SeriesCreated,
 )
+from offchain_book.engine.market_commands import Ranges
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import COLLATERAL, Account, ApiKey, EventInfo, Market, Series, State
+from offchain_book.engine.state import COLLATERAL, Account, ApiKey, Due, EventInfo, Market, MarketStatus, Series, State
 from offchain_book.engine.strikes import CollateralReturn
 from offchain_book.engine.units import PRICE_SCALE
 
@@ -116,14 +117,18 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
     event = state.events.get(command.event_ticker)
     if event is None:
         return reject(RejectCode.UNKNOWN_EVENT, event_ticker=command.event_ticker)
-    for start, end, step in command.price_ranges:
-        if not (0 < step <= start <= end < PRICE_SCALE and (end - start) % step == 0 and start % step == 0):
-            return reject(RejectCode.INVALID_MARKET, field="price_ranges", value=f"{start}..{end} by {step}")
+    refused = check_ranges(command.price_ranges)
+    if refused:
+        return refused
     if command.close_ms <= command.open_ms:
         return reject(RejectCode.INVALID_MARKET, field="close_ms", value=command.close_ms)
     flaw = strikes.flaw(command, event.collateral_return, [state.markets[ticker] for ticker in event.tickers])
     if flaw is not None:
         return reject(RejectCode.INVALID_MARKET, field=flaw[0], value=flaw[1])
+    if command.settlement_timer_s < 0:
+        return reject(RejectCode.INVALID_MARKET, field="settlement_timer_s", value=command.settlement_timer_s)
+    if command.latest_expiration_ms and command.latest_expiration_ms < command.close_ms:
+        return reject(RejectCode.INVALID_MARKET, field="latest_expiration_ms", value=command.latest_expiration_ms)
     series = state.series[event.series_ticker]
     market = state.markets[command.ticker] = Market(
         ticker=command.ticker,
@@ -152,7 +157,17 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         cap_strike_e6=command.cap_strike_e6,
         functional_strike=command.functional_strike,
         custom_strike=command.custom_strike,
+        settlement_timer_s=command.settlement_timer_s,
+        expected_expiration_ms=command.expected_expiration_ms,
+        latest_expiration_ms=command.latest_expiration_ms,
+        can_close_early=command.can_close_early,
+        early_close_condition=command.early_close_condition,
     )
+    if command.open_ms > state.now_ms:
+        market.status = MarketStatus.INITIALIZED
+        state.put_on_agenda(command.open_ms, Due.OPEN, market.ticker)
+    if command.latest_expiration_ms:
+        state.put_on_agenda(command.latest_expiration_ms, Due.VOID, market.ticker)
     event.tickers.append(command.ticker)
     if event.collateral_return:
         for account in state.accounts.values():
@@ -164,6 +179,14 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
     state.closings.add((command.close_ms, command.ticker))
     state.wake_at(command.close_ms)
     return [MarketCreated(command.ticker)]
+
+
+def check_ranges(ranges: Ranges) -> list[Event] | None:
+    """Check that a price grid lies within 1..9999."""
+    for start, end, step in ranges:
+        if not (0 < step <= start <= end < PRICE_SCALE and (end - start) % step == 0 and start % step == 0):
+            return reject(RejectCode.INVALID_MARKET, field="price_ranges", value=f"{start}..{end} by {step}")
+    return None
 
 
 def link_account(state: State, command: c.LinkAccount) -> list[Event]:

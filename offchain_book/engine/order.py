@@ -80,6 +80,9 @@ class CancelReason(StrEnum):
     DEAD_MAN = "dead_man"
     SESSION_ENDED = "session_ended"
     WATERMARK = "watermark"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FEES_CHANGED = "fees_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The closed list of reasons why the exchange refuses a command. Numbers are stable for ever; never reuse one.
+"""The closed list of reasons why the exchange refuses a command. Numbers are stable for ever; never reuse one (143 and 151
+were reserved and never given: such orders are accepted, and cancelled with `CancelReason` saying why).
 
 `offchain_book/errors.py` turns a code and its details into a sentence; `docs/errors.md` lists them all.
 """
@@ -21,6 +22,10 @@ class RejectCode(IntEnum):
     UNKNOWN_EVENT = 113  # event_ticker
     UNKNOWN_SERIES = 114  # series_ticker
     INVALID_MARKET = 115  # field, value
+    WRONG_MARKET_STATE = 116  # ticker, status, needs
+    MARKET_NOT_OPEN_YET = 117  # ticker, status, opens_ms
+    EARLY_CLOSE_RULED_OUT = 118  # ticker, close_ms
+    TICKS_NOT_FINER = 119  # ticker, price_e4
     UNKNOWN_ORDER = 120  # order_id
     ORDER_NOT_OPEN = 121  # order_id, status
     DUPLICATE_ORDER_ID = 122  # order_id
@@ -41,14 +46,12 @@ class RejectCode(IntEnum):
     INSUFFICIENT_CASH = 140  # have_micros, need_micros, held_micros
     INSUFFICIENT_TOKENS = 141  # have_micros, need_micros, held_micros, outcome
     TOO_MANY_OPEN_ORDERS = 142  # limit
-    SELF_TRADE = 143  # order_id
     CUSTODY_MISMATCH = 144  # account_id, custody
     NOTHING_AVAILABLE_YET = 145  # have_micros, need_micros, pending_micros
     AMOUNT_NOT_POSITIVE = 146  # amount_micros
     POSITION_LIMIT = 147  # ticker, scope, limit_micros, worst_micros
     EXPOSURE_CAP = 148  # scope, limit_micros, worst_micros
     CHAIN_HALTED = 150  # last_final_ms
-    GUARANTEE_EXHAUSTED = 151  # have_micros, need_micros
     WALLET_EXITING = 152  # exit_at_s
     SIGNED_EXPIRY_TOO_SOON = 153  # expires_s, earliest_s
     OUTFLOW_LIMIT = 154  # have_micros, need_micros
@@ -66,6 +69,7 @@ class RejectCode(IntEnum):
     DEADLINE_PASSED = 166  # deadline_s, earliest_s
     ALREADY_RESOLVED = 170  # ticker
     INVALID_PAYOUT = 171  # payout_micros
+    NO_LONGER_DISPUTABLE = 173  # ticker, settles_ms
     ALREADY_LINKED = 172  # account_id, wallet
     UNKNOWN_ORDER_GROUP = 180  # group_id
     ORDER_GROUP_EXISTS = 181  # group_id
@@ -87,3 +91,9 @@ class RejectCode(IntEnum):
     TOO_MANY_DESTINATIONS = 209  # limit
     INCONSISTENT_RESULT = 190  # ticker, event_ticker, payout_micros, lowest_micros, highest_micros
     NO_STRIKE = 191  # ticker, strike_type
+    EXCHANGE_PAUSED = 192  # resumes_ms
+    MAINTENANCE = 193  # resumes_ms
+    CANCEL_ONLY = 194  # resumes_ms
+    POST_ONLY_MODE = 195  # resumes_ms
+    OUTSIDE_TRADING_HOURS = 196  # opens_ms
+    INVALID_SCHEDULE = 197  # field, value

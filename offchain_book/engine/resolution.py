@@ -1,4 +1,7 @@
-"""How a market ends: decided, resolved on chain once its last operation is final, custodial positions paid in the ledger.
+"""How a market ends: decided or void, perhaps disputed and amended while its settlement timer runs, then resolved on chain
+once its last operation is final, and custodial positions paid in the ledger.
+
+    closed -> determined -> finalized        determined -> disputed -> determined | amended -> finalized
 
 YES pays `yes_payout_micros` of a dollar and NO the rest. Every payout rounds down; the pool redeems its own tokens on chain,
 and what rounding leaves goes to equity (at most a millionth or two are taken from it, never from an account).
@@ -6,20 +9,24 @@ and what rounding leaves goes to equity (at most a millionth or two are taken fr
 
 from offchain_book.engine import collateral, custody, risk, scenarios, strikes
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.cancels import close_market
 from offchain_book.engine.events import (
     Event,
     MarketResolved,
-    MarketStatusChanged,
+    MarketVoided,
     PositionPaid,
     ResolutionConfirmed,
+    ResolutionDisputed,
+    ResolutionReleased,
 )
 from offchain_book.engine.ledger import check, post
+from offchain_book.engine.lifecycle import OPEN_STATES, check_early_close, set_status
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import Outcome, PoolAction
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import EQUITY, Account, Market, MarketStatus, State, collateral_account, token_asset
-from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS
+from offchain_book.engine.state import EQUITY, Account, Due, Market, MarketStatus, State, collateral_account, token_asset
+from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS, PRICE_SCALE
 
 Line = tuple[str, str, int]
 
@@ -46,19 +53,118 @@ def resolve_market(state: State, command: c.ResolveMarket) -> list[Event]:
         return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
     if not 0 <= command.yes_payout_micros <= ONE_DOLLAR_MICROS:
         return reject(RejectCode.INVALID_PAYOUT, payout_micros=command.yes_payout_micros)
-    refused = check_consistent(state, market, command.yes_payout_micros)
+    refused = check_early_close(market) or check_consistent(state, market, command.yes_payout_micros)
     if refused:
         return refused
     events: list[Event] = []
-    if market.status is MarketStatus.ACTIVE:
+    _decide(state, market, MarketStatus.DETERMINED, command.yes_payout_micros, command.source, events)
+    return events
+
+
+def _decide(state: State, market: Market, status: MarketStatus, payout: int, source: str, events: list[Event]) -> None:
+    """Note an outcome; trading ends, and the settlement timer starts."""
+    if market.status in OPEN_STATES:
         close_market(state, market, events)
-    market.yes_payout_micros = command.yes_payout_micros
-    market.resolution_source = command.source
+    market.yes_payout_micros = payout
+    market.resolution_source = source
     market.resolved_ms = state.now_ms
-    market.updated_ms = state.now_ms
-    market.status = MarketStatus.DETERMINED
-    events.append(MarketStatusChanged(market.ticker, market.status))
-    events.append(MarketResolved(market.ticker, market.yes_payout_micros))
+    market.settles_ms = state.now_ms + market.settlement_timer_s * 1_000
+    set_status(state, market, status, events)
+    events.append(MarketResolved(market.ticker, payout))
+    if market.settlement_timer_s:
+        state.put_on_agenda(market.settles_ms, Due.RELEASE, market.ticker)
+    else:
+        events.append(ResolutionReleased(market.ticker))
+
+
+def release(state: State, ticker: str, events: list[Event]) -> None:
+    """The settlement timer has run out: the outcome stands and may go to the chain."""
+    events.append(ResolutionReleased(ticker))
+
+
+def is_released(state: State, market: Market) -> bool:
+    """Whether a market's outcome stands and may be carried to the chain."""
+    decided = market.status in (MarketStatus.DETERMINED, MarketStatus.AMENDED)
+    return decided and market.settles_ms <= state.now_ms
+
+
+def void_market(state: State, command: m.VoidMarket) -> list[Event]:
+    """End a market without an outcome: every set still pays its dollar, YES and NO share it at a fair value (ADR 0018)."""
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+    if not market.undecided and market.status is not MarketStatus.DISPUTED:
+        return reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
+    payout = fair_payout_micros(state, market) if command.yes_payout_micros is None else command.yes_payout_micros
+    if not 0 <= payout <= ONE_DOLLAR_MICROS:
+        return reject(RejectCode.INVALID_PAYOUT, payout_micros=payout)
+    refused = check_consistent(state, market, payout)
+    if refused:
+        return refused
+    events: list[Event] = []
+    _void(state, market, payout, command.reason, events)
+    return events
+
+
+def _void(state: State, market: Market, payout: int, reason: str, events: list[Event]) -> None:
+    status = MarketStatus.DETERMINED if market.undecided else MarketStatus.AMENDED
+    market.voided = True
+    events.append(MarketVoided(market.ticker, reason))
+    _decide(state, market, status, payout, f"void: {reason}", events)
+
+
+def fair_payout_micros(state: State, market: Market) -> int:
+    """Return what YES pays in a void market for which nobody states a value: the last traded price, else a half.
+
+    Where the event's other results leave less or more, the nearest value that they leave.
+    """
+    fair = market.last_price_e4 * (ONE_DOLLAR_MICROS // PRICE_SCALE) or ONE_DOLLAR_MICROS // 2
+    kind = state.events[market.event_ticker].collateral_return
+    lowest, highest = scenarios.payout_bounds(market, kind, scenarios.event_markets(state, market.event_ticker))
+    return min(max(fair, lowest), highest)
+
+
+def expire(state: State, ticker: str, events: list[Event]) -> None:
+    """The latest expiration has come: what nobody has decided by now is void."""
+    market = state.markets[ticker]
+    if market.undecided:
+        _void(state, market, fair_payout_micros(state, market), "nobody decided it by its latest expiration", events)
+
+
+def dispute(state: State, command: m.DisputeResolution) -> list[Event]:
+    """Stop the settlement timer of a decided market."""
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+    if market.status not in (MarketStatus.DETERMINED, MarketStatus.AMENDED):
+        return reject(
+            RejectCode.WRONG_MARKET_STATE, ticker=market.ticker, status=market.status, needs=MarketStatus.DETERMINED
+        )
+    if is_released(state, market):
+        return reject(RejectCode.NO_LONGER_DISPUTABLE, ticker=market.ticker, settles_ms=market.settles_ms)
+    state.agenda.discard((market.settles_ms, Due.RELEASE, market.ticker))
+    events: list[Event] = [ResolutionDisputed(market.ticker, command.reason)]
+    set_status(state, market, MarketStatus.DISPUTED, events)
+    return events
+
+
+def amend(state: State, command: m.AmendResolution) -> list[Event]:
+    """End a dispute: another outcome amends the market, the same upholds it. The timer starts again either way."""
+    market = state.markets.get(command.ticker)
+    if market is None:
+        return reject(RejectCode.UNKNOWN_MARKET, ticker=command.ticker)
+    if market.status is not MarketStatus.DISPUTED:
+        return reject(RejectCode.WRONG_MARKET_STATE, ticker=market.ticker, status=market.status, needs=MarketStatus.DISPUTED)
+    if not 0 <= command.yes_payout_micros <= ONE_DOLLAR_MICROS:
+        return reject(RejectCode.INVALID_PAYOUT, payout_micros=command.yes_payout_micros)
+    refused = check_consistent(state, market, command.yes_payout_micros)
+    if refused:
+        return refused
+    upheld = command.yes_payout_micros == market.yes_payout_micros
+    market.voided = market.voided and upheld
+    events: list[Event] = []
+    status = MarketStatus.DETERMINED if upheld else MarketStatus.AMENDED
+    _decide(state, market, status, command.yes_payout_micros, command.source, events)
     return events
 
 
@@ -88,7 +194,7 @@ def resolve_event(state: State, command: c.ResolveEvent) -> list[Event]:
         if payout is None:
             return reject(RejectCode.NO_STRIKE, ticker=market.ticker, strike_type=market.strike_type)
         if market.yes_payout_micros < 0:
-            refused = check_consistent(state, market, payout)
+            refused = check_early_close(market) or check_consistent(state, market, payout)
             if refused:
                 return refused
             payouts.append((market, payout))
@@ -110,12 +216,8 @@ def confirm_resolution(state: State, command: c.ConfirmResolution) -> list[Event
     check(command.yes_payout_micros == market.yes_payout_micros, f"{market.ticker} resolved differently on chain")
     check(market.open_operations == 0, f"{market.ticker} resolved on chain with operations in flight")
     market.resolved_on_chain = True
-    market.status = MarketStatus.FINALIZED
-    market.updated_ms = state.now_ms
-    events: list[Event] = [
-        ResolutionConfirmed(market.ticker, market.yes_payout_micros, command.tx_hash),
-        MarketStatusChanged(market.ticker, market.status),
-    ]
+    events: list[Event] = [ResolutionConfirmed(market.ticker, market.yes_payout_micros, command.tx_hash)]
+    set_status(state, market, MarketStatus.FINALIZED, events)
     pay_market(state, market, events)
     return events
 

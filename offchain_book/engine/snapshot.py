@@ -36,7 +36,7 @@ from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import Account, Balance, Exposure, Market, State
 from offchain_book.engine.units import CASH
 
-STATE_FORMAT = 2
+STATE_FORMAT = 4
 """Part of every stored state hash. Raise it when a change of the classes alters the hashes of old states; see ADR 0010."""
 
 _ENGINE = "offchain_book.engine"

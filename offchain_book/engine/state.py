@@ -12,6 +12,7 @@ from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import BatchStage, Custody, KeyKind, Withdraw
+from offchain_book.engine.market_commands import ExchangeMode, TradingHours
 from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
 from offchain_book.engine.strikes import CollateralReturn, StrikeType
@@ -306,12 +307,35 @@ class EventInfo:
 
 
 class MarketStatus(StrEnum):
-    """A market's place in its life."""
+    """A market's place in its life: the words are Kalshi's. `lifecycle.py` and `resolution.py` move it along."""
 
+    INITIALIZED = "initialized"
     ACTIVE = "active"
+    INACTIVE = "inactive"
     CLOSED = "closed"
     DETERMINED = "determined"
+    DISPUTED = "disputed"
+    AMENDED = "amended"
     FINALIZED = "finalized"
+
+
+class Due(StrEnum):
+    """What the clock may have to do at an instant; `agenda.py` does it. Equal instants go in this alphabet's order."""
+
+    FEES = "fees"
+    HOURS = "hours"
+    MODE = "mode"
+    OPEN = "open"
+    RELEASE = "release"
+    VOID = "void"
+
+
+class Session(StrEnum):
+    """Where the trading hours stand."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    MAINTENANCE = "maintenance"
 
 
 @dataclass(slots=True)
@@ -355,6 +379,16 @@ class Market:
     resolved_on_chain: bool = False
     resolution_source: str = ""
     resolved_ms: int = 0
+    changed_ms: int = 0
+    """When anything but trading last changed it; 0 is not since it was created."""
+    settlement_timer_s: int = 0
+    settles_ms: int = 0
+    """A decided outcome may be disputed before this instant and goes to the chain from then on."""
+    expected_expiration_ms: int = 0
+    latest_expiration_ms: int = 0
+    can_close_early: bool = True
+    early_close_condition: str = ""
+    voided: bool = False
     open_operations: int = 0
     """Fills and pool operations on this market that are not final; resolution on chain waits for them."""
     strike_type: StrikeType = StrikeType.NONE
@@ -378,6 +412,11 @@ class Market:
         """The highest fee rate that a fill may pay."""
         taker, maker = self.taker_rate_e4, self.maker_rate_e4
         return taker if taker > maker else maker
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody has said how it ends."""
+        return self.yes_payout_micros < 0
 
     def token_id(self, outcome: Outcome) -> str:
         """Return an outcome's token id as a decimal string."""
@@ -482,6 +521,14 @@ class State:
     """Ticker -> its programme, also when it has not begun or has ended."""
     next_sample_ms: int = 0
     """When the books with a programme are sampled next."""
+    agenda: "SortedList[tuple[int, Due, str]]" = field(default_factory=SortedList)
+    """(instant in ms, what, whose) of everything else that time does."""
+    mode: ExchangeMode = ExchangeMode.OPEN
+    mode_until_ms: int = 0
+    hours: TradingHours = field(default_factory=TradingHours)
+    session: Session = Session.OPEN
+    restricted: bool = False
+    """Whether mode or session restrict anything; one look instead of two for every command."""
     finished_order_ids: set[str] = field(default_factory=set)
     references: set[str] = field(default_factory=set)
     """Withdrawal and action ids ever used."""
@@ -527,3 +574,8 @@ class State:
     def wake_at(self, at_ms: int) -> None:
         """Note that the clock has something to do at this instant."""
         self.wake_ms = min(self.wake_ms, at_ms)
+
+    def put_on_agenda(self, at_ms: int, due: Due, name: str = "") -> None:
+        """Have the clock do something at an instant."""
+        self.agenda.add((at_ms, due, name))
+        self.wake_at(at_ms)

@@ -20,6 +20,7 @@ from offchain_book.engine.operations import Outcome
 from offchain_book.engine.state import Account, EventInfo, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
+from offchain_book.gateways.admin_markets import LifeRoutes, add_routes, reviewer_router
 from offchain_book.gateways.credentials import UnsupportedKey, parse_public_key
 from offchain_book.gateways.market_file import MarketFile, MarketFileError, RewardPart
 from offchain_book.gateways.native import Amount, account_view, address_of, micros, problem, read_body, refusal
@@ -144,7 +145,8 @@ class AdminRoutes:
         self._state = sequencer.state
         self._hooks = hooks
 
-    async def _submit(self, request: Request, command: c.Command) -> Receipt:
+    async def submit(self, request: Request, command: c.Command) -> Receipt:
+        """Send a command, or raise its refusal."""
         request_id = request.scope.get("state", {}).get("request_id", "")
         receipt = await self._sequencer.submit(command, request_id)
         if receipt.rejected:
@@ -165,18 +167,16 @@ class AdminRoutes:
         self._check_new(file)
         conditions = await self._ask(self._hooks.prepare_conditions([(one.ticker, one.rules) for one in file.markets]))
         if file.series.ticker not in self._state.series:
-            await self._submit(request, market_file.series_command(file.series))
+            await self.submit(request, market_file.series_command(file.series))
         if file.event.ticker not in self._state.events:
-            await self._submit(request, market_file.event_command(file))
+            await self.submit(request, market_file.event_command(file))
         for part, found in zip(file.markets, conditions, strict=True):
             command = market_file.market_command(
                 part, file.event.ticker, found.question_id, found.condition_id, self._sequencer.clock_ms()
             )
-            await self._submit(request, command)
+            await self.submit(request, command)
             if part.rewards is not None:
-                await self._submit(
-                    request, market_file.reward_command(part.ticker, part.rewards, self._sequencer.clock_ms())
-                )
+                await self.submit(request, market_file.reward_command(part.ticker, part.rewards, self._sequencer.clock_ms()))
         markets = [market_view(self._state.markets[part.ticker]) for part in file.markets]
         return {"series": file.series.ticker, "event": file.event.ticker, "markets": markets}
 
@@ -214,20 +214,20 @@ class AdminRoutes:
 
     async def close(self, ticker: str, request: Request) -> Json:
         """Stop trading in a market for good; its resting orders are cancelled."""
-        await self._submit(request, c.CloseMarket(ticker))
+        await self.submit(request, c.CloseMarket(ticker))
         return market_view(self._state.markets[ticker])
 
     async def resolve(self, ticker: str, request: Request) -> Json:
         """Decide a market. The chain follows when the market's last fill is final; then custodial positions are paid."""
         body = await read_body(request, ResolveBody)
-        await self._submit(request, c.ResolveMarket(ticker, payout_of(body.outcome), "operator"))
+        await self.submit(request, c.ResolveMarket(ticker, payout_of(body.outcome), "operator"))
         return market_view(self._state.markets[ticker])
 
     async def rewards(self, ticker: str, request: Request) -> Json:
         """Set what a market pays for resting liquidity, or end it with nothing a day."""
         part = await read_body(request, RewardPart)
         command = market_file.reward_command(ticker, part, self._sequencer.clock_ms())
-        await self._submit(request, command)
+        await self.submit(request, command)
         return {
             "ticker": ticker,
             "daily_micros": command.daily_micros,
@@ -241,7 +241,7 @@ class AdminRoutes:
         """Decide every open market of an event by one value, all or none."""
         body = await read_body(request, EventResultBody)
         value_e6 = int(Decimal(body.value).scaleb(6))
-        await self._submit(request, c.ResolveEvent(event_ticker, value_e6, f"operator: {body.value}"))
+        await self.submit(request, c.ResolveEvent(event_ticker, value_e6, f"operator: {body.value}"))
         tickers = self._state.events[event_ticker].tickers
         return {
             "event": event_ticker,
@@ -267,9 +267,9 @@ class AdminRoutes:
             raise problem(400, "BAD_PUBLIC_KEY", str(error)) from None
         known = self._state.accounts.get(body.name)
         if known is None or known.is_wallet or self._keys_of(body.name):
-            await self._submit(request, c.OpenAccount(body.name, c.Custody.CUSTODIAL, body.name))
+            await self.submit(request, c.OpenAccount(body.name, c.Custody.CUSTODIAL, body.name))
         key_id = str(uuid.uuid4())
-        await self._submit(request, c.RegisterKey(body.name, key_id, c.KeyKind.KALSHI, body.public_key_pem, body.name))
+        await self.submit(request, c.RegisterKey(body.name, key_id, c.KeyKind.KALSHI, body.public_key_pem, body.name))
         return {"account": body.name, "key_id": key_id}
 
     def _keys_of(self, account_id: str) -> list[str]:
@@ -355,6 +355,13 @@ def market_view(market: Market) -> Json:
         "status": str(market.status),
         "open_ms": market.open_ms,
         "close_ms": market.close_ms,
+        "expected_expiration_ms": market.expected_expiration_ms or None,
+        "latest_expiration_ms": market.latest_expiration_ms or None,
+        "can_close_early": market.can_close_early,
+        "settlement_timer_s": market.settlement_timer_s,
+        "settles_ms": market.settles_ms or None,
+        "voided": market.voided,
+        "resolution_source": market.resolution_source,
         "price_structure": market.price_structure,
         "strike_type": market.strike_type.value,
         "floor_strike_e6": market.floor_strike_e6,
@@ -374,9 +381,10 @@ def market_view(market: Market) -> Json:
     }
 
 
-def router(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> APIRouter:
-    """Return the routes under /venue/admin."""
+def routers(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> list[APIRouter]:
+    """Return the routes under /venue/admin: the operator's, and the reviewer's."""
     admin = AdminRoutes(sequencer, hooks)
+    life = LifeRoutes(sequencer.state, admin.submit, lambda ticker: market_view(sequencer.state.markets[ticker]), payout_of)
     routes = APIRouter(prefix="/venue/admin", tags=["admin"], dependencies=[Depends(operator.operator_only(settings))])
     routes.add_api_route("/markets", admin.create_markets, methods=["POST"], status_code=201)
     routes.add_api_route("/markets/{ticker}", admin.market, methods=["GET"])
@@ -391,4 +399,5 @@ def router(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> APIRouter:
     routes.add_api_route("/flush", admin.flush, methods=["POST"])
     routes.add_api_route("/time", admin.time, methods=["POST"])
     routes.add_api_route("/operations/{number}", admin.operation, methods=["GET"])
-    return routes
+    add_routes(routes, life)
+    return [routes, reviewer_router(life, settings)]

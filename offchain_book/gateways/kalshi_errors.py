@@ -86,10 +86,8 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.INSUFFICIENT_CASH: (400, _NO_FUNDS),
     RejectCode.INSUFFICIENT_TOKENS: (400, _NO_FUNDS),
     RejectCode.TOO_MANY_OPEN_ORDERS: (409, "too_many_open_orders"),
-    RejectCode.SELF_TRADE: (409, "self_trade"),
     RejectCode.CUSTODY_MISMATCH: (403, "custody_mismatch"),
     RejectCode.CHAIN_HALTED: (503, "chain_halted"),
-    RejectCode.GUARANTEE_EXHAUSTED: (503, "guarantee_exhausted"),
     RejectCode.POSITION_LIMIT: (409, "position_limit_exceeded"),
     RejectCode.EXPOSURE_CAP: (409, "exposure_cap_exceeded"),
     RejectCode.UNKNOWN_ORDER_GROUP: (404, "order_group_not_found"),
@@ -101,12 +99,17 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.NOTHING_AVAILABLE_YET: (409, "balance_not_final"),
     RejectCode.AMOUNT_NOT_POSITIVE: (400, "invalid_parameters"),
     RejectCode.UNKNOWN_KEY: (404, "api_key_not_found"),
+    RejectCode.MARKET_NOT_OPEN_YET: (409, "market_inactive"),
+    RejectCode.EXCHANGE_PAUSED: (503, "exchange_paused"),
+    RejectCode.MAINTENANCE: (503, "exchange_paused"),
+    RejectCode.CANCEL_ONLY: (409, "trading_paused"),
+    RejectCode.OUTSIDE_TRADING_HOURS: (409, "trading_paused"),
+    RejectCode.POST_ONLY_MODE: (409, "post_only_mode"),
 }
 """Every refusal that this dialect's commands can meet; others keep their engine name with status 400."""
 
 _IN_DOLLARS = (
     RejectCode.INSUFFICIENT_CASH,
-    RejectCode.GUARANTEE_EXHAUSTED,
     RejectCode.AMOUNT_NOT_POSITIVE,
     RejectCode.NOTHING_AVAILABLE_YET,
 )

@@ -4,21 +4,27 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from offchain_book.engine.hours import WEEK_MINUTES, exchange_is_active, next_opening_ms, trading_is_active
+from offchain_book.engine.lifecycle import status_at
+from offchain_book.engine.market_commands import Week
 from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
 from offchain_book.gateways.kalshi_call import MAX_TICKERS, Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid, missing
+from offchain_book.gateways.kalshi_units import time_text
 from offchain_book.gateways.kalshi_views import (
     event_view,
-    market_status,
     market_view,
     metadata_updated_ms,
     orderbook_view,
     series_view,
     trade_view,
 )
+from offchain_book.gateways.trading_hours import week_view
 from offchain_book.projections import TradeView
 from offchain_book.sequencer import Sequencer
 
+_ALWAYS_FROM_MS, _ALWAYS_TO_MS = 1_577_836_800_000, 4_102_444_800_000
+"""2020 to 2100: the span of a timetable that nobody has set."""
 MAX_EVENTS_PAGE = 200
 MAX_DEPTH = 100
 DAY_MS = 86_400_000
@@ -89,20 +95,44 @@ class Markets:
     # --- exchange -----------------------------------------------------------------------------------------------------
 
     async def exchange_status(self, call: Call) -> Json:
-        """Tell whether the exchange takes commands."""
-        active = self._sequencer.failure is None
-        flags = {"exchange_active": active, "trading_active": active, "intra_exchange_transfers_active": False}
+        """Tell whether the exchange takes commands and orders, and when it does again if that is known."""
+        state, now = self._state, self._now_ms()
+        running = self._sequencer.failure is None
+        flags: Json = {
+            "exchange_active": running and exchange_is_active(state),
+            "trading_active": running and trading_is_active(state),
+            "intra_exchange_transfers_active": False,
+        }
+        resumes_ms = max(state.mode_until_ms, next_opening_ms(state.hours, now))
+        resumes = time_text(resumes_ms) if not flags["trading_active"] and resumes_ms > now else None
         return {
             **flags,
+            "exchange_estimated_resume_time": resumes,
             "exchange_index_statuses": [{"exchange_index": 0, "description": "the only matching engine", **flags}],
         }
 
     async def exchange_schedule(self, call: Call) -> Json:
-        """Tell the hours: always. A session that closes at the hour it opens lasts the whole day."""
-        days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-        week: Json = {day: [{"open_time": "00:00", "close_time": "00:00"}] for day in days}
-        week |= {"start_time": "2020-01-01T00:00:00Z", "end_time": "2100-01-01T00:00:00Z"}
-        return {"schedule": {"standard_hours": [week], "maintenance_windows": []}}
+        """Tell the hours in local time. A close at 00:00 is the end of the day; without hours every day is open."""
+        hours = self._state.hours
+        weeks = hours.weeks or (Week(_ALWAYS_FROM_MS, _ALWAYS_TO_MS, ((0, WEEK_MINUTES),)),)
+        return {
+            "schedule": {
+                "standard_hours": [
+                    {
+                        "start_time": time_text(week.start_ms),
+                        "end_time": time_text(week.end_ms),
+                        **{
+                            day: [{"open_time": opens, "close_time": closes} for opens, closes in sessions]
+                            for day, sessions in week_view(week).items()
+                        },
+                    }
+                    for week in weeks
+                ],
+                "maintenance_windows": [
+                    {"start_datetime": time_text(start), "end_datetime": time_text(end)} for start, end in hours.maintenance
+                ],
+            }
+        }
 
     # --- series -------------------------------------------------------------------------------------------------------
 
@@ -141,7 +171,7 @@ class Markets:
 
     def _event_status(self, event: EventInfo, now_ms: int) -> str:
         """Return an event's place in its life: open while any market is."""
-        statuses = {market_status(market, now_ms) for market in self._event_markets(event)}
+        statuses = {status_at(market, now_ms) for market in self._event_markets(event)}
         if "active" in statuses:
             return "open"
         if statuses <= {"initialized"}:
@@ -213,7 +243,7 @@ class Markets:
                 and (not series or market.series_ticker == series)
                 and (not event or market.event_ticker == event)
                 and (not tickers or market.ticker in tickers)
-                and (not statuses or market_status(market, now) in statuses)
+                and (not statuses or status_at(market, now) in statuses)
                 and in_time(market)
             )
 

@@ -41,7 +41,6 @@ from offchain_book.gateways.kalshi_errors import (
     fields,
     invalid,
     missing,
-    not_implemented,
     refused,
     stopped,
 )
@@ -58,13 +57,6 @@ _cancel_decoder = msgspec.json.Decoder(CancelOne)
 _batch_decoder = msgspec.json.Decoder(Batch)
 
 
-def _check_options(body: CreateOrder) -> None:
-    """Refuse by name what the venue does not offer yet."""
-    check_exchange(body.exchange_index)
-    if body.cancel_order_on_pause:
-        raise not_implemented("cancel_order_on_pause")
-
-
 def _expires_ms(body: CreateOrder) -> int:
     """Return when the order expires, 0 for never."""
     at_s = body.expiration_time
@@ -77,7 +69,7 @@ def _expires_ms(body: CreateOrder) -> int:
 
 
 def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
-    _check_options(body)
+    check_exchange(body.exchange_index)
     return PlaceOrder(
         order_id=str(uuid.uuid4()),
         account_id=account_id,
@@ -91,6 +83,7 @@ def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
         self_trade=body.self_trade_prevention_type,
         expires_ms=_expires_ms(body),
         reduce_only=body.reduce_only or False,
+        cancel_on_pause=body.cancel_order_on_pause or False,
         group_id=body.order_group_id or "",
     )
 

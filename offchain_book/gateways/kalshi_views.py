@@ -6,8 +6,9 @@ read them. This venue has one matching engine, so every `exchange_index` is 0.
 
 from decimal import Decimal
 
+from offchain_book.engine.lifecycle import status_at
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
+from offchain_book.engine.state import EventInfo, Market, Series
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text
@@ -24,18 +25,9 @@ def trade_id(match_id: int) -> str:
     return f"trade:{match_id}"
 
 
-def market_status(market: Market, now_ms: int) -> str:
-    """Return a market's status; time moves it from initialized to active to closed without an event."""
-    if market.status is not MarketStatus.ACTIVE:
-        return market.status.value
-    if now_ms < market.open_ms:
-        return "initialized"
-    return "active" if now_ms < market.close_ms else "closed"
-
-
 def metadata_updated_ms(market: Market) -> int:
-    """Return when anything but trading last changed a market: `updated_ms` moves with each trade while it is active."""
-    return market.created_ms if market.status is MarketStatus.ACTIVE else market.updated_ms
+    """Return when anything but trading last changed a market: `updated_ms` moves with each trade too."""
+    return market.changed_ms or market.created_ms
 
 
 def market_result(yes_payout_micros: int) -> str:
@@ -93,7 +85,7 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
     """Return a market. Quotes of a day ago are not kept, so they are reported as an empty book's."""
     book = market.book
     bid, ask = book.best_bid_e4, book.best_ask_e4
-    status = market_status(market, now_ms)
+    status = status_at(market, now_ms).value
     result = market_result(market.yes_payout_micros)
     view: Json = {
         "ticker": market.ticker,
@@ -107,9 +99,9 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
         "updated_time": time_text(metadata_updated_ms(market)),
         "open_time": time_text(market.open_ms),
         "close_time": time_text(market.close_ms),
-        "expected_expiration_time": time_text(market.close_ms),
-        "latest_expiration_time": time_text(market.close_ms),
-        "settlement_timer_seconds": 0,
+        "expected_expiration_time": time_text(market.expected_expiration_ms or market.close_ms),
+        "latest_expiration_time": time_text(market.latest_expiration_ms or market.close_ms),
+        "settlement_timer_seconds": market.settlement_timer_s,
         "status": status,
         "notional_value_dollars": "1.0000",
         "yes_bid_dollars": price_text(bid),
@@ -126,7 +118,8 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
         "volume_24h_fp": count_text(volume_24h_micros),
         "open_interest_fp": count_text(market.yes_supply_micros),
         "result": result,
-        "can_close_early": True,
+        "can_close_early": market.can_close_early,
+        "early_close_condition": market.early_close_condition or None,
         "expiration_value": dollars_text(market.yes_payout_micros) if result == "scalar" else result,
         "rules_primary": market.rules,
         "rules_secondary": "",

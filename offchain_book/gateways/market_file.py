@@ -5,7 +5,6 @@ found before anything reaches the chain.
 """
 
 import tomllib
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -16,19 +15,14 @@ from offchain_book.engine import commands as c
 from offchain_book.engine import strikes
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.strikes import CollateralReturn, StrikeType
-from offchain_book.engine.units import PRICE_SCALE
+from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 
 MAX_FEE_RATE_E4 = 700
 """The contract takes no fee above 0.07 of price times complement."""
 NO_END_MS = 4_102_444_800_000
 """The end of a programme that has none: the year 2100."""
-PRICE_STRUCTURES: Mapping[str, tuple[tuple[int, int, int], ...]] = {
-    "linear_cent": ((100, 9_900, 100),),
-    "deci_cent": ((10, 9_990, 10),),
-    "tapered_deci_cent": ((10, 1_000, 10), (1_000, 9_000, 100), (9_000, 9_990, 10)),
-}
-"""Kalshi's names -> (first price, last price, step) in ten-thousandths of a dollar."""
-
+MAX_SETTLEMENT_TIMER_S = 30 * 86_400
+"""Longest time for disputes."""
 Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$")]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=200)]
@@ -90,7 +84,7 @@ class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
     close: Time
     open: Time | None = None
     type: Literal["binary", "scalar"] = "binary"
-    price_structure: Literal["linear_cent", "deci_cent", "tapered_deci_cent"] = "linear_cent"
+    price_structure: str = "linear_cent"
     yes: Note = "Yes"
     no: Note = "No"
     strike_type: StrikeType = StrikeType.NONE
@@ -99,6 +93,11 @@ class MarketPart(msgspec.Struct, forbid_unknown_fields=True):
     functional_strike: Note = ""
     custom_strike: dict[str, str] = {}
     rewards: RewardPart | None = None
+    settlement_timer_seconds: Annotated[int, msgspec.Meta(ge=0, le=MAX_SETTLEMENT_TIMER_S)] = 0
+    expected_expiration: Time | None = None
+    latest_expiration: Time | None = None
+    can_close_early: bool = True
+    early_close_condition: Note = ""
 
 
 class MarketFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -137,6 +136,10 @@ def checked(file: MarketFile) -> MarketFile:
         seen.add(market.ticker)
         if market.open is not None and market.close <= market.open:
             raise MarketFileError(f"close is not after open - at `{where}.close`")
+        if market.latest_expiration is not None and market.latest_expiration < market.close:
+            raise MarketFileError(f"latest_expiration is before close - at `{where}.latest_expiration`")
+        if market.price_structure not in PRICE_STRUCTURES:
+            raise MarketFileError(f"price_structure is one of {', '.join(PRICE_STRUCTURES)} - at `{where}.price_structure`")
     _check_strikes(file)
     for name, rate in (("taker_fee", file.series.taker_fee), ("maker_fee", file.series.maker_fee)):
         if rate_e4(rate) > MAX_FEE_RATE_E4:
@@ -200,8 +203,6 @@ def event_command(file: MarketFile) -> c.CreateEvent:
 def market_command(part: MarketPart, event_ticker: str, question_id: str, condition_id: str, now_ms: int) -> c.CreateMarket:
     """Return the command that creates a market whose condition is open on chain."""
     condition = int(condition_id, 16)
-    ranges = PRICE_STRUCTURES[part.price_structure]
-    assert all(0 < start <= end < PRICE_SCALE for start, end, _ in ranges)
     return c.CreateMarket(
         ticker=part.ticker,
         event_ticker=event_ticker,
@@ -217,12 +218,17 @@ def market_command(part: MarketPart, event_ticker: str, question_id: str, condit
         rules=part.rules,
         market_type=part.type,
         price_structure=part.price_structure,
-        price_ranges=ranges,
         strike_type=part.strike_type,
         floor_strike_e6=strike_e6(part.floor_strike),
         cap_strike_e6=strike_e6(part.cap_strike),
         functional_strike=part.functional_strike,
         custom_strike=tuple(sorted(part.custom_strike.items())),
+        price_ranges=PRICE_STRUCTURES[part.price_structure],
+        settlement_timer_s=part.settlement_timer_seconds,
+        expected_expiration_ms=milliseconds(part.expected_expiration) if part.expected_expiration else 0,
+        latest_expiration_ms=milliseconds(part.latest_expiration) if part.latest_expiration else 0,
+        can_close_early=part.can_close_early,
+        early_close_condition=part.early_close_condition,
     )
 
 

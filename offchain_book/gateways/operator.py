@@ -161,13 +161,22 @@ def _limits(settings: Settings) -> dict[str, int]:
 
 def operator_only(settings: Settings) -> Callable[..., None]:
     """Return the dependency that refuses whoever does not bring the operator's bearer token."""
-    expected = f"Bearer {settings.operator_token}".encode()
+    return _bearer_only(settings.operator_token, "operator")
+
+
+def reviewer_only(settings: Settings) -> Callable[..., None]:
+    """Return the dependency that refuses whoever does not bring the reviewer's bearer token."""
+    return _bearer_only(settings.reviewer_token, "reviewer")
+
+
+def _bearer_only(token: str, role: str) -> Callable[..., None]:
+    expected = f"Bearer {token}".encode()
 
     def authorized(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), expected):
+        if not token or not hmac.compare_digest(authorization.encode(), expected):
             raise HTTPException(
                 401,
-                "this route needs the operator's bearer token; `causeway status` names its file",
+                f"this route needs the {role}'s bearer token; `causeway status` names its file",
                 {"WWW-Authenticate": "Bearer"},
             )
 

@@ -22,6 +22,8 @@ NO_BALANCE = "not enough balance / allowance"
 INVALID_EXPIRATION = "invalid expiration"
 FAK_UNMATCHED = "no orders found to match with FAK order. FAK orders are partially filled or killed if no match is found."
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
+TRADING_DISABLED = "Trading is currently disabled. No orders and no cancels are accepted."
+POST_ONLY = "post-only mode: only post-only orders and cancels are allowed"
 CLOSED_ORDER = "order can't be found - already canceled or matched"
 
 _FIXED: Mapping[RejectCode, tuple[int, str]] = {
@@ -41,7 +43,12 @@ _FIXED: Mapping[RejectCode, tuple[int, str]] = {
         "order couldn't be fully filled. FOK orders are fully filled or killed.",
     ),
     RejectCode.CHAIN_HALTED: (503, CANCEL_ONLY),
-    RejectCode.GUARANTEE_EXHAUSTED: (503, CANCEL_ONLY),
+    RejectCode.MARKET_NOT_OPEN_YET: (400, "the market is not yet ready to process new orders"),
+    RejectCode.EXCHANGE_PAUSED: (503, TRADING_DISABLED),
+    RejectCode.MAINTENANCE: (503, TRADING_DISABLED),
+    RejectCode.CANCEL_ONLY: (503, CANCEL_ONLY),
+    RejectCode.OUTSIDE_TRADING_HOURS: (503, CANCEL_ONLY),
+    RejectCode.POST_ONLY_MODE: (503, POST_ONLY),
 }
 """Rejections whose text in production is always the same."""
 _SIZES = (RejectCode.SIZE_NOT_POSITIVE, RejectCode.SIZE_OFF_LOT, RejectCode.SIZE_TOO_LARGE)

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import MAX_PAGE
 from offchain_book.engine import rewards
+from offchain_book.engine.hours import trading_is_active
+from offchain_book.engine.lifecycle import OPEN_STATES, status_at
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.state import Market, MarketStatus
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
@@ -181,7 +183,7 @@ class MarketRoutes:
 
     def _accepting(self, market: Market) -> bool:
         now = self._venue.sequencer.clock_ms()
-        return market.status is MarketStatus.ACTIVE and market.open_ms <= now < market.close_ms
+        return status_at(market, now) is MarketStatus.ACTIVE and trading_is_active(self._venue.state)
 
     def _rewards(self, market: Market) -> dict[str, Any]:
         program = rewards.active(self._venue.state, market, self._venue.sequencer.clock_ms())
@@ -209,7 +211,7 @@ class MarketRoutes:
             ],
             "rewards": self._rewards(market),
             "active": True,
-            "closed": market.status is not MarketStatus.ACTIVE,
+            "closed": market.status not in OPEN_STATES,
             "archived": False,
             "accepting_orders": self._accepting(market),
         }
@@ -223,9 +225,9 @@ class MarketRoutes:
             "market_slug": market.ticker.lower(),
             "minimum_order_size": number(_LOT),
             "minimum_tick_size": number(tick_text(market)),
-            "enable_order_book": market.status is MarketStatus.ACTIVE,
             "accepting_order_timestamp": iso(market.open_ms),
             "end_date_iso": iso(market.close_ms),
+            "enable_order_book": market.status in OPEN_STATES,
             "game_start_time": None,
             "seconds_delay": 0,
             "fpmm": "",

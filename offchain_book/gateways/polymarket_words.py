@@ -7,6 +7,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import gcd
 
 import msgspec
 
@@ -53,9 +54,18 @@ def iso_day(at_ms: int) -> str:
     return iso(at_ms)[:10]
 
 
+_CLIENT_TICKS_E4 = (1_000, 100, 10, 1)
+"""The ticks in the tables of both clients; the newer one knows 0.005 and 0.0025 too."""
+
+
 def tick_text(market: Market) -> str:
-    """Return the smallest price step of a market, in the form that the clients use as a dictionary key."""
-    return price_text(market.finest_tick_e4)
+    """Return a market's tick in the form that the clients use as a dictionary key.
+
+    It is the coarsest tick that both clients know and that every price of the grid is a multiple of; where the grid is coarser
+    (half a cent, say), the exchange refuses what is off it and names the nearest prices.
+    """
+    common = gcd(*(step for _, _, step in market.price_ranges))
+    return price_text(next(tick for tick in _CLIENT_TICKS_E4 if common % tick == 0))
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.events import Matched, Rejected
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import FillOperation, Outcome, PoolOperation, VaultAction, VaultActionKind
@@ -259,6 +260,39 @@ class Exchange(RuleBasedStateMachine):
     @rule(halted=st.booleans())
     def chain_stops_or_returns(self, halted: bool) -> None:
         self.venue.do(c.ObserveChain(1, 1, halted))
+
+    @rule(ticker=TICKERS, command=st.sampled_from([m.PauseMarket, m.ResumeMarket]))
+    def a_market_pauses_or_resumes(self, ticker: str, command: type) -> None:
+        self.venue.do(command(ticker))
+
+    @rule(mode=st.sampled_from([m.ExchangeMode.OPEN, *m.ExchangeMode]))
+    def the_exchange_takes_less_or_all(self, mode: m.ExchangeMode) -> None:
+        self.venue.do(m.SetExchangeMode(mode, 0 if mode is m.ExchangeMode.OPEN else self.venue.now_ms + 300))
+
+    @rule(forwards=st.integers(0, 2_000))
+    def the_clock_ticks(self, forwards: int) -> None:
+        self.venue.now_ms += forwards
+        self.venue.do(m.AdvanceClock())
+
+    @rule(ticker=TICKERS, step=st.sampled_from([100, 50, 20, 10, 1]), price=st.integers(1, 9_999))
+    def ticks_get_finer(self, ticker: str, step: int, price: int) -> None:
+        self.venue.do(m.RefineTicks(ticker, f"step {step}", ((step, 10_000 - step, step),)))
+        self.venue.place(BOB, "bid", price - price % step or step, 1, ticker)
+
+    @rule(payout=st.integers(0, 1_000_000), amended=st.integers(0, 1_000_000), void=st.booleans())
+    def a_market_is_doubted_and_ends(self, payout: int, amended: int, void: bool) -> None:
+        venue = self.venue
+        ticker = f"DOUBT-{venue.state.seq}"
+        venue.do(market(ticker, settlement_timer_s=1))
+        venue.place(ALICE, "bid", 6_000, 2.5, ticker)
+        venue.place(BOB, "ask", 6_000, 1, ticker)
+        venue.do(c.ResolveMarket(ticker, payout))
+        venue.do(m.DisputeResolution(ticker))
+        venue.do(m.VoidMarket(ticker) if void else m.AmendResolution(ticker, amended))
+        venue.now_ms += 1_000
+        venue.do(m.AdvanceClock())
+        if not venue.state.markets[ticker].open_operations:  # deliveries to a linked wallet
+            venue.do(c.ConfirmResolution(ticker, venue.state.markets[ticker].yes_payout_micros, "0x", 1))
 
     @rule(payout=st.integers(0, 1_000_000))
     def a_market_ends_and_a_new_one_begins(self, payout: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.snapshot import state_hash
+from offchain_book.engine.state import MarketStatus
 from tests.builders import assert_books_balance, assert_holds_are_exact, assert_orders_are_listed
 from tests.engine.walk import Walk
 
@@ -50,6 +51,24 @@ REACHED = (
     "WithdrawalApproved",
     "WithdrawalRefused",
     "Frozen",
+    *(f"MarketStatusChanged:{status}" for status in MarketStatus if status is not MarketStatus.INITIALIZED),
+    "SessionChanged:closed",
+    "SessionChanged:maintenance",
+    "TicksRefined",
+    "MarketVoided",
+    "ResolutionDisputed",
+    "ExchangeModeChanged",
+    "OrderCancelled:paused",
+    "OrderCancelled:resumed",
+    "OrderCancelled:market_closed",
+    "Rejected:MARKET_NOT_OPEN_YET",
+    "Rejected:EARLY_CLOSE_RULED_OUT",
+    "Rejected:EXCHANGE_PAUSED",
+    "Rejected:MAINTENANCE",
+    "Rejected:CANCEL_ONLY",
+    "Rejected:POST_ONLY_MODE",
+    "Rejected:OUTSIDE_TRADING_HOURS",
+    "Rejected:TICKS_NOT_FINER",
 )
 _seen: Counter[str] = Counter()
 

@@ -9,17 +9,20 @@ from offchain_book.engine import failures
 from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.events import (
     Event,
+    MarketStatusChanged,
     Matched,
     OperationFailed,
     OrderAmended,
     OrderCancelled,
     OrderGroupChanged,
     Rejected,
+    SessionChanged,
 )
 from offchain_book.engine.operations import FillOperation, Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.order import SelfTrade, TimeInForce
 from offchain_book.engine.state import State
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue
+from tests.engine.walk_markets import MarketWalk
 
 
 def impossible(state: State, numbers: range, victims: Sequence[int]) -> list[int]:
@@ -51,6 +54,7 @@ class Walk:
         self.venue: Venue = open_venue(60 * DOLLAR)
         self.seen: Counter[str] = Counter()
         self.nonce = 0
+        self.markets = MarketWalk(self.venue, self.random, self.trade, self.land, self.count)
         self.venue.do(c.OpenSubaccount(ALICE))
         self.venue.do(c.TransferCash(ALICE, "start", 0, 1, 20 * DOLLAR))
         for name in CUSTODIAL:
@@ -65,10 +69,15 @@ class Walk:
         act = self.random.choices(
             (self.order, self.wallet_order, self.cancel, self.land, self.cut, self.skip, self.expire, self.move, self.action,
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
-             self.transfer, self.netting, self.limit, self.policy),
-            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 4),
+             self.transfer, self.netting, self.limit, self.policy,
+             self.markets.act),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 6, 2),
         )[0]  # fmt: skip
         act()
+
+    def trade(self) -> None:
+        """Do one random thing of a trader's."""
+        self.random.choice((self.order, self.order, self.wallet_order, self.cancel, self.decrease, self.amend))()
 
     def count(self, events: list[Event]) -> None:
         """Count events by what they say."""
@@ -80,6 +89,10 @@ class Walk:
                 name += f":{event.reason.split(':')[0]}:{event.resolution}"
             elif isinstance(event, OrderCancelled):
                 name += f":{event.reason}"
+            elif isinstance(event, MarketStatusChanged):
+                name += f":{event.status}"
+            elif isinstance(event, SessionChanged):
+                name += f":{event.session}"
             elif isinstance(event, OrderAmended):
                 name += ":in place" if event.kept_place else ":arrives"
             elif isinstance(event, OrderGroupChanged):

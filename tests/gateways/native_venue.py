@@ -29,8 +29,11 @@ TICKER = "KXRAIN-26-NYC"
 CONDITION = "0x" + "ab" * 31 + "00"
 WALLET_KEY = bytes.fromhex("22" * 32)
 STRANGER = "0x" + "99" * 20
-SETTINGS = Settings(31_337, "0x" + "11" * 20, "0x" + "12" * 20, b"secret", "token", 2, 60, 120)
+SETTINGS = Settings(
+    31_337, "0x" + "11" * 20, "0x" + "12" * 20, b"secret", "token", 2, 60, 120, reviewer_token="second token"
+)
 OPERATOR = {"Authorization": "Bearer token"}
+REVIEWER = {"Authorization": "Bearer second token"}
 
 
 def address_of(key: bytes) -> str:

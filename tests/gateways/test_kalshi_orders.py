@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from offchain_book.config import MAX_BODY_BYTES
+from offchain_book.engine.market_commands import PauseMarket
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import kalshi_call, kalshi_orders
@@ -87,15 +88,13 @@ async def test_body_above_the_limit_is_413(client: Client) -> None:
     await refused(client, 413, "body_too_large", content=exact + b" ")
 
 
-@pytest.mark.parametrize(
-    ("option", "what"),
-    [
-        ({"cancel_order_on_pause": True}, "cancel_order_on_pause"),
-    ],
-)
-async def test_option_that_is_not_offered_is_501_by_name(client: Client, option: dict[str, Any], what: str) -> None:
-    details = await refused(client, 501, "not_implemented", json=order(**option))
-    assert what in details["missing"]
+async def test_order_that_asks_for_it_is_cancelled_by_a_pause(client: Client) -> None:
+    asked = await client.place(ALICE, "bid", "0.3000", "1.00", cancel_order_on_pause=True)
+    stays = await client.place(ALICE, "bid", "0.3000", "1.00")
+    await client.venue.sequencer.submit(PauseMarket(TICKER))
+    found = [(await client.get(f"/portfolio/orders/{one['order_id']}"))["order"] for one in (asked, stays)]
+    assert [(view["status"], view["cancel_reason"]) for view in found] == [("canceled", "paused"), ("resting", None)]
+    assert (await client.get(f"/markets/{TICKER}", None))["market"]["status"] == "inactive"
 
 
 # --- prices, sizes, names ----------------------------------------------------------------------------------------------

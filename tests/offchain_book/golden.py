@@ -3,16 +3,18 @@
 python -m tests.offchain_book.golden tests/offchain_book/golden/NAME
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
-from offchain_book.engine.state import COLLATERAL
+from offchain_book.engine.state import COLLATERAL, State
 from offchain_book.journal import Journal
-from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY, Venue, exclusive, ordered
+from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY, Venue, exclusive, market, ordered
 from tests.engine.walk import Walk
 
 FOLDER = Path(__file__).parent / "golden"
@@ -52,6 +54,10 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
     _advances(venue)
+    venue.do(m.SetExchangeMode(m.ExchangeMode.POST_ONLY, venue.now_ms + 10**9))
+    week = m.Week(0, 10**15, ((0, 4_500), (4_620, 10_080)))
+    venue.do(m.SetTradingHours(m.TradingHours((week,), ((10**12, 10**12 + 1),), ((0, -300), (10**11, -240)))))
+    venue.do(market("TIMED-1", open_ms=10**12, latest_expiration_ms=10**15, settlement_timer_s=60, can_close_early=False))
     return made
 
 
@@ -76,6 +82,20 @@ def _advances(venue: Venue) -> None:
     venue.do(c.ResolveEvent("GDP", 1_500_000, "statistics"))
 
 
+def money_hash(state: State) -> str:
+    """Return a hash of balances and open orders: what no change of the state's shape may ever alter."""
+    balances = {
+        account_id: {
+            asset: [balance.total, balance.held, balance.pending_in, balance.pending_out]
+            for asset, balance in account.balances.items()
+            if balance.total or balance.held or balance.pending_in or balance.pending_out
+        }
+        for account_id, account in state.accounts.items()
+    }
+    orders = {order_id: [order.price_e4, order.remaining_micros] for order_id, order in state.orders.items()}
+    return hashlib.sha256(json.dumps([balances, orders], sort_keys=True).encode()).hexdigest()
+
+
 def main(target: Path) -> None:
     """Write `target`.journal and `target`.json."""
     made = walk()
@@ -83,7 +103,12 @@ def main(target: Path) -> None:
     journal.append(made.venue.log)
     journal.close()
     state = made.venue.state
-    facts = {"seq": state.seq, "state_hash": state_hash(state), "state_format": STATE_FORMAT}
+    facts = {
+        "seq": state.seq,
+        "state_hash": state_hash(state),
+        "state_format": STATE_FORMAT,
+        "money_hash": money_hash(state),
+    }
     target.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n")
 
 

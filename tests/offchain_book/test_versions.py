@@ -14,7 +14,7 @@ from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
 from offchain_book.journal import GENESIS, Checkpoint, Journal, JournalTooNew, encode, read, read_config, read_records
 from offchain_book.projections import Projections
 from offchain_book.recovery import replay
-from tests.offchain_book.golden import FOLDER
+from tests.offchain_book.golden import FOLDER, money_hash
 
 GOLDEN = sorted(FOLDER.glob("*.journal"))
 SIGNED = SignedOrder(OrderScheme.NATIVE, "0x1", "0x2", "0x2", "3", TokenSide.BUY, 1, 2, "4", "0x5")
@@ -27,6 +27,7 @@ def test_an_old_journal_replays_to_the_state_hash_of_its_day(path: Path) -> None
     facts = json.loads(path.with_suffix(".json").read_text())
     state = replay(path, Projections())
     assert state.seq == facts["seq"]
+    assert money_hash(state) == facts["money_hash"]
     if facts["state_format"] == STATE_FORMAT:
         assert state_hash(state) == facts["state_hash"]
 

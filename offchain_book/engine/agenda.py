@@ -1,0 +1,21 @@
+"""What time does by itself, beside expiries, dead-man timers and closes: the entries of `State.agenda`, earliest first."""
+
+from collections.abc import Callable, Mapping
+
+from offchain_book.engine import hours, lifecycle, resolution
+from offchain_book.engine.events import Event
+from offchain_book.engine.state import Due, State
+
+_DO: Mapping[Due, Callable[[State, str, list[Event]], None]] = {
+    Due.HOURS: lambda state, _, events: hours.turn(state, events),
+    Due.MODE: lambda state, _, events: hours.end_mode(state, events),
+    Due.OPEN: lifecycle.open_market,
+    Due.RELEASE: resolution.release,
+    Due.VOID: resolution.expire,
+}
+
+
+def do_next(state: State, events: list[Event]) -> None:
+    """Do the earliest entry; its instant has come."""
+    _, due, name = state.agenda.pop(0)
+    _DO[due](state, name, events)
