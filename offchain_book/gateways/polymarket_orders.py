@@ -266,6 +266,8 @@ def to_command(posted: PostedOrder, signed: SignedOrder, token: Token, builder: 
     cash, size = signed.sell_amount_micros, signed.buy_amount_micros
     if not buys:
         cash, size = size, cash
+    if by_amount and buys:
+        _check_precision(market, signed)
     side = book_side(token.outcome, signed.side)
     price = _price(signed, token, side, cash, size, rounded=by_amount) if size else 0
     if by_amount and buys:
@@ -284,6 +286,35 @@ def to_command(posted: PostedOrder, signed: SignedOrder, token: Token, builder: 
         budget_micros=cash if by_amount and buys else 0,
         signed=signed,
         builder=builder,
+    )
+
+
+def _check_precision(market: Market, signed: SignedOrder) -> None:
+    """Refuse a market buy that is finer than production takes: 2 decimals given, 4 asked for.
+
+    On a tick finer than a cent the clients sign more decimals than production takes, and most such orders are lost there
+    (py-clob-client-v2#99). Here they pass: as many decimals as the clients sign, the tick's and two more.
+    """
+    decimals = max(4, len(price_text(market.finest_tick_e4).partition(".")[2]) + 2)
+    units = {
+        "makerAmount": (signed.sell_amount_micros, 10**4),
+        "takerAmount": (signed.buy_amount_micros, 10 ** (6 - decimals)),
+    }
+    fine = {name: (value, unit) for name, (value, unit) in units.items() if value % unit}
+    if not fine:
+        return
+    nearest = {
+        f"{name}_{where}": str(value - value % unit + more)
+        for name, (value, unit) in fine.items()
+        for where, more in (("below", 0), ("above", unit))
+    }
+    raise ApiError(
+        400,
+        "invalid amounts, the market buy orders maker amount supports a max accuracy of 2 decimals, "
+        f"taker amount a max of {decimals} decimals",
+        "AMOUNT_PRECISION",
+        f"{' and '.join(fine)} (millionths) are finer than that; the nearest valid amounts are in the details",
+        **nearest,
     )
 
 
