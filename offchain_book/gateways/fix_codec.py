@@ -1,4 +1,4 @@
-"""FIX on the wire: bytes to messages and back. Pure; ADR 0018 says why this is ours.
+"""FIX on the wire: bytes to messages and back. Pure; ADR 0019 says why this is ours.
 
 A message is `8=FIXT.1.1|9=<length>|35=<type>|...|10=<checksum>|`, fields separated by SOH. What is damaged is garbled: it is
 passed over, as the standard wants, and the gap in the numbers tells the sender. What is whole and wrong is refused by name
