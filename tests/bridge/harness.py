@@ -60,10 +60,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def anvil(*options: str) -> Iterator[str]:
+def anvil(*options: str, hardfork: str = "cancun") -> Iterator[str]:
     """Run a node; yields its URL."""
     port = free_port()
-    command = [str(ANVIL), "--port", str(port), "--hardfork", "cancun", "--prune-history", "64", "--silent"]
+    command = [str(ANVIL), "--port", str(port), "--hardfork", hardfork, "--prune-history", "64", "--silent"]
     process = subprocess.Popen([*command, *options], start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -262,10 +262,17 @@ class Exchange:
         assert receipt.rejected is None, receipt.rejected
 
     def signed_buy(
-        self, key: str, condition: bytes, contracts: int, salt: int, outcome: Outcome = Outcome.YES, cents: int = 60
+        self,
+        key: str,
+        condition: bytes,
+        contracts: int,
+        salt: int,
+        outcome: Outcome = Outcome.YES,
+        cents: int = 60,
+        wallet: str = "",
     ) -> SignedOrder:
-        """Return a native order that buys an outcome at its price in cents."""
-        wallet = address_of(key)
+        """Return a native order that buys an outcome at its price in cents; a contract `wallet` approves it on chain."""
+        wallet = wallet or address_of(key)
         order = SignedOrder(
             OrderScheme.NATIVE,
             "",
@@ -281,7 +288,8 @@ class Exchange:
             nonce=salt,
         )
         digest = order_digest(native_domain(CHAIN_ID, self.world.chain.address), order)
-        return replace(order, digest="0x" + digest.hex(), signature=sign_digest(digest, bytes.fromhex(key[2:])))
+        signature = "" if wallet != address_of(key) else sign_digest(digest, bytes.fromhex(key[2:]))
+        return replace(order, digest="0x" + digest.hex(), signature=signature)
 
     def sent(self, kind: type[Any]) -> list[Any]:
         """Return the commands of a kind that went through this sequencer."""

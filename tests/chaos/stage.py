@@ -104,11 +104,19 @@ class Stage:
 
     async def place(self, key: str, contracts: int, outcome: Outcome, cents: int) -> SignedOrder:
         """A wallet buys; returns its order."""
-        signed = self.venue.signed_buy(key, self.condition, contracts, next(self.salts), outcome, cents)
+        return await self.place_signed(
+            self.venue.signed_buy(key, self.condition, contracts, next(self.salts), outcome, cents),
+            contracts,
+            outcome,
+            cents,
+        )
+
+    async def place_signed(self, signed: SignedOrder, contracts: int, outcome: Outcome, cents: int) -> SignedOrder:
+        """Place what a wallet has signed or approved."""
         side = BookSide.BID if outcome is Outcome.YES else BookSide.ASK
         yes_e4 = cents * 100 if outcome is Outcome.YES else 10_000 - cents * 100
         terms = (side, yes_e4, contracts * DOLLAR)
-        placed = c.PlaceOrder(signed.digest, address_of(key), MARKET, *terms, outcome=outcome, signed=signed)
+        placed = c.PlaceOrder(signed.digest, signed.maker, MARKET, *terms, outcome=outcome, signed=signed)
         receipt = await self.venue.sequencer.submit(placed)
         assert receipt.rejected is None, receipt.rejected
         return signed
@@ -186,12 +194,12 @@ class Stage:
         assert found.state.ghost_fills == 0
         return found
 
-    async def audit(self) -> Audited:
-        """Compare everything with everything."""
+    async def audit(self, stray_micros: int = 0) -> Audited:
+        """Compare everything with everything; `stray_micros` is what the contract owns beyond its books."""
         world = self.world
         owned = world.chain.read("balanceOf", [world.chain.address], to=world.collateral, abi=world.collateral_abi)
         journal, seq, live = self.venue.folder / "journal", self.state.seq, state_hash(self.state)
-        return await asyncio.to_thread(audit_quiet, journal, seq, live, world.chain, owned)
+        return await asyncio.to_thread(audit_quiet, journal, seq, live, world.chain, owned - stray_micros)
 
 
 @asynccontextmanager

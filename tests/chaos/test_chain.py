@@ -21,7 +21,7 @@ async def test_a1_reorg_that_removes_a_mined_batch_sends_the_same_bytes_again(st
     await stage.until(lambda: stage.stages()[-1:] == ["mined"])
     stage.pause_mining()
     stage.world.rpc("anvil_reorg", 1, [])
-    await stage.until(lambda: stage.stages()[-1] == "retrying")
+    await stage.until(lambda: "retrying" in stage.stages())
     found = await stage.settle()
     assert len({seen.tx_hash for seen in stage.venue.sent(c.ObserveBatch)}) == stage.operator_nonce() == 1
     assert found.state.markets[MARKET].yes_supply_micros == 10 * DOLLAR
@@ -90,7 +90,7 @@ async def test_a6_chain_that_gets_shorter_skips_nothing(stage: Stage, monkeypatc
     await stage.match()
     await stage.until(lambda: stage.stages()[-1:] == ["mined"])
     stage.world.rpc("anvil_rollback", 2)
-    await stage.until(lambda: stage.stages()[-1] == "retrying")
+    await stage.until(lambda: "retrying" in stage.stages())
     stage.world.deposit(WENDY_KEY, 11)
     await stage.settle()
     assert stage.state.accounts[WENDY].cash.total == (START + 11 - 6) * DOLLAR
