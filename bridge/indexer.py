@@ -151,6 +151,11 @@ class Indexer:
         """The newest final block whose events are all in the journal."""
         return self._final.number if self._final else -1
 
+    @property
+    def finality_age_ms(self) -> int:
+        """How long ago finality advanced, or this object was made."""
+        return now_ms() - self._progress_ms
+
     async def run(self) -> None:
         """Follow the chain until cancelled. Raises ChainDiverged, and bugs, to its supervisor."""
         try:

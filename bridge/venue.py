@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import uvicorn
@@ -24,6 +24,7 @@ from bridge.compiler import Artifact, CompilationFailed, compile_contracts
 from bridge.datadir import DataDir, DataDirInUse
 from bridge.deployment import DeploymentError, Terms
 from bridge.fix_door import BadCertificate, FixDoor
+from bridge.gauges import chain_gauges
 from bridge.hooks import ChainHooks
 from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_after_ms
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
@@ -347,7 +348,9 @@ class Venue:
             self._node,
             self._clock,
         )
-        app = build_app(self._sequencer, self._settings, self._checks(), self._state_hash, hooks=self._hooks)
+        app = build_app(
+            self._sequencer, self._settings, self._checks(), self._state_hash, hooks=self._hooks, gauges=self._gauges
+        )
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -493,6 +496,11 @@ class Venue:
             return Finding(running and not alarm, alarm or f"{open_count} operations open")
 
         return {"journal": journal, "chain": chain, "deposits": deposits, "settlement": settlement}
+
+    def _gauges(self) -> Mapping[str, tuple[str, float]]:
+        if "submitter" not in self._tasks:
+            return {}
+        return chain_gauges(self._sequencer.state, self._submitter, self._indexer)
 
     def _state_hash(self) -> str:
         state = self._sequencer.state

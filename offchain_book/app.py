@@ -35,6 +35,7 @@ from offchain_book.gateways import (
     venue_stream,
 )
 from offchain_book.gateways.exact_paths import ExactPaths
+from offchain_book.gateways.metrics import Gauges
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.sequencer import Sequencer, Unavailable
@@ -200,15 +201,16 @@ def build_app(
     state_hash: Callable[[], str],
     lifespan: Lifespan | None = None,
     hooks: admin.Hooks | None = None,
+    gauges: Gauges = dict,
 ) -> FastAPI:
     """Return the application that serves one venue. `checks` say, by name, whether its parts are ready.
 
-    `hooks` are the chain's side of the admin routes; without them there are none.
+    `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`.
     """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     wallets = polymarket.router(sequencer, settings)
     app.router.routes.append(ExactPaths(wallets.routes))
-    app.include_router(operator.router(sequencer, settings, checks, state_hash))
+    app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
     app.include_router(native.router(sequencer, settings))
     if hooks is not None:
         for part in admin.routers(sequencer, settings, hooks):

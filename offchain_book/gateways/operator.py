@@ -6,19 +6,17 @@ Readiness is asked of callables that the composition root passes in, because the
 import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from offchain_book.config import Settings
 from offchain_book.gateways import typed_data
-from offchain_book.projections import Projections
+from offchain_book.gateways.metrics import Gauges, VenueMetrics
 from offchain_book.sequencer import Sequencer
 
 CHECK_TIMEOUT_S = 3
@@ -34,43 +32,6 @@ class Finding:
 
 
 Check = Callable[[], Awaitable[Finding]]
-
-
-class _VenueMetrics(Collector):
-    """Reads the state when it is asked; nothing is counted on the way of an order."""
-
-    def __init__(self, sequencer: Sequencer) -> None:
-        self._sequencer = sequencer
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every metric."""
-        state, projections = self._sequencer.state, self._sequencer.projections
-        gauges = {
-            "accounts": ("Accounts.", len(state.accounts)),
-            "markets": ("Markets.", len(state.markets)),
-            "open_orders": ("Orders that rest in a book.", len(state.orders)),
-            "open_operations": ("Operations that are not final on chain.", len(state.operations)),
-            "open_batches": ("Settlement batches that are not final on chain.", len(state.batches)),
-            "final_block": ("Newest block that counts as final.", state.final_block),
-            "chain_halted": ("1 when finality stands still and nothing with a wallet is matched.", state.chain_halted),
-            "stopped": ("1 when the exchange stopped on a broken invariant.", self._sequencer.failure is not None),
-        }
-        counters = {
-            "commands": ("Commands in the journal.", state.seq),
-            "trades": ("Matches.", _trades(projections)),
-            "operations_confirmed": ("Operations that are final on chain.", state.confirmed_operations),
-            "operations_skipped": ("Operations that the contract skipped.", state.skipped_operations),
-            "ghost_fills": ("Matches that did not settle and were taken back.", state.ghost_fills),
-            "guaranteed_fills": ("Matches whose wallet leg the guarantee took over.", state.guaranteed_fills),
-        }
-        for name, (text, value) in gauges.items():
-            yield GaugeMetricFamily(f"causeway_{name}", text, value=value)
-        for name, (text, value) in counters.items():
-            yield CounterMetricFamily(f"causeway_{name}", text, value=value)
-
-
-def _trades(projections: Projections) -> int:
-    return len(projections.trades)
 
 
 async def findings(checks: Mapping[str, Check]) -> dict[str, Finding]:
@@ -89,12 +50,16 @@ async def findings(checks: Mapping[str, Check]) -> dict[str, Finding]:
 
 
 def router(
-    sequencer: Sequencer, settings: Settings, checks: Mapping[str, Check], state_hash: Callable[[], str]
+    sequencer: Sequencer,
+    settings: Settings,
+    checks: Mapping[str, Check],
+    state_hash: Callable[[], str],
+    gauges: Gauges,
 ) -> APIRouter:
     """Return the operator's routes."""
     routes = APIRouter(tags=["operator"])
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_VenueMetrics(sequencer))
+    registry.register(VenueMetrics(sequencer, gauges))
     started_ns = time.monotonic_ns()
 
     @routes.get("/healthz")

@@ -35,6 +35,7 @@ def ground(stocked: tuple[harness.World, bytes]) -> Iterator[tuple[harness.World
     """Return the world as it was when the tests began."""
     world, condition = stocked
     snapshot = world.rpc("evm_snapshot")
+    world.mine(3)  # anvil has no state of the block that a snapshot was taken at, so no reorg may reach it
     world.rpc("evm_setAutomine", True)
     world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
     yield world, condition

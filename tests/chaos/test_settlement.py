@@ -332,7 +332,9 @@ async def test_d46_account_that_gains_code_after_signing_is_filled(
 def delegate(stage: Stage, code: str) -> None:
     """Let wendy's account run this code from now on (a type-4 transaction that she sends herself)."""
     nonce = stage.world.chain.nonce(WENDY, "pending")
-    authorization = Account.sign_authorization({"chainId": CHAIN_ID, "address": code, "nonce": nonce + 1}, WENDY_KEY)
+    authorization = Account.sign_authorization(
+        {"chainId": CHAIN_ID, "address": bytes.fromhex(code[2:]), "nonce": nonce + 1}, WENDY_KEY
+    )
     tx = {
         "type": 4,
         "chainId": CHAIN_ID,
@@ -340,7 +342,7 @@ def delegate(stage: Stage, code: str) -> None:
         "gas": 200_000,
         "maxFeePerGas": 400 * GWEI,
         "maxPriorityFeePerGas": 20 * GWEI,
-        "to": WENDY,
+        "to": bytes.fromhex(WENDY[2:]),
         "value": 0,
         "data": b"",
         "accessList": [],

@@ -53,8 +53,10 @@ def test_ready_lists_each_check(running: VenueProcess) -> None:
 
 def test_metrics_name_what_matters(running: VenueProcess) -> None:
     text = ask(running, "/metrics").body.decode()
-    for name in ("causeway_commands_total", "causeway_open_orders", "causeway_ghost_fills_total"):
-        assert f"\n{name} " in text
+    settlement = ("settlement_lag_seconds", "unsettled_micros", "guarantee_reserved_micros", "ghost_fills_total")
+    stream = ("stream_next", "stream_cut", "stream_final", "submitter_queue", "indexer_lag_blocks", "finality_age_seconds")
+    for name in ("commands_total", "open_orders", "pool_outflow_left_micros", *settlement, *stream):
+        assert f"\ncauseway_{name} " in text
 
 
 @pytest.mark.parametrize("path", ["/no-such-route", "/trade-api/v2/no-such-route", "/venue/no-such-route"])
