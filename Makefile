@@ -5,6 +5,8 @@
 #   make check                   format, lint, types, import rules, Solidity lint
 #   make bench | soak            benchmarks | long runs
 #   make snapshot                re-make contracts/snapshot.json (gas, sizes, init-code hashes) after a change of the contracts
+#   make forge                   fuzz and invariant tests of the contracts (ARGS='--match-test P8 -vvv')
+#   make slither                 static analysis of the contracts; fails on any finding that docs/slither.md does not answer
 #   make hardhat                 compile and test the contracts with Hardhat (then: npx hardhat ...)
 #   make lock                    re-make the lock files after a change of pyproject.toml or package.json
 #   make clean                   remove everything that was installed or made, `var/` excepted
@@ -23,11 +25,13 @@ POLYMARKET := .venv-polymarket/.installed
 PEERS      := .venv-peers/.installed
 TYPESCRIPT := tests/sdk/typescript/node_modules/.installed
 QUICKFIX   := .venv-quickfix/.installed
+HALMOS     := .venv-halmos/.installed
+SLITHER    := .venv-slither/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup up test check bench soak snapshot hardhat lock clean
+.PHONY: help setup up test check bench soak snapshot forge slither hardhat lock clean
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:
@@ -42,10 +46,10 @@ up: setup
 	@exec $(BIN)/causeway up $(ARGS)
 
 # Most of the time goes into waiting for blocks, so three workers on two cores. A file's tests stay together and in order.
-test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX)
+test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
 	@exec $(BIN)/pytest tests -n 3 --dist loadfile $(ARGS)
 
-soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX)
+soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
 bench: $(DEVELOPER) $(NODE) $(PEERS)
@@ -58,6 +62,14 @@ check: $(DEVELOPER) $(NODE_DEV)
 	$(BIN)/lint-imports --no-logo
 	node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
+# Half a minute: not part of `make check`, part of .ci/run. Every finding is answered in docs/slither.md.
+slither: $(NODE_DEV) $(SLITHER)
+	@SOLC_NO_CODE=1 PATH="$(CURDIR)/node_modules/.bin:$$PATH" .venv-slither/bin/slither contracts/Venue.sol
+
+# ARGS go to `forge test`: --match-test P8, -vvvv
+forge: $(DEVELOPER) $(NODE_DEV)
+	@exec $(BIN)/python -m tests.contracts.forge $(ARGS)
+
 snapshot: $(DEVELOPER) $(NODE)
 	@exec $(BIN)/python -m tests.contracts.snapshot
 
@@ -65,7 +77,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
-	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers .venv-quickfix node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
+	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers .venv-quickfix .venv-halmos .venv-slither node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
@@ -114,6 +126,13 @@ $(PEERS): scripts/peers.lock
 	@.venv-peers/bin/python $(PIP) --require-hashes --no-deps -r $<
 	@touch $@
 
+.venv-%/.installed: tests/tools/%.lock
+	$(need_python)
+	@echo "causeway: installing $*, which checks the contracts" >&2
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python $(PIP) --require-hashes --no-deps -r $<
+	@touch $@
+
 # `npm ci` empties node_modules first, so the full set counts as the small one too.
 $(NODE): package-lock.json package.json
 	$(need_node)
@@ -147,5 +166,7 @@ lock:
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:peers -o scripts/peers.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-quickfix -o tests/sdk/quickfix.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:tool-halmos -o tests/tools/halmos.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:tool-slither -o tests/tools/slither.lock
 	npm install --package-lock-only --ignore-scripts
 	cd tests/sdk/typescript && npm install --package-lock-only --ignore-scripts

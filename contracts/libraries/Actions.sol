@@ -165,12 +165,14 @@ library Actions {
         uint256 kept = account & (Words.MASK_96 | Words.MASK_32 << Words.POSITIONS_SHIFT);
         slot.write(kept | block.timestamp << Words.EXIT_SHIFT | level << Words.OUTFLOW_SHIFT);
         if (isCash) {
+            // slither-disable-next-line unused-return
             Accounts.takeCash(pool, amount);
             if (terms.collateral.trySafeTransfer(address(uint160(to)), amount)) return SkipReason.NONE;
             slot.write(account);
             return SkipReason.TRANSFER_FAILED;
         }
         if (!Accounts.tryDeliver(pool, to, id, amount)) {
+            // slither-disable-next-line unused-return
             Accounts.takeTokens(pool, id, amount);
             Accounts.addTokens(to, id, amount);
             emit IVault.DeliveryRefused(address(uint160(to)), id, amount);

@@ -31,6 +31,7 @@ abstract contract Exit is Vault {
 
         uint256 cash = _account(msg.sender).cash();
         if (cash != 0) {
+            // slither-disable-next-line unused-return
             Accounts.takeCash(uint160(msg.sender), cash);
             if (!_collateral.trySafeTransfer(msg.sender, cash)) {
                 Accounts.addCash(uint160(msg.sender), cash);
@@ -40,6 +41,7 @@ abstract contract Exit is Vault {
         uint256[] memory amounts = new uint256[](ids.length);
         for (uint256 i; i < ids.length; ++i) {
             amounts[i] = Accounts.vaultOf(uint160(msg.sender), ids[i]);
+            // slither-disable-next-line unused-return
             Accounts.takeTokens(uint160(msg.sender), ids[i], amounts[i]);
         }
         uint256 slot = Words.accountSlot(uint160(msg.sender));

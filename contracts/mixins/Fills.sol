@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Accounts} from "../libraries/Accounts.sol";
+import {Leg, Legs} from "../libraries/Legs.sol";
 import {SkipReason} from "../libraries/SkipReason.sol";
 import {Words} from "../libraries/Words.sol";
 import {Orders} from "./Orders.sol";
@@ -10,6 +11,7 @@ import {Orders} from "./Orders.sol";
 /// @dev The hot path. The taker's words stay in memory for the length of its group and are written at its end; before any
 /// foreign code runs they are written and read back.
 abstract contract Fills is Orders {
+    using Legs for Leg;
     using Words for uint256;
 
     /// @dev What is common to the fills of one group.
@@ -32,13 +34,6 @@ abstract contract Fills is Orders {
     // Match kinds. COMPLEMENTARY is 0: the same token, other side. MINT and MERGE: the other token, same side.
     uint256 private constant MINT = 1;
     uint256 private constant MERGE = 2;
-
-    uint256 internal constant LOT = 10_000;
-    uint256 internal constant PRICE_SCALE = 10_000;
-    uint256 internal constant FEE_STEP = 100;
-    /// @dev What lots * p * (1 - p) * bps must be divided by to give fee steps: prices are 10^4 each, bps 10^4, and a lot of
-    /// 10^4 micros holds 10^2 steps.
-    uint256 private constant FEE_SCALE = 1e10;
 
     /// @dev Once per batch: where groups keep their state, and the domains that hold on this chain. Not zeroed, which costs
     /// 900 gas a batch: a group and a leg write each field before they read it.
@@ -95,7 +90,7 @@ abstract contract Fills is Orders {
                 _writeLeg(taker);
                 if (group.fees != 0) Accounts.addCash(uint160(address(this)), group.fees);
                 if (taker.account & Words.DELIVERS_FREE != 0 && group.takerSells == 0) {
-                    _deliverBought(taker.holder, group.takerId, group.lots * LOT);
+                    _deliverBought(taker.holder, group.takerId, group.lots * Legs.LOT);
                 }
             }
             return (offset, makers, skipped);
@@ -124,25 +119,27 @@ abstract contract Fills is Orders {
             uint256 condition;
             {
                 if ((record >> 248) & SCHEME_MASK == POOL) _bookFees(group);
-                uint256 takerPrice = makerId & Accounts.YES != 0 ? price : PRICE_SCALE - price;
+                uint256 takerPrice = makerId & Accounts.YES != 0 ? price : Legs.PRICE_SCALE - price;
                 uint256 makerPrice = takerPrice;
                 if (kind == 0) {
+                    // slither-disable-next-line incorrect-exp
                     makerSells ^= 1;
                 } else {
                     makerId ^= Accounts.YES ^ Accounts.NO;
-                    makerPrice = PRICE_SCALE - takerPrice;
+                    makerPrice = Legs.PRICE_SCALE - takerPrice;
                     uint256 ofCondition;
                     (condition, ofCondition) = _readCondition(group.condition, kind, takerSells, lots);
                     troubles |= ofCondition;
                 }
                 end = _readLeg(maker, offset + 18, record >> 248, makerId, makerSells);
+                uint256 scale = Legs.PRICE_SCALE;
                 assembly ("memory-safe") {
-                    troubles := or(troubles, shl(4, gt(sub(price, 1), sub(PRICE_SCALE, 2)))) // BAD_PRICE
+                    troubles := or(troubles, shl(4, gt(sub(price, 1), sub(scale, 2)))) // BAD_PRICE
                     troubles := or(troubles, shl(5, iszero(lots))) // ZERO_AMOUNT
                     troubles := or(troubles, shl(6, eq(mload(add(taker, 0x40)), mload(add(maker, 0x40))))) // SELF_TRADE
                 }
-                uint256 ofTaker = _advance(taker, takerSells, takerPrice, lots, takerFee, (record >> 247) & 1);
-                uint256 ofMaker = _advance(maker, makerSells, makerPrice, lots, makerFee, (record >> 246) & 1);
+                uint256 ofTaker = taker.advance(takerSells, takerPrice, lots, takerFee, (record >> 247) & 1);
+                uint256 ofMaker = maker.advance(makerSells, makerPrice, lots, makerFee, (record >> 246) & 1);
                 if (troubles | ofTaker | ofMaker != 0) return (end, _reason(troubles, ofTaker, ofMaker));
             }
 
@@ -154,7 +151,7 @@ abstract contract Fills is Orders {
             if (maker.scheme == POLYMARKET_V2) _writeTaggedFill(maker, maker.nextFill);
             else if (maker.scheme != POOL) maker.fillSlot.write(maker.nextFill);
             if (kind != 0) {
-                uint256 size = lots * LOT;
+                uint256 size = lots * Legs.LOT;
                 Words.conditionSlot(group.condition).write(kind == MINT ? condition + size : condition - size);
             }
             group.lots += lots;
@@ -162,7 +159,7 @@ abstract contract Fills is Orders {
             _emitFilled(group, record, number);
             if (maker.account & Words.DELIVERS_FREE != 0 && makerSells == 0) {
                 _writeLeg(taker);
-                _deliverBought(maker.holder, makerId, lots * LOT);
+                _deliverBought(maker.holder, makerId, lots * Legs.LOT);
                 _reloadLeg(taker);
             }
         }
@@ -185,67 +182,8 @@ abstract contract Fills is Orders {
             if (kind != MINT + takerSells) return (0, 1 << SkipReason.BAD_KIND);
             condition = Words.conditionSlot(conditionId).read();
             if (!Accounts.canMint(condition)) troubles = 1 << SkipReason.CONDITION_NOT_OPEN;
-            if (kind == MERGE && condition & Words.MASK_128 < lots * LOT) {
+            if (kind == MERGE && condition & Words.MASK_128 < lots * Legs.LOT) {
                 troubles |= 1 << SkipReason.INSUFFICIENT_COLLATERAL;
-            }
-        }
-    }
-
-    /// @dev Check that the leg can do its part and compute its next words, without branches. `price` is that of its own
-    /// token. Sums stay below the intake limit, and whatever goes below zero sets a bit.
-    function _advance(Leg memory leg, uint256 sells, uint256 price, uint256 lots, uint256 fee, uint256 closes)
-        private
-        pure
-        returns (uint256 troubles)
-    {
-        uint256 onePosition = Words.ONE_POSITION;
-        assembly ("memory-safe") {
-            troubles := mload(add(leg, 0x20))
-            let cost := mul(lots, price)
-            let size := mul(lots, LOT)
-            let sellAmount := mload(add(leg, 0x140))
-            {
-                let fill := mload(add(leg, 0x100))
-                let shift := mload(add(leg, 0x120))
-                let gives := xor(cost, mul(sells, xor(cost, size)))
-                let filled := and(shr(shift, fill), 0xffffffffffffffff)
-                // ORDER_FILLED
-                troubles := or(troubles, shl(14, gt(add(filled, gives), sellAmount)))
-                mstore(
-                    add(leg, 0x1e0), or(add(fill, shl(shift, gives)), shl(shift, mul(closes, 0xffffffffffffffff)))
-                )
-            }
-            {
-                // A buyer: price * buyAmount <= PRICE_SCALE * sellAmount. A seller: PRICE_SCALE * buyAmount <= price * sellAmount.
-                let swap := mul(sells, xor(price, PRICE_SCALE))
-                let limit := mul(xor(PRICE_SCALE, swap), sellAmount)
-                // PRICE_WORSE_THAN_SIGNED
-                troubles := or(troubles, shl(15, gt(mul(xor(price, swap), mload(add(leg, 0x160))), limit)))
-            }
-            if fee {
-                let cap := mul(mul(cost, sub(PRICE_SCALE, price)), mload(add(leg, 0x180)))
-                cap := mul(div(add(cap, sub(FEE_SCALE, 1)), FEE_SCALE), FEE_STEP)
-                // FEE_ABOVE_CAP
-                troubles := or(troubles, shl(16, gt(fee, cap)))
-            }
-            {
-                let account := mload(add(leg, 0x80))
-                let income := mul(sells, cost)
-                let expense := add(fee, sub(cost, income))
-                let have := add(and(account, 0xffffffffffffffffffffffff), income)
-                // INSUFFICIENT_CASH
-                troubles := or(troubles, shl(17, lt(have, expense)))
-                let token := mload(add(leg, 0xc0))
-                let given := mul(sells, size)
-                // INSUFFICIENT_TOKENS
-                troubles := or(troubles, shl(18, lt(shr(128, token), given)))
-                // A buyer's vault half before, a seller's after: when it is empty, a position opens or closes.
-                let left := sub(token, shl(128, given))
-                mstore(add(leg, 0x1c0), add(left, shl(128, sub(size, given))))
-                let position := mul(iszero(shr(128, left)), onePosition)
-                account := sub(add(account, income), expense)
-                // Opened for a buyer (+1), closed for a seller (-1).
-                mstore(add(leg, 0x1a0), add(account, mul(position, sub(1, shl(1, sells)))))
             }
         }
     }

@@ -105,6 +105,7 @@ abstract contract Markets is OutcomeTokens, ReentrancyGuardTransient {
         uint256 balance = _collateral.balanceOf(address(this));
         if (balance > Words.MASK_96) revert CollateralLimitExceeded(balance);
         received = balance - before;
+        // slither-disable-next-line incorrect-equality
         if (received == 0) revert ZeroAmount();
     }
 

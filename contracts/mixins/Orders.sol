@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Configuration} from "../interfaces/IVenue.sol";
+import {Leg} from "../libraries/Legs.sol";
 import {OrderHash} from "../libraries/OrderHash.sol";
 import {SkipReason} from "../libraries/SkipReason.sol";
 import {Watermarks} from "../libraries/Watermarks.sol";
@@ -14,32 +15,6 @@ import {Exit} from "./Exit.sol";
 abstract contract Orders is Exit {
     using OrderHash for bytes32;
     using Words for uint256;
-
-    /// @dev One side of a fill: its order, the three storage words that it touches, and what they become. Assembly knows the
-    /// fields by their offsets, 0x20 each in this order.
-    struct Leg {
-        uint256 scheme;
-        uint256 troubles;
-        uint256 holder;
-        uint256 accountSlot;
-        uint256 account;
-        uint256 tokenSlot;
-        uint256 token;
-        uint256 fillSlot;
-        uint256 fill;
-        uint256 shift;
-        uint256 sellAmount;
-        uint256 buyAmount;
-        uint256 feeRateBps;
-        uint256 nextAccount;
-        uint256 nextToken;
-        uint256 nextFill;
-        bytes32 nativeSeparator;
-        bytes32 v1Separator;
-        bytes32 v2Separator;
-        uint256 tagSlot;
-        uint256 nextTags;
-    }
 
     uint256 internal constant POOL = 0;
     uint256 internal constant NATIVE = 1;
@@ -152,6 +127,7 @@ abstract contract Orders is Exit {
             if (separator == 0) leg.troubles |= 1 << SkipReason.DIALECT_OFF;
             if (stamp < _oldestV2TimestampMs) leg.troubles |= 1 << SkipReason.ORDER_TOO_OLD;
             if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
+                // slither-disable-next-line unused-return
                 (, uint256 cancelledBeforeMs) = Watermarks.inForce(leg.holder);
                 _checkLeaving(leg, stamp, cancelledBeforeMs);
             }
@@ -287,6 +263,7 @@ abstract contract Orders is Exit {
             mstore(add(leg, 0x20), or(mload(add(leg, 0x20)), shl(10, expired)))
         }
         if (leg.account & (Words.EXIT_FIELD | Words.HAS_WATERMARKS) != 0) {
+            // slither-disable-next-line unused-return
             (uint256 minNonce,) = Watermarks.inForce(leg.holder);
             _checkLeaving(leg, nonce, minNonce);
         }

@@ -73,6 +73,7 @@ abstract contract OutcomeTokens is VenueBase, ERC1155 {
                 slot.write(slot.read() + amount);
             }
         }
+        // slither-disable-next-line incorrect-equality
         if (ids.length == 1) emit TransferSingle(msg.sender, from, to, ids[0], amounts[0]);
         else emit TransferBatch(msg.sender, from, to, ids, amounts);
     }

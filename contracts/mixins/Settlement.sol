@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {Actions} from "../libraries/Actions.sol";
+import {Leg} from "../libraries/Legs.sol";
 import {SkipReason} from "../libraries/SkipReason.sol";
 import {Words} from "../libraries/Words.sol";
 import {Fills} from "./Fills.sol";
@@ -18,6 +19,7 @@ abstract contract Settlement is Fills, Roles {
     uint256 private constant FILL_GROUP = 0x01;
 
     /// @inheritdoc ISettlement
+    // slither-disable-next-line reentrancy-no-eth
     function settleBatch(uint256 first, bytes calldata operations) external {
         uint256 control = _control;
         if (msg.sender != address(uint160(control))) revert NotOperator(msg.sender);
@@ -126,6 +128,7 @@ abstract contract Settlement is Fills, Roles {
         view
         returns (uint256 filled, bool closed)
     {
+        // slither-disable-next-line uninitialized-local
         Leg memory leg;
         leg.tagSlot = Words.tagSlot(uint160(wallet), timestampMs);
         leg.fillSlot = uint256(digest);

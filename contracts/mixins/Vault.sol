@@ -17,6 +17,7 @@ abstract contract Vault is Markets {
     }
 
     /// @inheritdoc IVault
+    // slither-disable-next-line reentrancy-benign
     function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external nonReentrant {
         try IERC20Permit(address(_collateral)).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         _deposit(amount);
