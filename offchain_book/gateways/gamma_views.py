@@ -5,6 +5,8 @@ from typing import Any
 
 from offchain_book.engine import rewards
 from offchain_book.engine.book import Book
+from offchain_book.engine.hours import trading_is_active
+from offchain_book.engine.lifecycle import OPEN_STATES, status_at
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, cost_micros
@@ -32,7 +34,7 @@ class GammaViews:
 
     def is_closed(self, market: Market) -> bool:
         """Whether a market has stopped trading for good."""
-        return market.status is not MarketStatus.ACTIVE
+        return market.status not in OPEN_STATES
 
     def _now_s(self) -> int:
         return self._venue.sequencer.clock_ms() // 1000
@@ -138,7 +140,7 @@ class GammaViews:
             "orderPriceMinTickSize": number(tick_text(market)),
             "orderMinSize": number(decimal(LOT_MICROS)),
             "clobTokenIds": json.dumps([market.yes_token_id, market.no_token_id]),
-            "acceptingOrders": not closed and market.open_ms <= now_ms < market.close_ms,
+            "acceptingOrders": status_at(market, now_ms) is MarketStatus.ACTIVE and trading_is_active(self._venue.state),
             "acceptingOrdersTimestamp": iso(market.open_ms),
             "makerBaseFee": market.maker_rate_e4,
             "takerBaseFee": market.taker_rate_e4,
