@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 
 from offchain_book.engine.commands import BatchStage
+from offchain_book.engine.market_commands import RefineTicks
 from offchain_book.engine.operations import Outcome
 from offchain_book.gateways.polymarket_markets import book_hash
-from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, FINE_TICKER, House, Wallet
+from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, FINE_TICKER, TICKER, House, Wallet
 from tests.gateways.polymarket_house import placed, public_get, signed_get, token
 
 
@@ -124,14 +125,18 @@ async def test_ask_12_a_rounding_reject_lists_the_nearest_valid_values(house: Ho
     assert finer["error"].endswith("taker amount a max of 5 decimals"), "a finer tick takes what the clients sign there"
 
 
-async def test_ask_13_a_reject_for_the_tick_names_the_tick_that_applies(
+async def test_ask_13_a_tick_that_changes_under_a_client_strands_no_order(
     house: House, http: httpx.AsyncClient, wendy: Wallet
 ) -> None:
-    """A client with a stale tick learns the right one from the reject; here a market's ticks never change."""
-    found = await error_of(wendy, "BUY", token(house), 4_050_000, 10 * CONTRACT)
-    tick = (await public_get(http, "/tick-size", token_id=token(house)))["minimum_tick_size"]
-    assert (found["details"]["tick_size"], tick) == ("0.01", 0.01)
-    assert found["error"].endswith("breaks minimum tick size rule: 0.01")
+    """Ticks only get finer: a client with the old tick still posts valid prices, and a reject names the tick that applies."""
+    refused = await error_of(wendy, "BUY", token(house), 4_050_000, 10 * CONTRACT)
+    assert (refused["details"]["tick_size"], refused["error"][-4:]) == ("0.01", "0.01")
+    resting = (await placed(wendy, "BUY", token(house), 1 * DOLLAR, 10 * CONTRACT))["orderID"]
+    await house.do(RefineTicks(TICKER, "deci_cent", ((10, 9_990, 10),)))
+    assert (await public_get(http, "/tick-size", token_id=token(house)))["minimum_tick_size"] == 0.001
+    assert (await signed_get(wendy, f"/data/order/{resting}"))["status"] == "LIVE"
+    for dollars in (2_000_000, 4_050_000):
+        await placed(wendy, "BUY", token(house), dollars, 10 * CONTRACT)
 
 
 async def test_ask_14_whether_a_lost_order_was_placed_can_be_asked_before_it_is_sent_again(
