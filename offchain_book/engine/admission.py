@@ -140,14 +140,19 @@ def _check_wallet(state: State, account: Account, market: Market, command: c.Pla
     return _check_signed(state, account, market, command.signed)
 
 
+def fee_cap_e4(signed: SignedOrder) -> int:
+    """Return the highest rate that the contract lets a signed order pay."""
+    if signed.scheme is OrderScheme.POLYMARKET_V2:
+        return CONTRACT_FEE_CAP_E4
+    return min(CONTRACT_FEE_CAP_E4, signed.fee_rate_bps)
+
+
 def _check_signed(state: State, account: Account, market: Market, signed: SignedOrder) -> list[Event] | None:
     """Refuse what the contract would skip later: too little life, too low a fee cap, void by watermark or age."""
     earliest = custody.next_not_after_s(state)
     if signed.expiration_s and signed.expiration_s <= earliest:
         return reject(RejectCode.SIGNED_EXPIRY_TOO_SOON, expires_s=signed.expiration_s, earliest_s=earliest)
-    cap = CONTRACT_FEE_CAP_E4
-    if signed.scheme is not OrderScheme.POLYMARKET_V2:
-        cap = min(cap, signed.fee_rate_bps)
+    cap = fee_cap_e4(signed)
     if market.max_rate_e4 > cap:
         return reject(RejectCode.FEE_RATE_BELOW_MARKET, signed_bps=cap, market_bps=market.max_rate_e4)
     void = failures.void_field(state, account, signed)

@@ -400,6 +400,23 @@ class NotificationsDropped(Happened, frozen=True):
     numbers: tuple[int, ...]
 
 
+class FeesScheduled(Happened, frozen=True):
+    """Fees of a series or an event will change, or do now."""
+
+    change_id: str
+    series_ticker: str
+    event_ticker: str
+    at_ms: int
+
+
+class FeesChanged(Happened, frozen=True):
+    """Fees of a series or an event have changed."""
+
+    change_id: str
+    series_ticker: str
+    event_ticker: str
+
+
 class TicksRefined(Happened, frozen=True):
     """A market's price grid became finer; no order moved."""
 
@@ -520,6 +537,8 @@ Event = (
     | RewardProgramSet
     | RewardsEarned
     | NotificationsDropped
+    | FeesScheduled
+    | FeesChanged
     | TicksRefined
     | ExchangeModeChanged
     | TradingHoursSet

@@ -21,6 +21,7 @@ from offchain_book.engine import (
     collateral,
     custody,
     failures,
+    fee_changes,
     groups,
     hours,
     lifecycle,
@@ -302,6 +303,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     m.DisputeResolution: resolution.dispute,
     m.AmendResolution: resolution.amend,
     m.RefineTicks: lifecycle.refine_ticks,
+    m.SetFees: fee_changes.set_fees,
     m.SetExchangeMode: hours.set_mode,
     m.SetTradingHours: hours.set_hours,
 }

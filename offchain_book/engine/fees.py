@@ -17,13 +17,16 @@ def numerator(rate_e4: int, size_micros: int, price_e4: int) -> int:
 
 
 def rounded_up(exact: int) -> int:
-    """Return an exact fee (times 10^12) in millionths, rounded up to the step."""
+    """Return an exact fee (times 10^12) in millionths, rounded up to the step; a rebate (below zero) towards zero."""
     return ceil_div(exact, _DENOMINATOR * FEE_STEP_MICROS) * FEE_STEP_MICROS
 
 
 def due_micros(order: Order, exact: int) -> int:
-    """Return what a fill with this exact fee should charge, after what the order has paid before."""
-    return max(0, min(rounded_up(order.fee_numerator + exact) - order.fee_charged_micros, rounded_up(exact)))
+    """Return what a fill with this exact fee should charge, after what the order has paid before; below zero is a rebate."""
+    due = rounded_up(order.fee_numerator + exact) - order.fee_charged_micros
+    if exact < 0:
+        return min(0, max(due, -rounded_up(-exact)))
+    return max(0, min(due, rounded_up(exact)))
 
 
 def reserve_micros(order: Order, rate_e4: int, price_e4: int, size_micros: int, round_up: bool) -> int:

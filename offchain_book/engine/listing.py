@@ -70,9 +70,9 @@ def create_series(state: State, command: c.CreateSeries) -> list[Event]:
     """Create a series."""
     if command.series_ticker in state.series:
         return reject(RejectCode.MARKET_EXISTS, ticker=command.series_ticker)
-    for field, rate in (("taker_rate_e4", command.taker_rate_e4), ("maker_rate_e4", command.maker_rate_e4)):
-        if not 0 <= rate < PRICE_SCALE:
-            return reject(RejectCode.INVALID_MARKET, field=field, value=rate)
+    refused = check_rates(command.taker_rate_e4, command.maker_rate_e4)
+    if refused:
+        return refused
     state.series[command.series_ticker] = Series(
         command.series_ticker,
         command.title,
@@ -85,6 +85,15 @@ def create_series(state: State, command: c.CreateSeries) -> list[Event]:
         state.now_ms,
     )
     return [SeriesCreated(command.series_ticker)]
+
+
+def check_rates(taker_e4: int, maker_e4: int) -> list[Event] | None:
+    """Check fee rates: a maker rate below zero is a rebate, which the taker's fee must pay for."""
+    if not 0 <= taker_e4 < PRICE_SCALE:
+        return reject(RejectCode.INVALID_MARKET, field="taker_rate_e4", value=taker_e4)
+    if not -taker_e4 <= maker_e4 < PRICE_SCALE:
+        return reject(RejectCode.INVALID_MARKET, field="maker_rate_e4", value=maker_e4)
+    return None
 
 
 def create_event(state: State, command: c.CreateEvent) -> list[Event]:
@@ -130,6 +139,7 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
     if command.latest_expiration_ms and command.latest_expiration_ms < command.close_ms:
         return reject(RejectCode.INVALID_MARKET, field="latest_expiration_ms", value=command.latest_expiration_ms)
     series = state.series[event.series_ticker]
+    source = state.fee_changes[event.own_fees] if event.own_fees else series
     market = state.markets[command.ticker] = Market(
         ticker=command.ticker,
         event_ticker=command.event_ticker,
@@ -150,8 +160,8 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
         book=Book(),
-        taker_rate_e4=series.taker_rate_e4,
-        maker_rate_e4=series.maker_rate_e4,
+        taker_rate_e4=source.taker_rate_e4,
+        maker_rate_e4=source.maker_rate_e4,
         strike_type=command.strike_type,
         floor_strike_e6=command.floor_strike_e6,
         cap_strike_e6=command.cap_strike_e6,

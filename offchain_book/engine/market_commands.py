@@ -102,14 +102,13 @@ class SetTradingHours(Struct, frozen=True):
 class SetFees(Struct, frozen=True):
     """Change the fees of a series, or of one event (which then no longer follows its series), now or at `at_ms`.
 
-    `fee_type` empty, for an event, makes it follow its series again. Rates as in `CreateSeries`.
+    `fee_type` empty, for an event, makes it follow its series again. Rates as in `CreateSeries`; a maker rate below zero is a rebate.
     """
 
     change_id: str
     fee_type: str = ""
     taker_rate_e4: int = 0
     maker_rate_e4: int = 0
-    cent_rounding: bool = False
     series_ticker: str = ""
     event_ticker: str = ""
     at_ms: int = 0

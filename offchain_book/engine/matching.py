@@ -84,7 +84,7 @@ def _execute(
     if taker.account.deliver_free and taker_side.open_micros:
         lines += _deliver_free(state, market, taker_side, reference, events)
     risk.adjust(maker, maker_before, maker_rate)
-    if maker_rate:
+    if maker_rate > 0 or (maker_rate and not maker.account.is_wallet):
         lines += _charge(state, maker_side, maker_rate, price, size, reference, events)
         risk.adjust(maker, maker.remaining_micros, maker_rate)
     if maker.account.deliver_free and maker_side.open_micros:
@@ -178,10 +178,14 @@ def _deliver_free(state: State, market: Market, side: custody.Side, reference: s
 def _charge(
     state: State, side: custody.Side, rate_e4: int, price: int, size: int, reference: str, events: list[Event]
 ) -> tuple[Line, ...]:
-    """Charge a fill's fee to its account, in favour of equity; never more than the account has free."""
+    """Charge a fill's fee to its account, in favour of equity, or pay a rebate; never more than the payer has free."""
     order = side.order
     exact = fees.numerator(rate_e4, size, price)
-    side.fee_micros = min(fees.due_micros(order, exact), max(0, side.account.cash.available))
+    due = fees.due_micros(order, exact)
+    if due >= 0:
+        side.fee_micros = min(due, max(0, side.account.cash.available))
+    else:
+        side.fee_micros = max(due, -max(0, state.accounts[EQUITY].cash.available))
     order.fee_numerator += exact
     order.fee_charged_micros += side.fee_micros
     account = side.account.account_id

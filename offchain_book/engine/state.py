@@ -290,6 +290,7 @@ class Series:
     taker_rate_e4: int
     maker_rate_e4: int
     created_ms: int
+    updated_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -304,6 +305,22 @@ class EventInfo:
     created_ms: int
     tickers: list[str] = field(default_factory=list)
     collateral_return: CollateralReturn = CollateralReturn.NONE
+    own_fees: str = ""
+    """The fee change that it goes by; empty: its series' fees."""
+
+
+@dataclass(slots=True)
+class FeeChange:
+    """A change of a series' or an event's fees, made or still to come."""
+
+    change_id: str
+    series_ticker: str
+    event_ticker: str
+    fee_type: str
+    taker_rate_e4: int
+    maker_rate_e4: int
+    at_ms: int
+    made: bool = False
 
 
 class MarketStatus(StrEnum):
@@ -523,6 +540,8 @@ class State:
     """When the books with a programme are sampled next."""
     agenda: "SortedList[tuple[int, Due, str]]" = field(default_factory=SortedList)
     """(instant in ms, what, whose) of everything else that time does."""
+    fee_changes: dict[str, FeeChange] = field(default_factory=dict)
+    """Every change ever announced, in that order."""
     mode: ExchangeMode = ExchangeMode.OPEN
     mode_until_ms: int = 0
     hours: TradingHours = field(default_factory=TradingHours)

@@ -18,7 +18,7 @@ from offchain_book.engine.commands import Command
 from offchain_book.engine.hours import exchange_is_active, next_opening_ms, trading_is_active
 from offchain_book.engine.state import State
 from offchain_book.gateways import operator
-from offchain_book.gateways.market_file import milliseconds
+from offchain_book.gateways.market_file import MAX_FEE_RATE_E4, Rate, milliseconds, rate_e4
 from offchain_book.gateways.native import problem, read_body
 from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 from offchain_book.gateways.trading_hours import DAYS, Clock, offsets_of, session_minutes, week_view
@@ -88,6 +88,19 @@ class HoursBody(msgspec.Struct, forbid_unknown_fields=True):
     maintenance: list[WindowPart] = []
 
 
+class FeesBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /venue/admin/fees`: rates of price times complement. `fee_type` left out, for an event: those of its series."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    series: str = ""
+    event: str = ""
+    fee_type: str = ""
+    taker_fee: Rate = "0"
+    maker_fee: Rate = "0"
+    maker_rebate: Rate = "0"
+    at: Time | None = None
+
+
 class LifeRoutes:
     """The routes of one venue. `submit` sends a command and raises its refusal; `show` is a market's view."""
 
@@ -137,6 +150,20 @@ class LifeRoutes:
         body = await read_body(request, AmendBody)
         await self._submit(request, m.AmendResolution(ticker, self._payout_of(body.outcome), body.reason))
         return self._show(ticker)
+
+    async def fees(self, request: Request) -> Json:
+        """Change the fees of a series or of one event, now or at a time."""
+        body = await read_body(request, FeesBody)
+        taker, maker, rebate = rate_e4(body.taker_fee), rate_e4(body.maker_fee), rate_e4(body.maker_rebate)
+        if max(taker, maker) > MAX_FEE_RATE_E4 or (maker and rebate):
+            raise problem(
+                400, "BAD_FEES", "the contract takes fees up to 0.07, and makers pay a fee or get a rebate, not both"
+            )
+        command = m.SetFees(
+            body.id, body.fee_type, taker, maker - rebate, body.series, body.event, milliseconds(body.at) if body.at else 0
+        )
+        await self._submit(request, command)
+        return msgspec.to_builtins(self._state.fee_changes[body.id])  # type: ignore[no-any-return]
 
     # --- the exchange --------------------------------------------------------------------------------------------------
 
@@ -198,6 +225,7 @@ def add_routes(routes: APIRouter, life: LifeRoutes) -> None:
     """Add what the operator may do."""
     for verb, endpoint in (("pause", life.pause), ("resume", life.resume), ("void", life.void), ("ticks", life.ticks)):
         routes.add_api_route(f"/markets/{{ticker}}/{verb}", endpoint, methods=["POST"])
+    routes.add_api_route("/fees", life.fees, methods=["POST"], status_code=201)
     routes.add_api_route("/exchange", life.exchange, methods=["GET"])
     routes.add_api_route("/exchange/mode", life.set_mode, methods=["PUT"])
     routes.add_api_route("/exchange/hours", life.set_hours, methods=["PUT"])

@@ -55,9 +55,6 @@ LATER: Mapping[str, str] = {
         POST /communications/rfq_batches/{rfq_batch_id}/quotes
         DELETE /communications/rfq_batches/{rfq_batch_id}/quotes/{batch_quote_id}
         PUT /communications/rfq_batches/{rfq_batch_id}/quotes/{batch_quote_id}/confirm""",
-    "fee changes": """
-        GET /events/fee_changes
-        GET /series/fee_changes""",
     "multivariate events": """
         GET /events/multivariate
         GET /multivariate_event_collections

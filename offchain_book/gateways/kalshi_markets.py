@@ -180,7 +180,8 @@ class Markets:
 
     async def _event_view(self, event: EventInfo, nested: bool) -> Json:
         category = self._state.series[event.series_ticker].category
-        return event_view(event, category, await self._views(self._event_markets(event)) if nested else None)
+        markets = await self._views(self._event_markets(event)) if nested else None
+        return event_view(event, category, self._state.fee_changes.get(event.own_fees), markets)
 
     async def events(self, call: Call) -> Json:
         """List events, newest first."""

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_changes import Changes
+from offchain_book.gateways.kalshi_fees import Fees
 from offchain_book.gateways.kalshi_groups import Groups
 from offchain_book.gateways.kalshi_keys import Keys
 from offchain_book.gateways.kalshi_markets import Markets
@@ -64,6 +65,7 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
     """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
     markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
     changes, groups = Changes(sequencer), Groups(sequencer)
+    fees = Fees(sequencer)
     subaccounts, keys = Subaccounts(sequencer), Keys(sequencer)
     created, empty = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
     placing, grouping = "/portfolio/events/orders", "/portfolio/order_groups"
@@ -168,6 +170,14 @@ def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
         Operation("GetExchangeStatus", "GET", "/exchange/status", markets.exchange_status),
         Operation("GetExchangeSchedule", "GET", "/exchange/schedule", markets.exchange_schedule),
         Operation("GetEvents", "GET", "/events", markets.events, query=_EVENTS_QUERY),
+        Operation("GetEventFeeChanges", "GET", "/events/fee_changes", fees.event_changes, query=(*_PAGE, "event_ticker")),
+        Operation(
+            "GetSeriesFeeChanges",
+            "GET",
+            "/series/fee_changes",
+            fees.series_changes,
+            query=("series_ticker", "show_historical"),
+        ),
         Operation(
             "GetEvent",
             "GET",

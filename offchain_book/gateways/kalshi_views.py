@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from offchain_book.engine.lifecycle import status_at
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import EventInfo, Market, Series
+from offchain_book.engine.state import EventInfo, FeeChange, Market, Series
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text
@@ -37,6 +37,11 @@ def market_result(yes_payout_micros: int) -> str:
     return {0: "no", ONE_DOLLAR_MICROS: "yes"}.get(yes_payout_micros, "scalar")
 
 
+def fee_multiplier(taker_rate_e4: int) -> Decimal:
+    """Return a taker rate as a multiple of Kalshi's."""
+    return round(Decimal(taker_rate_e4) / _FULL_RATE_E4, 6).normalize()
+
+
 def series_view(series: Series, volume_micros: int | None) -> Json:
     """Return a series. Rates that a multiplier of the two standard fee types cannot express stand in extra fields."""
     view: Json = {
@@ -50,11 +55,11 @@ def series_view(series: Series, volume_micros: int | None) -> Json:
         "contract_url": "",
         "contract_terms_url": "",
         "fee_type": series.fee_type,
-        "fee_multiplier": round(Decimal(series.taker_rate_e4) / _FULL_RATE_E4, 6).normalize(),
+        "fee_multiplier": fee_multiplier(series.taker_rate_e4),
         "taker_fee_rate": price_text(series.taker_rate_e4),
         "maker_fee_rate": price_text(series.maker_rate_e4),
         "additional_prohibitions": [],
-        "last_updated_ts": time_text(series.created_ms),
+        "last_updated_ts": time_text(series.updated_ms or series.created_ms),
         "exchange_index": 0,
     }
     if volume_micros is not None:
@@ -62,8 +67,8 @@ def series_view(series: Series, volume_micros: int | None) -> Json:
     return view
 
 
-def event_view(event: EventInfo, category: str, markets: list[Json] | None) -> Json:
-    """Return an event."""
+def event_view(event: EventInfo, category: str, own_fees: FeeChange | None, markets: list[Json] | None) -> Json:
+    """Return an event; `own_fees` are those that it has instead of its series'."""
     view: Json = {
         "event_ticker": event.event_ticker,
         "series_ticker": event.series_ticker,
@@ -76,6 +81,9 @@ def event_view(event: EventInfo, category: str, markets: list[Json] | None) -> J
         "last_updated_ts": time_text(event.created_ms),
         "exchange_index": 0,
     }
+    if own_fees is not None:
+        view["fee_type_override"] = own_fees.fee_type
+        view["fee_multiplier_override"] = fee_multiplier(own_fees.taker_rate_e4)
     if markets is not None:
         view["markets"] = markets
     return view

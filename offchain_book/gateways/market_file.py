@@ -46,6 +46,7 @@ class SeriesPart(msgspec.Struct, forbid_unknown_fields=True):
     frequency: Title = "custom"
     taker_fee: Rate = "0"
     maker_fee: Rate = "0"
+    maker_rebate: Rate = "0"
 
 
 class EventPart(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,6 +145,11 @@ def checked(file: MarketFile) -> MarketFile:
     for name, rate in (("taker_fee", file.series.taker_fee), ("maker_fee", file.series.maker_fee)):
         if rate_e4(rate) > MAX_FEE_RATE_E4:
             raise MarketFileError(f"the contract takes fees up to 0.07, not {rate} - at `$.series.{name}`")
+    rebate = rate_e4(file.series.maker_rebate)
+    if rebate and (rebate > rate_e4(file.series.taker_fee) or rate_e4(file.series.maker_fee)):
+        raise MarketFileError(
+            "a rebate is at most the taker's fee, and instead of a maker's fee - at `$.series.maker_rebate`"
+        )
     return file
 
 
@@ -186,8 +192,8 @@ def milliseconds(time: datetime) -> int:
 
 def series_command(part: SeriesPart) -> c.CreateSeries:
     """Return the command that creates a series."""
-    taker, maker = rate_e4(part.taker_fee), rate_e4(part.maker_fee)
-    fee_type = "quadratic_with_maker_fees" if maker else "quadratic"
+    taker, maker = rate_e4(part.taker_fee), rate_e4(part.maker_fee) - rate_e4(part.maker_rebate)
+    fee_type = "quadratic_with_maker_fees" if maker > 0 else "quadratic"
     title = part.title or part.ticker
     return c.CreateSeries(part.ticker, title, part.category, tuple(part.tags), part.frequency, fee_type, taker, maker)
 

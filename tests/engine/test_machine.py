@@ -274,6 +274,18 @@ class Exchange(RuleBasedStateMachine):
         self.venue.now_ms += forwards
         self.venue.do(m.AdvanceClock())
 
+    @rule(
+        rates=st.sampled_from([(700, 175), (0, 0), (350, -100), (700, 700)]),
+        event=st.booleans(),
+        kind=st.sampled_from(["quadratic", ""]),
+        later=st.sampled_from([0, 300]),
+    )
+    def fees_change(self, rates: tuple[int, int], event: bool, kind: str, later: int) -> None:
+        self.nonce += 1
+        whose = {"event_ticker": "SNOW"} if event else {"series_ticker": "PAID"}
+        at_ms = later and self.venue.now_ms + later
+        self.venue.do(m.SetFees(f"f{self.nonce}", kind, *rates, at_ms=at_ms, **whose))
+
     @rule(ticker=TICKERS, step=st.sampled_from([100, 50, 20, 10, 1]), price=st.integers(1, 9_999))
     def ticks_get_finer(self, ticker: str, step: int, price: int) -> None:
         self.venue.do(m.RefineTicks(ticker, f"step {step}", ((step, 10_000 - step, step),)))

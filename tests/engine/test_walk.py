@@ -55,6 +55,8 @@ REACHED = (
     "SessionChanged:closed",
     "SessionChanged:maintenance",
     "TicksRefined",
+    "FeesScheduled",
+    "FeesChanged",
     "MarketVoided",
     "ResolutionDisputed",
     "ExchangeModeChanged",

@@ -71,7 +71,7 @@ class Walk:
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
              self.transfer, self.netting, self.limit, self.policy,
              self.markets.act),
-            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 6, 2),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 8, 4),
         )[0]  # fmt: skip
         act()
 

@@ -35,7 +35,7 @@ class MarketWalk:
 
     def act(self) -> None:
         """Do one random thing."""
-        self.random.choice((self.pause, self.mode, self.hours, self.refine, self.clock, self.life))()
+        self.random.choice((self.pause, self.mode, self.hours, self.refine, self.clock, self.life, self.fees))()
 
     def _some_trading(self) -> None:
         for _ in range(self.random.randrange(1, 5)):
@@ -76,6 +76,18 @@ class MarketWalk:
         self.do(m.RefineTicks(self.random.choice((TICKER, FEE_TICKER)), name, GRIDS[name]))
         for price in (4_510, 4_503):
             self.count(self.venue.place(BOB, "bid", price, 0.5))
+
+    def fees(self) -> None:
+        """Fees of a series or of one event change, now or in a moment; perhaps back to the series' own."""
+        pick, number = self.random.choice, self.venue.state.seq
+        taker, maker = pick(((700, 175), (0, 0), (350, -100), (500, 0), (700, 700)))
+        whose = pick(({"series_ticker": "PAID"}, {"event_ticker": "SNOW"}, {"event_ticker": "SNOW"}))
+        kind = "" if "event_ticker" in whose and self.random.random() < 0.4 else "quadratic"
+        at_ms = pick((0, self.venue.now_ms + 200))
+        self.do(m.SetFees(f"fees-{number}", kind, taker, maker, at_ms=at_ms, **whose))
+        self._some_trading()
+        self.venue.now_ms += 200
+        self._some_trading()
 
     def clock(self) -> None:
         """Time passes without anybody."""

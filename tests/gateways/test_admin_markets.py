@@ -173,3 +173,32 @@ async def test_every_price_structure_makes_a_market_that_trades_its_prices(small
     assert name == "ten_cent" or whole <= valid
     assert all(price % grid.tick_at(price) == 0 for price in valid)
     assert grid.status is MarketStatus.ACTIVE
+
+
+async def test_fees_change_by_route_and_the_change_is_kept(small: NativeVenue) -> None:
+    body = {"id": "f1", "event": "KXRAIN-26", "fee_type": "quadratic", "taker_fee": "0.05", "maker_rebate": "0.01"}
+    answer = await small.admin("POST", "/fees", body)
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["made"], answer.json()["maker_rate_e4"]) == (True, -100)
+    listed = small.state.markets[TICKER]
+    assert (listed.taker_rate_e4, listed.maker_rate_e4) == (500, -100)
+    assert error_of(await small.admin("POST", "/fees", body)) == (409, "DUPLICATE_REQUEST")
+    for wrong in ({"taker_fee": "0.08"}, {"maker_fee": "0.01"}):
+        assert error_of(await small.admin("POST", "/fees", body | {"id": "f2"} | wrong)) == (400, "BAD_FEES")
+
+
+async def test_kalshis_clients_see_fee_changes(small: NativeVenue) -> None:
+    for name, change in {
+        "now": {"event": "KXRAIN-26", "fee_type": "quadratic", "taker_fee": "0.035"},
+        "later": {"series": "KXRAIN", "fee_type": "quadratic", "taker_fee": "0.07", "at": "2035-01-01T00:00:00Z"},
+        "clear": {"event": "KXRAIN-26", "at": "2035-01-01T00:00:00Z"},
+    }.items():
+        assert (await small.admin("POST", "/fees", {"id": name, **change})).status_code == 201
+    api = "/trade-api/v2"
+    (series,) = (await small.http.get(f"{api}/series/fee_changes")).json()["series_fee_change_arr"]
+    assert (series["id"], series["fee_multiplier"], series["scheduled_ts"]) == ("later", 1, "2035-01-01T00:00:00.000Z")
+    events = (await small.http.get(f"{api}/events/fee_changes?event_ticker=KXRAIN-26")).json()
+    shown = [(row["id"], row["fee_type_override"], row["fee_multiplier_override"]) for row in events["event_fee_changes"]]
+    assert (shown, events["cursor"]) == ([("clear", None, None), ("now", "quadratic", 0.5)], "")
+    event = (await small.http.get(f"{api}/events/KXRAIN-26")).json()["event"]
+    assert (event["fee_type_override"], event["fee_multiplier_override"]) == ("quadratic", 0.5)

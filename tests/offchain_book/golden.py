@@ -58,6 +58,8 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     week = m.Week(0, 10**15, ((0, 4_500), (4_620, 10_080)))
     venue.do(m.SetTradingHours(m.TradingHours((week,), ((10**12, 10**12 + 1),), ((0, -300), (10**11, -240)))))
     venue.do(market("TIMED-1", open_ms=10**12, latest_expiration_ms=10**15, settlement_timer_s=60, can_close_early=False))
+    venue.do(m.SetFees("fees-1", "quadratic", 350, -100, event_ticker="SNOW"))
+    venue.do(m.SetFees("fees-2", "quadratic_with_maker_fees", 500, 125, series_ticker="PAID", at_ms=10**12))
     return made
 
 
