@@ -45,7 +45,9 @@ class BookEngine:
     def prepare(self, ops: Sequence[Op]) -> None:
         """Write the ids as requests carry them; an order is built when the clock runs, as `submit` asks for it."""
         self._ids = iter([str(op[1]) for op in ops if op[0] == CANCEL])
-        self._orders = starmap(Order, [(str(n), _ACCOUNT, "T", *rest, _TERMS) for kind, n, *rest in ops if kind != CANCEL])
+        self._orders = starmap(
+            Order, [(str(n), _ACCOUNT, "T", *rest, _TERMS, 0, 0) for kind, n, *rest in ops if kind != CANCEL]
+        )
 
     def submit(self, order_id: int, side: BookSide, price_e4: int, size: int) -> Sequence[tuple[str, int, int]]:
         """Match and rest, as `matching.match` and `rest_or_cancel` do."""

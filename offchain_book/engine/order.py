@@ -5,6 +5,8 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from offchain_book.engine.operations import YES, Outcome, SignedOrder
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
@@ -109,61 +111,31 @@ shared_terms = lru_cache(maxsize=4_096)(Terms)
 """Make terms, or find equal ones. Not for signed orders, whose terms are their own."""
 
 
-class Order:
+class Order(Struct, eq=False):
     """One order while it is open. What it was before that and became after is in the projections.
 
-    `level`, `previous` and `next` belong to `book.py`; the last two mean something only while it rests. Slots are few on
-    purpose: a venue holds millions of these.
+    `level`, `previous` and `next` belong to `book.py`; the last two mean something only while it rests. Fields are few on
+    purpose: a venue holds millions of these. A struct, because one is made for every order that arrives.
     """
 
-    __slots__ = (
-        "account",
-        "budget_micros",
-        "expires_ms",
-        "fee_charged_micros",
-        "fee_numerator",
-        "filled_micros",
-        "hold_micros",
-        "level",
-        "next",
-        "order_id",
-        "previous",
-        "price_e4",
-        "remaining_micros",
-        "side",
-        "terms",
-        "ticker",
-    )
-
-    def __init__(
-        self,
-        order_id: str,
-        account: "Account",
-        ticker: str,
-        side: BookSide,
-        price_e4: int,
-        size_micros: int,
-        terms: Terms,
-        expires_ms: int = 0,
-        budget_micros: int = 0,
-    ) -> None:
-        self.order_id = order_id
-        self.account = account
-        self.ticker = ticker
-        self.side = side
-        self.price_e4 = price_e4
-        self.remaining_micros = size_micros
-        self.terms = terms
-        self.expires_ms = expires_ms
-        self.budget_micros = budget_micros
-        """What may still be spent; 0 is no bound, below zero is nothing."""
-        self.filled_micros = 0
-        self.fee_numerator = 0
-        self.fee_charged_micros = 0
-        self.hold_micros = 0
-        self.previous: Order | None = None
-        self.next: Order | None = None
-        self.level: Level | None = None
+    order_id: str
+    account: "Account"
+    ticker: str
+    side: BookSide
+    price_e4: int
+    remaining_micros: int
+    terms: Terms
+    expires_ms: int
+    """0 is never."""
+    budget_micros: int
+    """What may still be spent; 0 is no bound, below zero is nothing."""
+    filled_micros: int = 0
+    fee_numerator: int = 0
+    fee_charged_micros: int = 0
+    hold_micros: int = 0
+    previous: "Order | None" = None
+    next: "Order | None" = None
+    level: "Level | None" = None
 
     @property
     def account_id(self) -> str:

@@ -27,8 +27,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, Final
 
-from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields as struct_fields
+from msgspec import Struct
 from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
@@ -147,11 +146,9 @@ def _attributes(cls: Any) -> dict[str, Any]:
             for item in fields(cls)
         }  # fmt: skip
     if issubclass(cls, Struct):
-        return {
-            item.name: item.default_factory() if item.default_factory is not NODEFAULT else
-            (_NOTHING if item.default is NODEFAULT else item.default)
-            for item in struct_fields(cls)
-        }  # fmt: skip
+        names, defaults = cls.__struct_fields__, cls.__struct_defaults__
+        padded = (_NOTHING,) * (len(names) - len(defaults)) + defaults
+        return {name: item.factory() if hasattr(item, "factory") else item for name, item in zip(names, padded, strict=True)}
     # A hand-written class with slots: what its constructor sets without looking at an argument is a default.
     marks = {name: object() for name in inspect.signature(cls).parameters}
     made = cls(**marks)
@@ -255,6 +252,13 @@ def _fresh(default: Any) -> Any:
     return deepcopy(default) if is_dataclass(default) else copy(default)
 
 
+def _blank(cls: Any) -> Any:
+    """Return an object whose fields are still to be filled in."""
+    if not issubclass(cls, Struct):
+        return cls.__new__(cls)
+    return cls(*(None for default in _attributes(cls).values() if default is _NOTHING))
+
+
 class _Reader:
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
@@ -265,7 +269,7 @@ class _Reader:
         """Return the state: first every entity blank, so that references have something to point at, then its fields."""
         homes = {home: cls for cls, (home, _) in _HOMES.items()}
         for home, cls in homes.items():
-            self._entities[cls.__name__] = {key: cls.__new__(cls) for key in self._data[home][1]}
+            self._entities[cls.__name__] = {key: _blank(cls) for key in self._data[home][1]}
         for home, cls in homes.items():
             for key, (_, plain) in self._data[home][1].items():
                 self._fill(self._entities[cls.__name__][key], plain)
@@ -312,6 +316,7 @@ class _Reader:
         if not values.keys() <= attributes.keys():
             raise TypeError(f"{cls.__name__} has no {', '.join(sorted(values.keys() - attributes.keys()))}")
         aliases = _ALIASES.get(cls, {})
+        put: Any = setattr if issubclass(cls, Struct) else object.__setattr__  # the latter writes frozen dataclasses
         for name, default in attributes.items():
             if name in values:
                 item = values[name]
@@ -321,7 +326,7 @@ class _Reader:
                 raise TypeError(f"{cls.__name__} lacks {name}")
             else:
                 item = default if type(default) in _ATOMS else _fresh(default)
-            object.__setattr__(made, name, item)
+            put(made, name, item)
         for name, find in aliases.items():
-            object.__setattr__(made, name, find(made))
+            put(made, name, find(made))
         return made

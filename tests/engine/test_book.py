@@ -18,7 +18,7 @@ STEPS = st.lists(st.one_of(PLACE, st.integers(0, 200)), max_size=120)
 
 
 def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
-    return Order(str(number), ACCOUNT, "T", side, price_e4, size, TERMS)
+    return Order(str(number), ACCOUNT, "T", side, price_e4, size, TERMS, 0, 0)
 
 
 def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
