@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, Request
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine import commands as c
 from offchain_book.engine import strikes
+from offchain_book.engine.limits import owner_accounts
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.state import Account, EventInfo, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
@@ -108,6 +109,16 @@ class DepositBody(msgspec.Struct, forbid_unknown_fields=True):
     account: str
     amount: Amount
     wait: bool = False
+
+
+class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /venue/admin/limits`: what is left out stays, null lifts. `ticker` empty is every market."""
+
+    account: str
+    ticker: str = ""
+    position_limit: Amount | msgspec.UnsetType | None = msgspec.UNSET
+    exposure_cap: Amount | msgspec.UnsetType | None = msgspec.UNSET
+    whole_owner: bool = True
 
 
 class FaucetBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -280,6 +291,28 @@ class AdminRoutes:
         account = self._account(account_id)
         return {**account_view(account), "key_ids": self._keys_of(account.account_id)}
 
+    async def limits(self, request: Request) -> Json:
+        """Bound the positions of an account's beneficial owner in all of its accounts, or those of one account."""
+        body = await read_body(request, LimitsBody)
+        account, whole = self._account(body.account), body.whole_owner
+        for limit, command in (
+            (body.position_limit, lambda most: c.SetPositionLimit(account.account_id, most, body.ticker, whole)),
+            (body.exposure_cap, lambda most: c.SetExposureCap(account.account_id, most, whole)),
+        ):
+            if not isinstance(limit, msgspec.UnsetType):
+                await self.submit(request, command(None if limit is None else micros(limit)))
+        return self._limits_view(account, whole)
+
+    def _limits_view(self, account: Account, whole: bool) -> Json:
+        owner = self._state.accounts[account.owner]
+        return {
+            "account": account.account_id,
+            "owner": owner.account_id,
+            "accounts": [each.account_id for each in (owner_accounts(self._state, owner) if whole else [account])],
+            "position_limits_micros": dict(owner.owner_position_limits if whole else account.position_limits),
+            "exposure_cap_micros": owner.owner_exposure_cap_micros if whole else account.exposure_cap_micros,
+        }
+
     def _account(self, name: str) -> Account:
         found = self._state.accounts.get(name) or self._state.accounts.get(name.lower())
         if found is None:
@@ -395,6 +428,7 @@ def routers(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> list[APIR
     routes.add_api_route("/accounts", admin.create_account, methods=["POST"], status_code=201)
     routes.add_api_route("/accounts/{account_id}", admin.account, methods=["GET"])
     routes.add_api_route("/deposits", admin.deposit, methods=["POST"], status_code=201)
+    routes.add_api_route("/limits", admin.limits, methods=["POST"])
     routes.add_api_route("/faucet", admin.faucet, methods=["POST"], status_code=201)
     routes.add_api_route("/flush", admin.flush, methods=["POST"])
     routes.add_api_route("/time", admin.time, methods=["POST"])

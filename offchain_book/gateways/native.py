@@ -304,6 +304,8 @@ def account_view(account: Account) -> Json:
         "delivers_to": account.deliver_to or None,
         "exit_at_s": account.exit_at_s or None,
         "open_orders": len(account.open_orders),
+        "collateral_return": account.collateral_return,
+        "advanced_micros": {event: advance.micros for event, advance in account.advances.items()},
         "balances": {
             asset: {
                 "total": balance.total,

@@ -44,6 +44,7 @@ def error_of(response: Any) -> tuple[int, str]:
         ("GET", "/accounts/alice"),
         ("POST", "/deposits"),
         ("POST", "/faucet"),
+        ("POST", "/limits"),
         ("POST", "/flush"),
         ("POST", "/time"),
         ("GET", "/operations/0"),
@@ -235,3 +236,23 @@ async def test_operation_shows_its_stage(small: NativeVenue) -> None:
     found = (await small.admin("GET", "/operations/0")).json()
     assert (found["type"], found["stage"], found["to"]) == ("pool_send_cash", "MATCHED", STRANGER)
     assert error_of(await small.admin("GET", "/operations/1")) == (404, "UNKNOWN_OPERATION")
+
+
+async def test_limits_are_of_the_whole_owner_unless_said_otherwise(small: NativeVenue) -> None:
+    async def limit(**body: Any) -> Any:
+        answer = await small.admin("POST", "/limits", {"account": "alice", **body})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    both = await limit(position_limit="10", exposure_cap="25.5")
+    assert both == {
+        "account": "alice", "owner": "alice", "accounts": ["alice"],
+        "position_limits_micros": {"": 10 * DOLLAR}, "exposure_cap_micros": 25_500_000,
+    }  # fmt: skip
+    own = await limit(position_limit="3", ticker=TICKER, whole_owner=False)
+    assert (own["position_limits_micros"], own["exposure_cap_micros"]) == ({TICKER: 3 * DOLLAR}, None)
+    lifted = await limit(position_limit=None)
+    assert (lifted["position_limits_micros"], lifted["exposure_cap_micros"]) == ({}, 25_500_000)
+    unknown = await small.admin("POST", "/limits", {"account": "alice", "position_limit": "1", "ticker": "NONE"})
+    assert error_of(unknown) == (404, "UNKNOWN_MARKET")
+    assert error_of(await small.admin("POST", "/limits", {"account": "alice", "position_limit": "-1"})) == (400, "BAD_BODY")
