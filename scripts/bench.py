@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts import (
     bench_apply,
     bench_book,
+    bench_fix,
     bench_gas,
     bench_growth,
     bench_journal,
@@ -34,7 +35,7 @@ from tests.engine.workload import Workload, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = 1
-SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "gas")
+SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "fix", "gas")
 OPS, QUICK_OPS = 1_000_000, 100_000
 
 
@@ -80,6 +81,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
             "growth": lambda report: bench_growth.run(console, scale, report),
             "journal": lambda report: bench_journal.run(console, work, scale, report, folder),
             "wallet_orders": lambda report: bench_wallet_orders.run(console, scale.wallet_orders, report),
+            "fix": lambda report: bench_fix.run(console, scale.fix_orders, report),
             "gas": lambda report: bench_gas.run(console, report),
         }
         return {name: sections[name](_named(report, name)) for name in SECTIONS if name in names}

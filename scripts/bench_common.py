@@ -41,6 +41,7 @@ class Scale:
     growth: tuple[int, ...]
     growth_ops: int
     wallet_orders: int
+    fix_orders: int
 
     @classmethod
     def of(cls, ops: int, quick: bool) -> "Scale":
@@ -57,6 +58,7 @@ class Scale:
             growth=(1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000),
             growth_ops=small,
             wallet_orders=960 if quick else 6_000,
+            fix_orders=3_200 if quick else 16_000,
         )
 
 

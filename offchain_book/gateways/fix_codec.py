@@ -19,6 +19,9 @@ _LONGEST_HEAD = 24
 _TRAILER_BYTES = 7
 _DATA_LENGTHS = {95: 96, 93: 89}
 """Length field -> the data field that follows it, in which SOH is allowed."""
+_DATA = frozenset(_DATA_LENGTHS.values())
+_TAGS = {str(tag): tag for tag in range(1, 1_200)}
+"""The usual tags, so that reading one is a look-up."""
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d{3})(?:\d{3}|\d{6})?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,19 +93,24 @@ def parse(text: str) -> Fields:
     place, last = 0, len(parts) - 1
     while place < last:
         tag_text, equals, value = parts[place].partition("=")
-        if not equals or not tag_text.isdecimal() or not tag_text.isascii() or tag_text[0] == "0" or len(tag_text) > 6:
+        tag = _TAGS.get(tag_text) or _tag(tag_text)
+        if not tag or not equals:
             fields.append((0, parts[place]))
             place += 1
             continue
-        tag = int(tag_text)
         place += 1
-        if fields and _DATA_LENGTHS.get(fields[-1][0]) == tag:
+        if tag in _DATA and fields and _DATA_LENGTHS.get(fields[-1][0]) == tag:
             length = fields[-1][1]
             while length.isdecimal() and len(value) < int(length) and place < last:
                 value += SOH + parts[place]
                 place += 1
         fields.append((tag, value))
     return fields
+
+
+def _tag(text: str) -> int:
+    """Return a tag that is not among the usual ones, 0 when it is none."""
+    return int(text) if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) < 7 else 0
 
 
 def payload(fields: Iterable[tuple[int, object]]) -> str:

@@ -179,8 +179,6 @@ def _check_terms(logon: Logon) -> None:
         raise LogonRefused("CancelOrdersOnDisconnect<8013> goes with sessions that place orders only")
     if logon.wants_settlements and not service.keeps:
         raise LogonRefused("ReceiveSettlementReports<20127> goes with KalshiRT only")
-    if logon.cancel_on_pause:
-        raise LogonRefused("CancelOrderOnPause<21006> is not offered by this venue yet; leave it out")
     need = "write::trade" if service.takes_orders and not logon.listens else "read"
     if not grants(logon.key, need):
         raise LogonRefused(f"{service} needs an API key with the scope {need}; this one has {', '.join(logon.key.scopes)}")

@@ -4,7 +4,7 @@ What a client was told is kept as levels, and what it hears next is the differen
 gets fewer, larger steps and never a wrong book; only trades queue up, and one who lets too many wait is cut off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
@@ -24,7 +24,9 @@ _SNAPSHOT, _SUBSCRIBE, _UNSUBSCRIBE = "0", "1", "2"
 _NEW, _CHANGE, _DELETE = "0", "1", "2"
 _TRADE = "2"
 _SIDES = ((BookSide.BID, "0"), (BookSide.ASK, "1"))
-_HALTED, _RESUMED, _DETERMINED, _SETTLED = "2", "3", "100", "101"
+_DETERMINED, _SETTLED = "100", "101"
+_STATES: Mapping[str, str] = {MarketStatus.ACTIVE: "3", MarketStatus.INACTIVE: "2", MarketStatus.CLOSED: "2"}
+"""Status after an operator's command -> SecurityTradingStatus<326>: resumed or halted."""
 _BOOK_EVENTS = (e.OrderRested, e.OrderCancelled, e.OrderDecreased, e.OrderAmended, e.Matched)
 
 Levels = dict[tuple[str, int], int]
@@ -66,16 +68,14 @@ class MarketData:
         self._session.wake()
 
     def _note_state(self, entry: c.Sequenced, event: e.Event) -> None:
-        """Report a market's turn. Closing by the clock is no turn (Kalshi's rule)."""
+        """Report a market's turn. Opening and closing by the clock are no turns (Kalshi's rule)."""
         ticker = getattr(event, "ticker", "")
         if ticker not in self._watched:
             return
         state = ""
         if isinstance(event, e.MarketStatusChanged):
-            if event.status == MarketStatus.ACTIVE:
-                state = _RESUMED
-            elif getattr(entry.command, "ticker", "") == ticker and event.status == MarketStatus.CLOSED:
-                state = _HALTED
+            ordered = getattr(entry.command, "ticker", "") == ticker
+            state = _STATES.get(event.status, "") if ordered else ""
         elif isinstance(event, e.MarketResolved):
             state = _DETERMINED
         elif isinstance(event, e.ResolutionConfirmed):

@@ -216,6 +216,7 @@ class OrderEntry:
             self_trade=message.choice(2964, _SELF_TRADE, SelfTrade.TAKER_AT_CROSS),
             expires_ms=expires_ms,
             max_cost_micros=cost,
+            cancel_on_pause=message.flag(21006) if 21006 in message.values else self._logon.cancel_on_pause,
             group_id=message.text(526) or message.text(20130),
             session_id=self._logon.name,
         )
@@ -237,8 +238,6 @@ class OrderEntry:
 
     def _check_options(self, message: Message) -> None:
         """Refuse by name what would make it another order if it were ignored. Raises Unfit."""
-        if message.flag(21006):
-            raise Unfit("11", "INVALID_ORDER: CancelOrderOnPause<21006> is not offered by this venue yet; leave it out")
         if 117 in message.values or 21023 in message.values:
             raise Unfit("11", "INVALID_ORDER: requests for quotes are not built in this venue yet; leave 117 and 21023 out")
         if 126 in message.values and message.values.get(59) != _GTD:

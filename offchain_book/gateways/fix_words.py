@@ -17,6 +17,11 @@ SIDE_CODES = {side: code for code, side in SIDES.items()}
 _REFUSALS: Mapping[str, tuple[str, str]] = {
     RejectCode.UNKNOWN_MARKET.name: ("1", "MARKET_NOT_FOUND"),
     RejectCode.MARKET_INACTIVE.name: ("2", "MARKET_INACTIVE"),
+    RejectCode.MARKET_NOT_OPEN_YET.name: ("2", "MARKET_INACTIVE"),
+    RejectCode.EXCHANGE_PAUSED.name: ("2", "EXCHANGE_PAUSED"),
+    RejectCode.MAINTENANCE.name: ("2", "EXCHANGE_PAUSED"),
+    RejectCode.CANCEL_ONLY.name: ("2", "TRADING_PAUSED"),
+    RejectCode.OUTSIDE_TRADING_HOURS.name: ("2", "TRADING_PAUSED"),
     RejectCode.INSUFFICIENT_CASH.name: ("3", "INSUFFICIENT_BALANCE"),
     RejectCode.INSUFFICIENT_TOKENS.name: ("3", "INSUFFICIENT_BALANCE"),
     RejectCode.POSITION_LIMIT.name: ("3", "EXCEEDED_PER_MARKET_RISK_LIMIT"),

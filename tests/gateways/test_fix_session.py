@@ -43,7 +43,6 @@ WRONG_LOGONS: tuple[tuple[dict[int, Any], dict[str, Any], str], ...] = (
     ({20126: "Y"}, {}, "needs SkipPendingExecReports"),
     ({20126: "Y", 21011: "Y", 8013: "Y"}, {}, "CancelOrdersOnDisconnect"),
     ({20127: "Y"}, {}, "KalshiRT only"),
-    ({21006: "Y"}, {}, "not offered"),
     ({21005: "yes"}, {}, "one of Y, N"),
     ({333333: "x"}, {}, "undefined tag 333333"),
 )

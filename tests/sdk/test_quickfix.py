@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from bridge.fix_door import BadCertificate, tls_context
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways.fix import Service
@@ -112,7 +113,6 @@ def test_fees_are_reported_with_each_fill(server: FixServer, alice: FixClient, b
         ({"_79": "7"}, "8", "15", "CUSTOMER_ACCOUNT_NOT_FOUND"),
         ({"_526": "no-group"}, "8", "11", "ORDER_GROUP_NOT_FOUND"),
         ({"_126": "20990101-00:00:00.000"}, "8", "11", "INVALID_ORDER: ExpireTime<126>"),
-        ({"_21006": "Y"}, "8", "11", "not offered by this venue yet"),
         ({"_117": "q"}, "8", "11", "requests for quotes are not built"),
         ({"_21009": "3"}, "8", "11", "maximum cost needs"),
         ({"_59": "4"}, "4", None, "FOK_INSUFFICIENT_VOLUME"),
@@ -446,12 +446,28 @@ def test_states_of_a_market_are_reported_as_they_change(server: FixServer) -> No
         client.send("V", {263: "0"}, [[146, 55, [[[55, TICKER]]]]])
         client.wait("W")
         server.do(server.venue.do(c.CloseMarket(LATER_TICKER)))
+        server.do(server.venue.do(m.PauseMarket(FEE_TICKER)))
+        server.do(server.venue.do(m.ResumeMarket(FEE_TICKER)))
         server.do(server.venue.do(c.CloseMarket(FEE_TICKER)))
         server.do(server.venue.resolve(FEE_TICKER, 0))
-        assert [client.wait("f")[326] for _ in range(3)] == ["2", "100", "101"]
+        assert [client.wait("f")[326] for _ in range(5)] == ["2", "3", "2", "100", "101"]
 
 
 # --- both custodies --------------------------------------------------------------------------------------------------
+
+
+def test_pause_cancels_the_orders_that_wished_it_and_refuses_new_ones(server: FixServer) -> None:
+    with server.client(NR, ALICE, {21006: "Y"}) as client:
+        client.log_on().send("D", order("goes", price="0.03"))
+        client.wait("8", _11="goes")
+        client.send("D", order("stays", price="0.03", _21006="N"))
+        client.wait("8", _11="stays")
+        server.do(server.venue.do(m.PauseMarket(TICKER)))
+        assert client.wait("8", _150="4")[11] == "goes"
+        client.send("D", order("paused", price="0.03"))
+        refused = client.wait("8", _11="paused")
+        assert (refused[103], refused[58].partition(":")[0]) == ("2", "MARKET_INACTIVE")
+        server.do(server.venue.do(m.ResumeMarket(TICKER)))
 
 
 def test_fix_order_meets_a_wallets_order(server: FixServer, alice: FixClient) -> None:
