@@ -128,16 +128,23 @@ class VenueClient:
 
     def signed(self, account: str, key_file: Path | None, path: str, body: Json) -> Any:
         """POST as a custodial account: its key signs timestamp, method, path and the body's hash."""
-        raw = json.dumps(body).encode()
+        return self._as_account(account, key_file, "POST", path, body)
+
+    def signed_get(self, account: str, key_file: Path | None, path: str) -> Any:
+        """GET as a custodial account."""
+        return self._as_account(account, key_file, "GET", path, None)
+
+    def _as_account(self, account: str, key_file: Path | None, method: str, path: str, body: Json | None) -> Any:
+        raw = b"" if body is None else json.dumps(body).encode()
         private = self._private_key(account, key_file)
         timestamp = str(time.time_ns() // 1_000_000)
-        text = f"{timestamp}POST{path}{hashlib.sha256(raw).hexdigest()}".encode()
+        text = f"{timestamp}{method}{path}{hashlib.sha256(raw).hexdigest()}".encode()
         headers = {
             "KALSHI-ACCESS-KEY": self._key_id(account),
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
             "KALSHI-ACCESS-SIGNATURE": base64.b64encode(_sign(private, text)).decode(),
         }
-        return self.ask("POST", path, body, headers)
+        return self.ask(method, path, body, headers)
 
     def _private_key(self, account: str, key_file: Path | None) -> Any:
         path = key_file or Path(self.status["data_dir"]) / "keys" / f"{account}.pem"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import cli_account, cli_exchange, cli_follow, cli_market, cli_money
+from bridge import cli_account, cli_exchange, cli_follow, cli_market, cli_money, cli_reserves
 from bridge import cli_output as output
 from bridge.cli_options import DEFAULT_DATA_DIR, ROOT, DataDirOption, OutputOption
 
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(cli_market.market, name="market")
     app.add_typer(cli_exchange.exchange, name="exchange")
     app.add_typer(cli_account.account, name="account")
+    app.add_typer(cli_reserves.reserves, name="reserves")
     for verb in (
         cli_money.deposit,
         cli_money.withdraw,
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     ):
         app.command()(verb)
     app.command("exit")(leave)
+    app.command("verify-reserves")(cli_reserves.verify_reserves)
 
 
 def chain(

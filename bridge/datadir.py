@@ -25,6 +25,7 @@ _OURS = (
     "journal.log",
     "journal.log.snapshots",
     "keys",
+    "liabilities.json",
     "logs",
     "operator.token",
     "reviewer.token",

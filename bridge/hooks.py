@@ -15,6 +15,7 @@ from bridge.deployment import Deployment, Key, dev_key
 from bridge.indexer import Indexer, account_reference
 from bridge.logs import Deposited
 from bridge.node import Anvil, ExternalNode
+from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable, RpcError
 from bridge.seed import FUNDER_INDEX
 from bridge.submitter import Submitter, SubmitterHalted
@@ -68,9 +69,10 @@ class ChainHooks:
         self._parts: tuple[Submitter, Indexer] | None = None
         self._lane = asyncio.Lock()
 
-    def attach(self, submitter: Submitter, indexer: Indexer) -> None:
+    def attach(self, submitter: Submitter, indexer: Indexer, reserves: Reserves) -> None:
         """Begin to work."""
         self._parts = (submitter, indexer)
+        self._reserves = reserves
 
     def _running(self) -> tuple[Submitter, Indexer]:
         if self._parts is None:
@@ -102,6 +104,12 @@ class ChainHooks:
         """Give a wallet test dollars, and gas money if it has next to none."""
         self._running()
         return await self._on_chain(lambda: self._give(wallet, amount_micros))
+
+    async def publish_liabilities(self) -> str:
+        """Compare every reserve and publish what is owed."""
+        self._running()
+        publication = await self._in_time(self._reserves.publish())
+        return publication.tx_hash
 
     async def flush(self) -> int:
         """Settle what is open now."""

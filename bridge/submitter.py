@@ -20,6 +20,7 @@ from bridge.logs import OPERATION_EVENTS
 from bridge.proof import Claim, Contradiction, Doubtful, Proof, prove
 from bridge.rpc import ChainUnavailable, RpcError
 from bridge.settlement import as_packed, payload_hash, settle_batch_calldata
+from bridge.statements import Statements
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, OperationQueued, OperationSettled
 from offchain_book.engine.operations import Operation
@@ -113,6 +114,7 @@ class Submitter:
         poll_ms: int = POLL_MS,
     ) -> None:
         self.lane = Lane(chain, attempts, operator_key, fees or FeePolicy())
+        self.statements = Statements(chain, attempts, self.lane)
         self.failure: BaseException | None = None
         """Why `run` ended, if it did."""
         self._sequencer = sequencer
@@ -195,12 +197,13 @@ class Submitter:
         """Do whatever is due. Returns when to look again."""
         wait_ms = await self._cut()
         flights = self._in_flight()
-        if not flights:
+        if not flights and not self.statements:
             return wait_ms
         view = await asyncio.to_thread(self._look, flights)
         for flight in flights:
             await self._follow(flight, view)
         await self._send_missing(flights, view)
+        self.statements.landed(await asyncio.to_thread(self.statements.work, view.head, view.nonce))
         await asyncio.to_thread(self.lane.tend, view.head, view.nonce)
         await self._confirm(flights, view)
         await self._expire(view)
@@ -258,6 +261,12 @@ class Submitter:
             if self.failure is not None:
                 raise SubmitterHalted(f"the submitter has stopped: {self.failure}")
             await self._settled.wait()
+
+    async def publish(self, root: str, total_micros: int) -> str:
+        """Put a statement of liabilities on chain; returns its transaction's hash when that is mined."""
+        waiting = self.statements.put(root, total_micros)
+        self._wake.set()
+        return await asyncio.shield(waiting)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import uvicorn
@@ -30,6 +31,7 @@ from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_af
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
 from bridge.options import Options
 from bridge.oracle import Oracle
+from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
 from bridge.submitter import Submitter
@@ -44,6 +46,7 @@ from offchain_book.gateways.operator import Check, Finding
 from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
 from offchain_book.recovery import StateDiverged, recover
+from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused
 from offchain_book.timekeeper import Timekeeper
@@ -348,8 +351,16 @@ class Venue:
             self._node,
             self._clock,
         )
+        self._board = ReserveBoard()
+        self._collateral = (found.collateral, artifacts["TestUSD"].abi)
         app = build_app(
-            self._sequencer, self._settings, self._checks(), self._state_hash, hooks=self._hooks, gauges=self._gauges
+            self._sequencer,
+            self._settings,
+            self._checks(),
+            self._state_hash,
+            hooks=self._hooks,
+            gauges=self._gauges,
+            board=self._board,
         )
         self._server = _Server(
             uvicorn.Config(
@@ -433,7 +444,23 @@ class Venue:
         oracle = Oracle(self._sequencer, self._chain, self._roles.oracle.private_key, self._roles.reviewer.private_key)
         self._supervise("oracle", oracle.run())
         self._undo.push_async_callback(self._cancel, "oracle")
-        self._hooks.attach(self._submitter, self._indexer)
+        reserves = Reserves(
+            self._sequencer,
+            self._chain,
+            self._collateral,
+            self._deployment.block_number,
+            lambda: self._indexer.final_block,
+            self._board,
+            self._settings.api_secret,
+            self._submitter.publish,
+            partial(self._data.write_json, "liabilities.json", private=True),
+        )
+        saved = self._data.read_json("liabilities.json")
+        if saved is not None:
+            reserves.restore(saved)
+        self._supervise("reserves", reserves.run())
+        self._undo.push_async_callback(self._cancel, "reserves")
+        self._hooks.attach(self._submitter, self._indexer, reserves)
         self._undo.push_async_callback(self._drain)
         self._undo.push_async_callback(self._fix.close)
         self._undo.push_async_callback(self._stop_serving)
@@ -495,7 +522,21 @@ class Venue:
             open_count = len(self._sequencer.state.operations)
             return Finding(running and not alarm, alarm or f"{open_count} operations open")
 
-        return {"journal": journal, "chain": chain, "deposits": deposits, "settlement": settlement}
+        async def reserves() -> Finding:
+            frozen, board = self._sequencer.state.frozen, self._board
+            if frozen:
+                return Finding(False, f"frozen: {frozen}")
+            if board.differences:
+                return Finding(False, f"{len(board.differences)} differences, see /venue/reserves")
+            return Finding(True, board.waiting or f"equal in block {board.block_number}")
+
+        return {
+            "journal": journal,
+            "chain": chain,
+            "deposits": deposits,
+            "settlement": settlement,
+            "reserves": reserves,
+        }
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         if "submitter" not in self._tasks:

@@ -32,12 +32,15 @@ from offchain_book.gateways import (
     operator,
     polymarket,
     polymarket_stream,
+    reserves,
     venue_stream,
+    withdrawals,
 )
 from offchain_book.gateways.exact_paths import ExactPaths
 from offchain_book.gateways.metrics import Gauges
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
+from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -202,16 +205,21 @@ def build_app(
     lifespan: Lifespan | None = None,
     hooks: admin.Hooks | None = None,
     gauges: Gauges = dict,
+    board: ReserveBoard | None = None,
 ) -> FastAPI:
     """Return the application that serves one venue. `checks` say, by name, whether its parts are ready.
 
-    `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`.
+    `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`, `board`
+    shows the reserves.
     """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     wallets = polymarket.router(sequencer, settings)
     app.router.routes.append(ExactPaths(wallets.routes))
     app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
-    app.include_router(native.router(sequencer, settings))
+    routes = native.NativeRoutes(sequencer, settings)
+    app.include_router(native.router(routes))
+    app.include_router(withdrawals.router(sequencer, settings, routes))
+    app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
     if hooks is not None:
         for part in admin.routers(sequencer, settings, hooks):
             app.include_router(part)

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_AMOUNT = 2**127 - 1
 _LEAF, _NODE, _ASSET, _ROOT = b"\x00", b"\x01", b"\x02", b"\x03"
@@ -198,6 +199,47 @@ def _check_statement(statement: Statement, root: str) -> None:
         _sum(one.total_micros)
     if not hmac.compare_digest(statement.root, root.removeprefix("0x").lower()):
         raise BadProof(f"the statement's root is {statement.root}, the published one {root}")
+
+
+# --- as JSON ------------------------------------------------------------------------------------------------------------
+
+
+def read_statement(data: Mapping[str, Any]) -> Statement:
+    """Return a statement from its JSON form. Raises BadProof when it is none."""
+    try:
+        assets = tuple(
+            AssetTotal(str(one["asset"]), int(one["leaves"]), _digest(one["digest"]), int(one["total_micros"]))
+            for one in data["assets"]
+        )
+        return Statement(int(data["seq"]), assets)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadProof(f"this is no statement: {error!r}") from error
+
+
+def read_nodes(data: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
+    """Return nodes from their JSON form. Raises BadProof when they are none."""
+    try:
+        return tuple(Node(_digest(one["digest"]), int(one["sum_micros"])) for one in data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadProof(f"this is no list of nodes: {error!r}") from error
+
+
+def read_proof(data: Mapping[str, Any]) -> Proof:
+    """Return a proof from its JSON form. Raises BadProof when it is none."""
+    try:
+        inclusions = tuple(
+            Inclusion(str(one["asset"]), int(one["amount_micros"]), int(one["index"]), read_nodes(one["siblings"]))
+            for one in data["inclusions"]
+        )
+        return Proof(str(data["account_id"]), _digest(data["salt"]), read_statement(data["statement"]), inclusions)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadProof(f"this is no proof: {error!r}") from error
+
+
+def _digest(text: Any) -> str:
+    if not isinstance(text, str) or len(bytes.fromhex(text)) != hashlib.sha256().digest_size:
+        raise BadProof(f"{text!r:.80} is no hash of 32 bytes")
+    return text.lower()
 
 
 # --- the tree's shape (RFC 6962: the left subtree is the largest full one) ---------------------------------------------

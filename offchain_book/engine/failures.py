@@ -276,13 +276,14 @@ def final_vault(state: State, stream: list[Deltas]) -> Deltas:
                 continue
             if account_id == POOL:
                 in_flight = sum(other.get((POOL, asset), 0) for other in stream)
-                vault[account_id, asset] = _projected_pool(state, asset) - in_flight
+                vault[account_id, asset] = projected_pool(state, asset) - in_flight
             else:
                 vault[account_id, asset] = state.accounts[account_id].balance(asset).settled
     return vault
 
 
-def _projected_pool(state: State, asset: str) -> int:
+def projected_pool(state: State, asset: str) -> int:
+    """Return what the pool holds of an asset on chain once the whole stream has landed."""
     if asset == CASH:
         return state.pool_cash_micros
     ticker, _, outcome = asset.rpartition(":")

@@ -80,6 +80,9 @@ class Hooks(Protocol):
     async def flush(self) -> int:
         """Settle what is open now; return how many operations that were when all are final."""
 
+    async def publish_liabilities(self) -> str:
+        """Compare every reserve now and put what is owed on chain; return the transaction's hash."""
+
     async def move_time(self, seconds: int) -> None:
         """Settle what is open, then move book and chain."""
 
@@ -344,6 +347,10 @@ class AdminRoutes:
 
     # --- settlement and time -------------------------------------------------------------------------------------------
 
+    async def publish_liabilities(self) -> Json:
+        """Compare every reserve in one block and publish what is owed, now instead of at the next interval."""
+        return {"tx_hash": await self._ask(self._hooks.publish_liabilities())}
+
     async def flush(self) -> Json:
         """Cut and settle what is open now; answers when all of it is final."""
         settled = await self._ask(self._hooks.flush())
@@ -430,6 +437,7 @@ def routers(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> list[APIR
     routes.add_api_route("/deposits", admin.deposit, methods=["POST"], status_code=201)
     routes.add_api_route("/limits", admin.limits, methods=["POST"])
     routes.add_api_route("/faucet", admin.faucet, methods=["POST"], status_code=201)
+    routes.add_api_route("/reserves", admin.publish_liabilities, methods=["POST"])
     routes.add_api_route("/flush", admin.flush, methods=["POST"])
     routes.add_api_route("/time", admin.time, methods=["POST"])
     routes.add_api_route("/operations/{number}", admin.operation, methods=["GET"])

@@ -17,6 +17,7 @@ from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine.commands import Command, LinkAccount, SubmitAction, Withdraw
 from offchain_book.engine.events import ActionAccepted, Rejected, WithdrawalRequested
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
+from offchain_book.engine.policy_events import WithdrawalHeld
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Account
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
@@ -146,7 +147,7 @@ class NativeRoutes:
         self._tracer = Tracer(sequencer.state, sequencer.projections)
         self._domain = signatures.native_domain(settings.chain_id, settings.venue_address)
 
-    async def _signer(self, request: Request) -> Account:
+    async def signer(self, request: Request) -> Account:
         """Return the custodial account that signed a request and its body."""
         body = await request.body()
         path = request.scope["raw_path"].decode("ascii") + hashlib.sha256(body).hexdigest()
@@ -168,7 +169,8 @@ class NativeRoutes:
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, f"Bearer {self._settings.operator_token}".encode())
 
-    async def _submit(self, request: Request, command: Command) -> Receipt:
+    async def submit(self, request: Request, command: Command) -> Receipt:
+        """Submit a command for a request; a refusal of the engine becomes our error."""
         request_id = request.scope.get("state", {}).get("request_id", "")
         receipt = await self._sequencer.submit(command, request_id)
         if receipt.rejected:
@@ -179,7 +181,7 @@ class NativeRoutes:
         """Show an account's balances: a wallet's to anybody (they are on chain), a custodial one's to itself."""
         account = self._sequencer.state.accounts.get(account_id) or self._sequencer.state.accounts.get(account_id.lower())
         if (account is None or not account.is_wallet) and not self._is_operator(request):
-            signer = await self._signer(request)
+            signer = await self.signer(request)
             if account is None or signer is not account:
                 raise problem(403, "NOT_YOURS", f"this key belongs to {signer.account_id}, not to {account_id}")
         if account is None:
@@ -188,16 +190,16 @@ class NativeRoutes:
 
     async def withdraw(self, request: Request) -> Json:
         """Send cash from a custodial account to an address, through the numbered stream."""
-        account = await self._signer(request)
+        account = await self.signer(request)
         body = await read_body(request, WithdrawalBody)
         command = Withdraw(
             f"{account.account_id}:{body.reference}", account.account_id, micros(body.amount), address_of(body.to, "to")
         )
-        return self._requested(await self._submit(request, command))
+        return self._requested(await self.submit(request, command))
 
     async def tokenize(self, request: Request) -> Json:
         """Send part of a custodial position to a wallet as outcome tokens."""
-        account = await self._signer(request)
+        account = await self.signer(request)
         body = await read_body(request, TokenizeBody)
         if body.outcome not in ("yes", "no"):
             raise problem(400, "BAD_OUTCOME", f"outcome is yes or no, not {body.outcome}")
@@ -209,10 +211,12 @@ class NativeRoutes:
             body.ticker,
             Outcome[body.outcome.upper()],
         )
-        return self._requested(await self._submit(request, command))
+        return self._requested(await self.submit(request, command))
 
     def _requested(self, receipt: Receipt) -> Json:
-        event = receipt.first(WithdrawalRequested)
+        event, held = receipt.first(WithdrawalRequested), receipt.first(WithdrawalHeld)
+        if held is not None:
+            return {"reference": held.reference, "waits_for_approvals": held.approvals, "seq": receipt.entry.seq}
         assert event is not None
         return {
             "reference": event.reference,
@@ -225,14 +229,14 @@ class NativeRoutes:
 
     async def link(self, request: Request) -> Json:
         """Link a custodial account and a wallet: the account signs the request, the wallet the `LinkAccount` struct."""
-        account = await self._signer(request)
+        account = await self.signer(request)
         body = await read_body(request, LinkBody)
         wallet = address_of(body.wallet, "wallet")
         if body.deadline < self._sequencer.clock_ms() // 1000:
             raise problem(400, "DEADLINE_PASSED", f"the deadline {body.deadline} has passed")
         digest = signatures.link_account_digest(self._domain, account.account_id, wallet, body.deadline)
         self._check_wallet(digest, body.signature, wallet)
-        await self._submit(request, LinkAccount(account.account_id, wallet, body.deliver))
+        await self.submit(request, LinkAccount(account.account_id, wallet, body.deliver))
         return {"account": account.account_id, "wallet": wallet, "deliver": body.deliver}
 
     async def action(self, request: Request) -> Json:
@@ -241,7 +245,7 @@ class NativeRoutes:
         action = self._parse_action(body)
         digest = signatures.vault_action_digest(self._domain, action)
         self._check_wallet(digest, body.signature, action.wallet)
-        receipt = await self._submit(request, SubmitAction("0x" + digest.hex(), action))
+        receipt = await self.submit(request, SubmitAction("0x" + digest.hex(), action))
         event = receipt.first(ActionAccepted)
         assert event is not None
         return {"action_id": event.action_id, "operation": event.operation, "seq": receipt.entry.seq}
@@ -281,7 +285,7 @@ class NativeRoutes:
         """Show request → command → fills → operation → transaction → postings for any id in that chain."""
         mask = (lambda account: account) if self._is_operator(request) else masked(self._sequencer.state)
         if "kalshi-access-key" in request.headers:
-            signer = await self._signer(request)
+            signer = await self.signer(request)
             hide = masked(self._sequencer.state)
 
             def mask(account: str) -> str:
@@ -321,9 +325,8 @@ def account_view(account: Account) -> Json:
     }
 
 
-def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
+def router(native: NativeRoutes) -> APIRouter:
     """Return the routes under /venue that users call."""
-    native = NativeRoutes(sequencer, settings)
     routes = APIRouter(prefix="/venue", tags=["venue"])
     routes.add_api_route("/accounts/{account_id}", native.account, methods=["GET"])
     routes.add_api_route("/withdrawals", native.withdraw, methods=["POST"], status_code=201)

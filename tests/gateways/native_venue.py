@@ -21,6 +21,7 @@ from offchain_book.gateways.admin import Condition, HookRefused, Paid
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.journal import Journal
 from offchain_book.projections import Projections
+from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer
 from tests.sdk.kalshi_venue import Key
 
@@ -74,6 +75,10 @@ class FakeHooks:
         self._note("faucet", wallet, amount_micros)
         return "0x3"
 
+    async def publish_liabilities(self) -> str:
+        self._note("publish_liabilities")
+        return "0x4"
+
     async def flush(self) -> int:
         self._note("flush")
         return 0
@@ -89,7 +94,8 @@ class NativeVenue:
         self.state = new_state(SETTINGS.settle_deadline_s)
         self.sequencer = Sequencer(self.state, Journal(folder / "journal", {}), Projections(), wall_clock_ms)
         self.hooks = FakeHooks(self.sequencer)
-        app = self.app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks)
+        self.board = ReserveBoard()
+        app = self.app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks, board=self.board)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://venue")
         self.key = Key("alice-key", ed25519.Ed25519PrivateKey.generate())
         self.reader = Key("alice-reads", ed25519.Ed25519PrivateKey.generate())

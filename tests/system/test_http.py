@@ -47,7 +47,7 @@ def test_public_routes_answer(running: VenueProcess, path: str) -> None:
 
 def test_ready_lists_each_check(running: VenueProcess) -> None:
     found = json.loads(ask(running, "/readyz").body)
-    assert set(found["checks"]) == {"journal", "chain", "deposits", "settlement"}
+    assert set(found["checks"]) == {"journal", "chain", "deposits", "settlement", "reserves"}
     assert all(check["ok"] for check in found["checks"].values())
 
 
