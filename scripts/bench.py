@@ -29,13 +29,14 @@ from scripts import (
     bench_peers,
     bench_stages,
     bench_wallet_orders,
+    bench_ws,
 )
 from scripts.bench_common import Json, Report, Scale
 from tests.engine.workload import Workload, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = 1
-SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "fix", "gas")
+SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "fix", "ws", "gas")
 OPS, QUICK_OPS = 1_000_000, 100_000
 
 
@@ -72,7 +73,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         report = _reporter(progress)
         report(f"generate {scale.ops:,} operations", 0, 0)
-        work = generate(scale.ops) if set(names) - {"gas", "growth", "wallet_orders"} else Workload([], [])
+        work = generate(scale.ops) if set(names) - {"gas", "growth", "wallet_orders", "ws"} else Workload([], [])
         sections: dict[str, Callable[[Report], Json]] = {
             "book": lambda report: bench_book.run(console, work, scale, report),
             "peers": lambda report: bench_peers.run(console, work, scale, report),
@@ -82,6 +83,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
             "journal": lambda report: bench_journal.run(console, work, scale, report, folder),
             "wallet_orders": lambda report: bench_wallet_orders.run(console, scale.wallet_orders, report),
             "fix": lambda report: bench_fix.run(console, scale.fix_orders, report),
+            "ws": lambda report: bench_ws.run(console, report, quick=scale.rounds == 2),
             "gas": lambda report: bench_gas.run(console, report),
         }
         return {name: sections[name](_named(report, name)) for name in SECTIONS if name in names}

@@ -74,6 +74,7 @@ NOT_SERVED = {
     "cfbenchmarks_value_5hz": "this venue has no index values",
     "pyth_value": "this venue has no index values",
 }
+_YES_PRICES = "orderbook_delta in YES prices"
 _MESSAGE_TYPES = {
     "user_orders": "user_order",
     "market_positions": "market_position",
@@ -138,6 +139,15 @@ _commands = msgspec.json.Decoder(Command)
 _params = msgspec.json.Decoder(Params)
 
 
+def _tail(payload: bytes) -> bytes:
+    """Return the end of a channel's message, which does not depend on the subscription."""
+    return b',"msg":%b,"sending_ts_ms":%d}' % (payload, wall_clock_ms())
+
+
+def _tail_writer(write: Callable[[Publication], bytes]) -> Callable[[Publication], bytes]:
+    return lambda publication: _tail(write(publication))
+
+
 class KalshiStreams:
     """What all connections of this dialect share."""
 
@@ -150,6 +160,20 @@ class KalshiStreams:
         self._authenticator = Authenticator(self.state)
         self._histories: defaultdict[str, History] = defaultdict(History)
         self._tickers_by_id: dict[str, str] = {}
+        writers: dict[str, Callable[[Publication], bytes]] = {
+            "orderbook_delta": self.book.no_prices,
+            _YES_PRICES: self.book.yes_prices,
+            "ticker": self.ticker,
+            "trade": words.trade,
+            "fill": self.fill,
+            "user_orders": words.user_order,
+            "market_positions": self.position,
+            "order_group_updates": words.order_group,
+            "market_lifecycle_v2": self.lifecycle,
+            "multivariate_market_lifecycle": self.lifecycle,
+        }
+        self.tails = {name: _tail_writer(write) for name, write in writers.items()}
+        """Per channel: what follows the envelope of each subscription, written once for all."""
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -228,32 +252,20 @@ class KalshiStreams:
 class Subscription:
     """One channel of one connection."""
 
-    def __init__(self, session: "Session", sid: int, channel: Channel, params: Params) -> None:
-        self.sid = sid
+    def __init__(self, session: "Session", channel: Channel, tickers: list[str] | None, params: Params) -> None:
+        self.sid = 0
         self.channel = channel
-        self.tickers: dict[str, None] | None = None
+        self.tickers: dict[str, None] | None = None if tickers is None else dict.fromkeys(tickers)
         """None is every market."""
         self._session = session
         self._streams = session.streams
         self._seq = 0
         self._skip_ack = params.skip_ticker_ack
-        self._yes_prices = params.use_yes_price
+        self._yes_prices = params.use_yes_price and channel.name == "orderbook_delta"
         self._with_cursor = params.resume_from is not None
-        self._write = self._writer()
-
-    def _writer(self) -> Callable[[Publication], bytes]:
-        """Return what puts this channel's facts into words; the same function for every subscription of the kind."""
-        streams = self._streams
-        by_name: dict[str, Callable[[Publication], bytes]] = {
-            "orderbook_delta": streams.book.yes_prices if self._yes_prices else streams.book.no_prices,
-            "ticker": streams.ticker,
-            "trade": words.trade,
-            "fill": streams.fill,
-            "user_orders": words.user_order,
-            "market_positions": streams.position,
-            "order_group_updates": words.order_group,
-        }
-        return by_name.get(self.channel.name, streams.lifecycle)
+        self._message_type = _MESSAGE_TYPES.get(channel.name, channel.name)
+        self._tail = self._streams.tails[_YES_PRICES if self._yes_prices else channel.name]
+        self._heads: dict[str, bytes] = {}
 
     # --- what it hears -----------------------------------------------------------------------------------------------
 
@@ -290,42 +302,43 @@ class Subscription:
         fact = publication.fact
         if self.channel.private and not self._may_see(fact):
             return
-        if isinstance(fact, LevelChanged) and self._session.may_read and self._session.sees(fact.account_id):
-            payload = self._streams.book.own(publication, yes_prices=self._yes_prices)
+        if isinstance(fact, LevelChanged) and self._session.caused(fact):
+            tail = _tail(self._streams.book.own(publication, yes_prices=self._yes_prices))
         else:
-            payload = publication.words(self._write)
+            tail = publication.words(self._tail)
         kind = "event_lifecycle" if isinstance(fact, EventListed) else self._message_type
-        self._tell(kind, payload, publication.cursor)
-
-    @property
-    def _message_type(self) -> str:
-        return _MESSAGE_TYPES.get(self.channel.name, self.channel.name)
+        self._tell(kind, tail, publication.cursor)
 
     # --- what it says ------------------------------------------------------------------------------------------------
 
-    def _tell(self, kind: str, payload: bytes, cursor: Cursor, command_id: int = 0) -> None:
-        parts = [b'{"type":"%b","sid":%d' % (kind.encode(), self.sid)]
+    def _tell(self, kind: str, tail: bytes, cursor: Cursor, command_id: int = 0) -> None:
+        """Put this subscription's envelope before what is the same for all."""
+        head = self._heads.get(kind) or self._new_head(kind)
         if self.channel.sequenced:
             self._seq += 1
-            parts.append(b',"seq":%d' % self._seq)
+            head = head % self._seq
         if command_id:
-            parts.append(b',"id":%d' % command_id)
+            head += b',"id":%d' % command_id
         if self._with_cursor:
-            parts.append(b',"cursor":"%b"' % str(cursor).encode())
-        parts.append(b',"msg":%b,"sending_ts_ms":%d}' % (payload, wall_clock_ms()))
-        self._session.client.send(b"".join(parts))
+            head += b',"cursor":"%b"' % str(cursor).encode()
+        self._session.client.send(head + tail)
+
+    def _new_head(self, kind: str) -> bytes:
+        head = b'{"type":"%b","sid":%d' % (kind.encode(), self.sid) + (b',"seq":%d' if self.channel.sequenced else b"")
+        self._heads[kind] = head
+        return head
 
     def snapshot(self, ticker: str, command_id: int = 0) -> None:
         """Send a whole book."""
         hub = self._streams.hub
         market = self._streams.state.markets[ticker]
         payload = words.orderbook_snapshot(market, hub.book_clock(ticker), yes_prices=self._yes_prices)
-        self._tell("orderbook_snapshot", payload, hub.now, command_id)
+        self._tell("orderbook_snapshot", _tail(payload), hub.now, command_id)
 
     def current(self, ticker: str) -> None:
         """Send a market's ticker as it is."""
         hub = self._streams.hub
-        self._tell("ticker", words.ticker(self._streams.state, self._streams.projections, ticker), hub.now)
+        self._tell("ticker", _tail(words.ticker(self._streams.state, self._streams.projections, ticker)), hub.now)
 
     def acknowledge(self, kind: str, command_id: int) -> Json:
         """Return a reply about this subscription, counted in its sequence; `ok` lists its markets."""
@@ -362,6 +375,10 @@ class Session:
         """Whether the key reaches an account: its own with all parts, or the one part that it is locked to."""
         owner, number = owner_and_number(account_id)
         return owner == self.owner and self._number in (0, number)
+
+    def caused(self, fact: LevelChanged) -> bool:
+        """Whether one of the key's own orders changed a level, and the key may know."""
+        return fact.account_id.startswith(self.owner) and self.may_read and self.sees(fact.account_id)
 
     def close(self) -> None:
         """Stop listening."""
@@ -428,21 +445,36 @@ class Session:
             raise Refused(3)
         channels = [self._channel(name) for name in dict.fromkeys(params.channels)]
         tickers = {channel.name: self._tickers(channel, params) for channel in channels}
-        resume = self._resume_point(params, channels)
         if any(channel.name == "market_positions" for channel in channels):
             parts = [name for name in self.streams.state.accounts if self.sees(name)]
             await self.streams.learn_positions(parts)
-        for channel in channels:
-            known = next((one for one in self._subscriptions.values() if one.channel is channel), None)
-            if known is not None:
-                await self._add(known, command_id, tickers[channel.name], params)
-                continue
-            subscription = Subscription(self, self._next_sid, channel, params)
+        known = {one.channel.name: one for one in self._subscriptions.values()}
+        new = [
+            Subscription(self, channel, tickers[channel.name], params) for channel in channels if channel.name not in known
+        ]
+        missed = self._missed(params, new)
+        for subscription in new:
+            subscription.sid = self._next_sid
             self._next_sid += 1
             self._subscriptions[subscription.sid] = subscription
-            reply = {"type": "subscribed", "msg": {"channel": channel.name, "sid": subscription.sid}}
+            reply = {"type": "subscribed", "msg": {"channel": subscription.channel.name, "sid": subscription.sid}}
             self._reply(_with_id(reply, command_id))
-            await self._begin(subscription, tickers[channel.name], params, resume)
+        if missed is not None:
+            self._replay(new, missed)
+        else:
+            for subscription in new:
+                await self._begin(subscription, params)
+        for channel in channels:
+            if channel.name in known:
+                await self._add(known[channel.name], command_id, tickers[channel.name], params)
+
+    async def _begin(self, subscription: Subscription, params: Params) -> None:
+        """Start from now, each market from its snapshot on."""
+        wanted = list(subscription.tickers or ())
+        if subscription.tickers is not None:
+            subscription.tickers = {}
+        self._listen(subscription)
+        await self._add_tickers(subscription, wanted, params)
 
     def _channel(self, name: str) -> Channel:
         if name in NOT_SERVED:
@@ -474,8 +506,11 @@ class Session:
             raise Refused(26, f"{self._hub.limits.markets} markets are allowed")
         return list(found.values()) or None
 
-    def _resume_point(self, params: Params, channels: list[Channel]) -> Cursor | None:
-        """Return where to go on. A book needs no history, since a snapshot says it all; other channels do."""
+    def _missed(self, params: Params, new: list[Subscription]) -> list[Publication] | None:
+        """Return what the new subscriptions missed since `resume_from`, or None when they start from now.
+
+        A book needs no history, since a snapshot says it all; on other channels a gap is refused.
+        """
         if not params.resume_from:
             return None
         try:
@@ -483,28 +518,21 @@ class Session:
         except BadCursor:
             raise Refused(11, "resume_from is no cursor of this stream") from None
         self._hub.flush()
-        if self._hub.since(cursor, lambda _: False) is None and any(one.name != "orderbook_delta" for one in channels):
+        missed = self._hub.since(cursor, lambda one: any(subscription.wants(one) for subscription in new))
+        if missed is None and any(one.channel.name != "orderbook_delta" for one in new):
             raise Refused(
                 11, f"resume_from {cursor} is older than what is kept; subscribe without it and read the rest by REST"
             )
-        return cursor
+        return missed
 
-    async def _begin(
-        self, subscription: Subscription, tickers: list[str] | None, params: Params, resume: Cursor | None
-    ) -> None:
-        """Start a subscription: from a place, from snapshots, or from now."""
-        if resume is not None:
-            self._hub.flush()
-            subscription.tickers = None if tickers is None else dict.fromkeys(tickers)
-            missed = self._hub.since(resume, subscription.wants)
-            if missed is not None:
-                self._listen(subscription)
-                for publication in missed:
+    def _replay(self, new: list[Subscription], missed: list[Publication]) -> None:
+        """Tell what was missed, in its order over all channels, so that any of its cursors is a place to go on."""
+        for subscription in new:
+            self._listen(subscription)
+        for publication in missed:
+            for subscription in new:
+                if subscription.wants(publication):
                     subscription.take(publication)
-                return
-        subscription.tickers = None if tickers is None else {}
-        self._listen(subscription)
-        await self._add_tickers(subscription, tickers or [], params)
 
     async def _add(self, subscription: Subscription, command_id: int, tickers: list[str] | None, params: Params) -> None:
         """Add markets to a subscription that is there; none named means all from now on."""

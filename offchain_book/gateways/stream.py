@@ -29,8 +29,9 @@ TRY_AGAIN_LATER = 1013
 POLICY_VIOLATION = 1008
 """Close code: the client may not have what it asked for, or may no longer."""
 GOING_AWAY = 1001
-SLICE_S = 0.002
-"""How long the hub sends before other work gets the loop."""
+SLICE_S = 0.005
+"""How long the hub sends before other work gets the loop; then it rests for as long, so the book has half of the loop at
+least, and what comes meanwhile reaches each client in one write."""
 _END_OF_COMMAND = 1 << 30
 
 
@@ -195,6 +196,7 @@ class Hub:
         self._per_user: Counter[str] = Counter()
         self._waiting: deque[Publication] = deque()
         self._scheduled = False
+        self._rested_at = 0.0
         self._history: deque[Publication] = deque()
         self._floor = Cursor.after(sequencer.state.seq)
         """What came before or at it is not kept."""
@@ -295,15 +297,26 @@ class Hub:
             self._schedule()
 
     def _schedule(self) -> None:
+        """Send soon: at once after a quiet time, otherwise when the last turn's rest is over."""
         self._scheduled = True
-        asyncio.get_running_loop().call_soon(self._send_slice)
+        loop = asyncio.get_running_loop()
+        if self._rested_at > loop.time():
+            loop.call_at(self._rested_at, self._send_slice, loop)
+        else:
+            loop.call_soon(self._send_slice, loop)
 
-    def _send_slice(self) -> None:
+    def _send_slice(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send for a moment, then let others work."""
-        self._scheduled = False
-        until = time.monotonic() + SLICE_S
-        while self._waiting and time.monotonic() < until:
+        started = loop.time()
+        while self._waiting and loop.time() < started + SLICE_S:
             self._send(self._waiting.popleft())
+        loop.call_soon(self._end_slice, loop, started)
+
+    def _end_slice(self, loop: asyncio.AbstractEventLoop, started: float) -> None:
+        """The loop has come round, so the writes of this turn are done: rest for as long as they took."""
+        now = loop.time()
+        self._rested_at = 2 * now - started
+        self._scheduled = False
         if self._waiting:
             self._schedule()
 

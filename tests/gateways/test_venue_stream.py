@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,9 @@ from tests.sdk.kalshi_venue import Key
 TICKETS = "/venue/stream/tickets"
 
 
-@pytest.fixture(scope="module")
-def described() -> dict[str, Any]:
+@cache
+def validators() -> dict[str, Any]:
     """Return a validator per message type, from the AsyncAPI document that the venue serves."""
-
     schemas = document(SETTINGS)["components"]["schemas"]
     return {
         schema["properties"]["type"]["enum"][0]: jsonschema.Draft202012Validator(
@@ -44,6 +44,11 @@ def described() -> dict[str, Any]:
         for schema in schemas.values()
         if "type" in schema.get("properties", {})
     }
+
+
+@pytest.fixture
+def described() -> dict[str, Any]:
+    return validators()
 
 
 class VenueStream(Stream):
