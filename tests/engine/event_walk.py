@@ -1,6 +1,7 @@
 """A seeded walk like `walk.py`, most of it in events with collateral return: advances, results in every order, a small fund."""
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import SelfTrade, TimeInForce
 from offchain_book.engine.state import COLLATERAL, Market
@@ -115,6 +116,9 @@ class EventWalk(Walk):
             event = self.venue.state.markets[self.tickers[kind][0]].event_ticker
             self.count(self.venue.do(c.ResolveEvent(event, pick((0, 1_500_000, 2_000_000, 9_000_000)))))
             return
+        if self.random.random() < 0.15:
+            self.count(self.venue.do(m.VoidMarket(pick(self.tickers[kind]), pick((None, None, 600_000)), "a walk")))
+            return
         payout = pick((0, 0, 0, DOLLAR, DOLLAR, 333_333, 250_001))
         self.count(self.venue.do(c.ResolveMarket(pick(self.tickers[kind]), payout)))
 
@@ -122,12 +126,12 @@ class EventWalk(Walk):
         """The chain carries a result, once nothing of the market is on its way."""
         for kind, tickers in list(self.tickers.items()):
             markets = [self.venue.state.markets[ticker] for ticker in tickers]
-            due = [m for m in markets if m.yes_payout_micros >= 0 and not m.resolved_on_chain]
-            if any(m.open_operations for m in due):
+            due = [one for one in markets if one.yes_payout_micros >= 0 and not one.resolved_on_chain]
+            if any(one.open_operations for one in due):
                 self.land()
             if due:
                 self._confirm_result(self.random.choice(due))
-            elif all(m.resolved_on_chain for m in markets):
+            elif all(one.resolved_on_chain for one in markets):
                 self._renew(kind)
 
     def _confirm_result(self, market: Market) -> None:

@@ -16,6 +16,7 @@ REACHED = (
     "Rejected:INCONSISTENT_RESULT",
     "Rejected:INSUFFICIENT_CASH",
     "PositionPaid",
+    "MarketVoided",
     "OperationFailed:skipped:guaranteed",
     "Matched:COMPLEMENTARY",
     "Matched:MERGE",
