@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offchain_book.gateways.fix_codec import MAX_BODY_BYTES, Framer, TooLong, encode, parse, payload, time_ms, time_text
@@ -36,7 +36,6 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut(batches: list[An
 
 
 @given(st.binary(max_size=300), st.binary(max_size=40))
-@settings(max_examples=300)
 def test_any_bytes_are_survived(data: bytes, more: bytes) -> None:
     framer = Framer()
     try:
@@ -63,7 +62,6 @@ def test_a_whole_message_is_found_after_noise(fields: Any, noise: bytes) -> None
 
 
 @given(st.sampled_from(sorted(REQUIRED)), st.lists(st.tuples(st.integers(0, 30_000), st.text(max_size=8)), max_size=10))
-@settings(max_examples=300)
 def test_any_fields_are_checked_without_an_error_of_ours(kind: str, fields: Any) -> None:
     found = Message([(8, "FIXT.1.1"), (9, "1"), (35, kind), (34, "1"), *fields])
     with contextlib.suppress(Refused):
