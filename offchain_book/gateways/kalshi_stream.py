@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, WebSocket
 
-from offchain_book.engine.state import ApiKey
+from offchain_book.engine.state import ApiKey, MarketStatus
 from offchain_book.gateways import kalshi_stream_messages as words
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants, wall_clock_ms
 from offchain_book.gateways.kalshi_call import Json
@@ -26,6 +26,7 @@ from offchain_book.gateways.stream_facts import (
     EventListed,
     Fact,
     Filled,
+    GridRefined,
     GroupChanged,
     LevelChanged,
     MarketListed,
@@ -62,7 +63,7 @@ CHANNELS = {
         Channel("fill", (Filled,), False, True, "optional"),
         Channel("user_orders", (OrderChanged,), False, True, "optional"),
         Channel("market_positions", (PositionChanged,), False, True, "optional"),
-        Channel("market_lifecycle_v2", (EventListed, MarketListed, MarketMoved), True, False, ""),
+        Channel("market_lifecycle_v2", (EventListed, MarketListed, MarketMoved, GridRefined), True, False, ""),
         Channel("multivariate_market_lifecycle", (), True, False, ""),
         Channel("order_group_updates", (GroupChanged,), True, True, ""),
     )
@@ -302,6 +303,8 @@ class Subscription:
         fact = publication.fact
         if self.channel.private and not self._may_see(fact):
             return
+        if isinstance(fact, MarketMoved) and fact.status == MarketStatus.DISPUTED:
+            return  # Kalshi has no word for it; the amendment that follows is told
         if isinstance(fact, LevelChanged) and self._session.caused(fact):
             tail = _tail(self._streams.book.own(publication, yes_prices=self._yes_prices))
         else:

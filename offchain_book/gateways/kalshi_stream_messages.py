@@ -21,6 +21,7 @@ from offchain_book.gateways.stream import Publication
 from offchain_book.gateways.stream_facts import (
     EventListed,
     Filled,
+    GridRefined,
     GroupChanged,
     LevelChanged,
     MarketListed,
@@ -180,6 +181,10 @@ class LifecycleWords:
             return encode(self._event(fact.event_ticker))
         if isinstance(fact, MarketListed):
             return encode(self._created(self._state.markets[fact.ticker]))
+        if isinstance(fact, GridRefined):
+            market = self._state.markets[fact.ticker]
+            step: Json = {"market_ticker": market.ticker, "event_type": "price_level_structure_updated"}
+            return encode(step | _grid(market))
         assert isinstance(fact, MarketMoved)
         return encode(self._moved(self._state.markets[fact.ticker], fact.status, publication.at_ms // 1000))
 
@@ -201,11 +206,7 @@ class LifecycleWords:
             "exchange_index": 0,
             "open_ts": market.open_ms // 1000,
             "close_ts": market.close_ms // 1000,
-            "price_level_structure": market.price_structure,
-            "price_ranges": [
-                {"start": price_text(start), "end": price_text(end), "step": price_text(step)}
-                for start, end, step in market.price_ranges
-            ],
+            **_grid(market),
             "additional_metadata": {
                 "name": market.title,
                 "title": market.title,
@@ -213,14 +214,17 @@ class LifecycleWords:
                 "no_sub_title": market.no_sub_title,
                 "rules_primary": market.rules,
                 "rules_secondary": "",
-                "can_close_early": True,
+                "can_close_early": market.can_close_early,
                 "event_ticker": market.event_ticker,
-                "expected_expiration_ts": market.close_ms // 1000,
+                "expected_expiration_ts": (market.expected_expiration_ms or market.close_ms) // 1000,
             },
         }
 
     def _moved(self, market: Market, status: str, at_s: int) -> Json:
         message: Json = {"market_ticker": market.ticker}
+        if status in (MarketStatus.ACTIVE, MarketStatus.INACTIVE):
+            paused = status == MarketStatus.INACTIVE
+            return message | {"event_type": "deactivated" if paused else "activated", "is_deactivated": paused}
         if status == MarketStatus.CLOSED:
             return message | {"event_type": "close_date_updated", "close_ts": at_s}
         if status == MarketStatus.FINALIZED:
@@ -231,6 +235,16 @@ class LifecycleWords:
             "result": market_result(market.yes_payout_micros),
             "settlement_value": dollars_text(market.yes_payout_micros),
         }
+
+
+def _grid(market: Market) -> Json:
+    return {
+        "price_level_structure": market.price_structure,
+        "price_ranges": [
+            {"start": price_text(start), "end": price_text(end), "step": price_text(step)}
+            for start, end, step in market.price_ranges
+        ],
+    }
 
 
 # --- what only its owner may know -----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The first message says what is wanted; later ones change it. A market's changes 
 the same frame for every reader. Prices and sizes of a change are absolute, so reading one twice does no harm. Clients send
 the text PING and get PONG; the venue pings too.
 
-Not sent: `tick_size_change`, because a market's price grid never changes here.
+`tick_size_change` is sent when the tick that clients know changes.
 """
 
 import asyncio
@@ -18,11 +18,13 @@ from offchain_book.config import Settings
 from offchain_book.engine.operations import Outcome
 from offchain_book.gateways import polymarket_stream_messages as words
 from offchain_book.gateways.polymarket_http import Caller, Venue
+from offchain_book.gateways.polymarket_words import client_tick_text, tick_text
 from offchain_book.gateways.stream import POLICY_VIOLATION, Client, Hub, Publication, TooMany
 from offchain_book.gateways.stream_facts import (
     BestChanged,
     BookChanged,
     FillMoved,
+    GridRefined,
     MarketListed,
     MarketMoved,
     OrderChanged,
@@ -64,6 +66,8 @@ class UserRequest(msgspec.Struct):
 
 _market_requests = msgspec.json.Decoder(MarketRequest)
 _user_requests = msgspec.json.Decoder(UserRequest)
+_PUBLIC = (BookChanged, Traded, BestChanged, MarketMoved, GridRefined)
+"""What a connection hears about each market that it follows."""
 _CHANGES = ("", "subscribe", "unsubscribe")
 
 
@@ -157,7 +161,7 @@ class MarketConnection(_Connection):
             ticker, _ = self._tokens[token] = known[token]
             self._markets[ticker] = self._markets.get(ticker, 0) + 1
             if self._markets[ticker] == 1:
-                for kind in (BookChanged, Traded, BestChanged, MarketMoved):
+                for kind in _PUBLIC:
                     self.hub.listen(self, kind, ticker)
             if request.initial_dump:
                 self.client.send(words.book(self._venue.token(token), self._venue.state.now_ms))
@@ -175,7 +179,7 @@ class MarketConnection(_Connection):
             self._markets[ticker] -= 1
             if not self._markets[ticker]:
                 del self._markets[ticker]
-                for kind in (BookChanged, Traded, BestChanged, MarketMoved):
+                for kind in _PUBLIC:
                     self.hub.unlisten(self, kind, ticker)
 
     def close(self) -> None:
@@ -191,8 +195,11 @@ class MarketConnection(_Connection):
         elif isinstance(fact, MarketListed):
             self.client.send_frame(publication.words(self._words.new_market))
         elif isinstance(fact, MarketMoved):
-            if self._custom and fact.status == "determined":
+            if self._custom and fact.status in ("determined", "amended"):
                 self.client.send_frame(publication.words(self._words.market_resolved))
+        elif isinstance(fact, GridRefined):
+            if client_tick_text(fact.old_e4) != tick_text(self._venue.state.markets[fact.ticker]):
+                self._per_token(publication, fact.ticker, self._words.tick_size_change)
         elif isinstance(fact, Traded):
             self._per_token(publication, fact.ticker, self._words.last_trade_price)
         elif isinstance(fact, BestChanged) and self._custom:

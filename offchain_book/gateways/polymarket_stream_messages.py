@@ -12,12 +12,22 @@ from offchain_book.engine.units import PRICE_SCALE
 from offchain_book.gateways.polymarket_account import order_summary, trade_summary
 from offchain_book.gateways.polymarket_http import Caller, Venue
 from offchain_book.gateways.polymarket_markets import book_summary, fee_cap_bps
-from offchain_book.gateways.polymarket_words import Token, decimal, outcome_text, own_price_e4, price_text, token_side
+from offchain_book.gateways.polymarket_words import (
+    Token,
+    client_tick_text,
+    decimal,
+    outcome_text,
+    own_price_e4,
+    price_text,
+    tick_text,
+    token_side,
+)
 from offchain_book.gateways.stream import Publication
 from offchain_book.gateways.stream_facts import (
     BestChanged,
     BookChanged,
     FillMoved,
+    GridRefined,
     LevelChanged,
     MarketListed,
     MarketMoved,
@@ -47,6 +57,7 @@ class MarketWords:
     def __init__(self, state: State) -> None:
         self._state = state
         self.last_trade_price = {outcome: self._for_token(outcome, self._last_trade) for outcome in _OUTCOMES}
+        self.tick_size_change = {outcome: self._for_token(outcome, self._tick) for outcome in _OUTCOMES}
         self.best_bid_ask = {outcome: self._for_token(outcome, self._best) for outcome in _OUTCOMES}
 
     def _market(self, publication: Publication) -> Market:
@@ -99,6 +110,18 @@ class MarketWords:
             "size": decimal(trade.size_micros),
             "side": token_side(outcome, trade.taker.side).name,
             "fee_rate_bps": str(fee_cap_bps(market)),
+            "timestamp": str(publication.at_ms),
+        }
+
+    def _tick(self, publication: Publication, outcome: Outcome) -> Json:
+        fact, market = publication.fact, self._market(publication)
+        assert isinstance(fact, GridRefined)
+        return {
+            "event_type": "tick_size_change",
+            "market": market.condition_id,
+            "asset_id": market.token_id(outcome),
+            "old_tick_size": client_tick_text(fact.old_e4),
+            "new_tick_size": tick_text(market),
             "timestamp": str(publication.at_ms),
         }
 

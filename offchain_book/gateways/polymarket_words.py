@@ -64,8 +64,12 @@ def tick_text(market: Market) -> str:
     It is the coarsest tick that both clients know and that every price of the grid is a multiple of; where the grid is coarser
     (half a cent, say), the exchange refuses what is off it and names the nearest prices.
     """
-    common = gcd(*(step for _, _, step in market.price_ranges))
-    return price_text(next(tick for tick in _CLIENT_TICKS_E4 if common % tick == 0))
+    return client_tick_text(gcd(*(step for _, _, step in market.price_ranges)))
+
+
+def client_tick_text(step_e4: int) -> str:
+    """Return the coarsest tick of the clients that a step is a multiple of."""
+    return price_text(next(tick for tick in _CLIENT_TICKS_E4 if step_e4 % tick == 0))
 
 
 def outcome_text(outcome: Outcome) -> str:

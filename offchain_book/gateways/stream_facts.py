@@ -131,10 +131,17 @@ class MarketListed(NamedTuple):
 
 
 class MarketMoved(NamedTuple):
-    """A market closed, was determined, or was finalized; `status` is the new one."""
+    """A market moved along its life; `status` is the new one."""
 
     ticker: str
     status: str
+
+
+class GridRefined(NamedTuple):
+    """A market's price grid became finer; `old_e4` was its finest step."""
+
+    ticker: str
+    old_e4: int
 
 
 class KeyEnded(NamedTuple):
@@ -160,6 +167,7 @@ Fact = (
     | EventListed
     | MarketListed
     | MarketMoved
+    | GridRefined
     | KeyEnded
 )
 STATES = (TickerChanged, OrderChanged, PositionChanged, BalanceChanged)
@@ -356,6 +364,10 @@ class _Collector:
         """A market went on in its life."""
         self.moved.append(MarketMoved(event.ticker, event.status))
 
+    def grid_refined(self, event: e.TicksRefined) -> None:
+        """A market's price grid became finer."""
+        self.moved.append(GridRefined(event.ticker, event.old_finest_e4))
+
     def key_ended(self, event: e.KeyRevoked) -> None:
         """A key stopped working."""
         self.moved.append(KeyEnded(event.account_id, event.key_id))
@@ -425,5 +437,6 @@ _HANDLERS: dict[type[Any], Callable[[_Collector, Any], None]] = {
     e.EventCreated: _Collector.event_created,
     e.MarketCreated: _Collector.market_created,
     e.MarketStatusChanged: _Collector.market_moved,
+    e.TicksRefined: _Collector.grid_refined,
     e.KeyRevoked: _Collector.key_ended,
 }

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import kalshi_stream as gateway
@@ -258,6 +259,29 @@ async def test_lifecycle_from_creation_to_settlement(venue: SmallVenue, url: str
         steps = [(await stream.next())["msg"] for _ in range(3)]
         assert [step["event_type"] for step in steps] == ["close_date_updated", "determined", "settled"]
         assert (steps[1]["result"], steps[1]["settlement_value"]) == ("scalar", "0.2500")
+
+
+async def test_pauses_finer_ticks_and_amended_outcomes_are_told_and_a_dispute_has_no_word(
+    venue: SmallVenue, url: str
+) -> None:
+    async with bob(venue, url) as stream:
+        await stream.subscribe("market_lifecycle_v2")
+        venue.state.markets[TICKER].settlement_timer_s = 60
+        for command in (
+            m.PauseMarket(TICKER),
+            m.ResumeMarket(TICKER),
+            m.RefineTicks(TICKER, "deci_cent", ((10, 9_990, 10),)),
+            c.ResolveMarket(TICKER, 1_000_000),
+            m.DisputeResolution(TICKER),
+            m.AmendResolution(TICKER, 0),
+        ):
+            await venue.do(command)
+        steps = [(await stream.next())["msg"] for _ in range(6)]
+        kinds = [step["event_type"] for step in steps]
+        finer = "price_level_structure_updated"
+        assert kinds == ["deactivated", "activated", finer, "close_date_updated", "determined", "determined"]
+        assert [step["result"] for step in steps[4:]] == ["yes", "no"]
+        assert (steps[0]["is_deactivated"], steps[2]["price_level_structure"]) == (True, "deci_cent")
 
 
 # --- private channels ---------------------------------------------------------------------------------------------------

@@ -12,9 +12,11 @@ from websockets.exceptions import InvalidStatus
 
 from offchain_book.config import StreamLimits
 from offchain_book.engine import commands as c
+from offchain_book.engine.market_commands import RefineTicks
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.gateways import polymarket_stream as gateway
 from offchain_book.gateways.polymarket_words import Token
+from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 from offchain_book.gateways.stream import Hub
 from tests.gateways.polymarket_fixtures import (
     CENTS,
@@ -199,6 +201,17 @@ async def test_trades_best_prices_and_markets_for_those_who_want_them(house: Hou
         while (event := await plain.next())["event_type"] != "PONG":
             seen.append(event["event_type"])
         assert set(seen) == {"price_change"}
+
+
+async def test_a_finer_tick_is_told_to_both_tokens_once_clients_can_use_it(house: House, url: str) -> None:
+    yes, no = tokens(house)
+    async with market_stream(url) as stream:
+        await stream.want(yes, no)
+        for structure in ("center_whole_edge_half_cent", "deci_cent"):
+            await house.do(RefineTicks(TICKER, structure, PRICE_STRUCTURES[structure]))
+        for token in (yes, no):
+            told = await stream.event("tick_size_change", token)
+            assert (told["old_tick_size"], told["new_tick_size"]) == ("0.01", "0.001")
 
 
 async def test_tokens_come_and_go_without_a_new_connection(house: House, url: str) -> None:
