@@ -15,7 +15,7 @@ from tests.system.conftest import VenueProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
-SHORT_S, LONG_S = 8, 600
+SHORT_S, LONG_S = 5, 600
 
 
 def start(environment: str, script: str, **options: Any) -> subprocess.Popen[str]:
@@ -77,8 +77,7 @@ def trade(running: VenueProcess, event: str, seconds: int) -> tuple[dict[str, An
 def test_a_maker_of_each_dialect_trade_with_each_other_and_everything_adds_up(running: VenueProcess) -> None:
     there, here = trade(running, "KXTEST-MAKERS", SHORT_S)
     assert there["trades"] == here["trades"] > 0
-    assert there["placed"] > 10
-    assert here["placed"] > 10
+    assert min(there["placed"], here["placed"]) > 4
     assert set(there["states"]) <= {"MATCHED", "MINED", "CONFIRMED"}
 
 
