@@ -16,7 +16,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offchain_book import config
@@ -178,23 +177,23 @@ everything works by API.</p><ul>
 <p>A test venue. Its keys are public; send it nothing of value.</p></html>"""
 
 
-def _docs_page(routes: list[BaseRoute]) -> str:
-    """List every route by hand: FastAPI's own page loads scripts from the internet, and a laptop may have none."""
+def _docs_page(paths: Mapping[str, Mapping[str, Any]]) -> str:
+    """List every route by hand: FastAPI's own page loads scripts from the internet, and a laptop may have none.
+
+    The OpenAPI document is what knows them all: the application's own list holds routers, not what is in them.
+    """
     rows = [
-        f"<tr><td>{html.escape(_methods(route))}<td><code>{html.escape(route.path)}"
-        f"</code><td>{html.escape((route.endpoint.__doc__ or '').strip().splitlines()[0] if route.endpoint.__doc__ else '')}"
-        for route in sorted((r for r in routes if isinstance(r, Route | WebSocketRoute)), key=lambda r: r.path)
+        f"<tr><td>{html.escape(method.upper())}<td><code>{html.escape(path)}</code>"
+        f"<td>{html.escape((operation.get('description') or operation.get('summary', '')).strip().split(chr(10))[0])}"
+        for path, operations in sorted(paths.items())
+        for method, operation in operations.items()
     ]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Causeway: routes</title><style>body{font:15px/1.4 '
         "system-ui;margin:2rem}td{padding:.1rem 1rem .1rem 0;vertical-align:top}</style><h1>Routes</h1>"
-        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a>, '
+        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a>; WebSockets: '
         f'<a href="/asyncapi.json">asyncapi.json</a></p><table>{"".join(rows)}</table></html>'
     )
-
-
-def _methods(route: Route | WebSocketRoute) -> str:
-    return "WebSocket" if isinstance(route, WebSocketRoute) else " ".join(sorted((route.methods or set()) - {"HEAD"}))
 
 
 def build_app(
@@ -247,7 +246,7 @@ def build_app(
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         """This list."""
-        return HTMLResponse(_docs_page(app.routes))
+        return HTMLResponse(_docs_page(app.openapi()["paths"]))
 
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
