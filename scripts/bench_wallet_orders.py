@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -87,7 +88,7 @@ def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) 
 
 def _drive(port: int, connections: list[list[bytes]], results: Any) -> None:
     """Send each connection's requests one after the other; report (seconds, answers with status 200, latencies)."""
-    asyncio.run(_drive_all(port, connections, results))
+    uvloop.run(_drive_all(port, connections, results))
 
 
 async def _drive_all(port: int, connections: list[list[bytes]], results: Any) -> None:
@@ -210,7 +211,7 @@ def run(console: Console, orders: int, report: Report) -> Json:
         for place, batch in enumerate((1, BATCH)):
             report(f"batches of {batch}", place, 3)
             (Path(folder) / str(batch)).mkdir()
-            rows.append(asyncio.run(_run(Path(folder) / str(batch), per_wallet, batch)))
+            rows.append(uvloop.run(_run(Path(folder) / str(batch), per_wallet, batch)))
         report("stages", 2, 3)
         stages = asyncio.run(_stages(Path(folder), orders))
     stages["HTTP and routing"] = round(max(0.0, rows[0]["cpu_us_per_order"] - sum(stages.values())), 1)
