@@ -1,4 +1,8 @@
-"""Kill -9 anywhere: `up` again loses nothing acknowledged, duplicates nothing on chain, and ledger and vault agree."""
+"""Kill -9 anywhere: `up` again loses nothing acknowledged, duplicates nothing on chain, and ledger and vault agree.
+
+Exact points 11 to 14 of chaos list B (docs/chaos.md) are `after_sign`, `after_store`, `after_broadcast` and
+`after_receipt`, `before_confirm`.
+"""
 
 import contextlib
 import json
@@ -188,6 +192,7 @@ def test_venue_stops_when_its_chain_is_killed_and_the_next_start_settles(stage: 
     assert len(lines) == 1
     assert "the chain (anvil, pid" in lines[0]
     assert "ended by itself" in lines[0]
+    assert processes_of(stage.venue.data_dir) == []
     found = stage.recover()
     assert "(resumed)" in stage.venue.output
     assert found.read.operations[-1].stage == TradeStage.CONFIRMED
@@ -232,14 +237,14 @@ def kill(stage: Stage, what: str) -> None:
             os.kill(int(line.split()[0]), 9)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_kill_loses_nothing_and_duplicates_nothing(stage: Stage, seed: int) -> None:
     random_kill(stage, seed)
 
 
 @SOAK
-@pytest.mark.parametrize("seed", range(100, 160))
-def test_sixty_more_random_kills(stage: Stage, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(3, 70))
+def test_many_more_random_kills(stage: Stage, seed: int) -> None:
     random_kill(stage, seed)
 
 

@@ -1,9 +1,7 @@
 """`causeway up`: it starts, says where everything is, survives restarts and kills, and leaves nothing behind."""
 
 import json
-import os
 import shutil
-import signal
 import time
 import urllib.request
 from pathlib import Path
@@ -113,7 +111,7 @@ def test_restart_keeps_book_and_chain(own_venue: VenueProcess) -> None:
     assert own_venue.stop() == 0
 
 
-def test_killed_venue_adopts_its_chain(own_venue: VenueProcess) -> None:
+def test_killed_venue_adopts_its_chain_and_resumes_it_when_it_is_killed_too(own_venue: VenueProcess) -> None:
     own_venue.start()
     status, chain_pid = own_venue.status(), own_venue.chain_pid()
     own_venue.kill(with_chain=False)
@@ -126,13 +124,6 @@ def test_killed_venue_adopts_its_chain(own_venue: VenueProcess) -> None:
     assert own_venue.chain_pid() == chain_pid
     assert "(adopted)" in own_venue.output
     assert own_venue.status()["contracts"] == status["contracts"]
-    assert own_venue.stop() == 0
-    assert processes_of(own_venue.data_dir) == []
-
-
-def test_killed_venue_and_chain_resume(own_venue: VenueProcess) -> None:
-    own_venue.start()
-    status = own_venue.status()
     own_venue.kill(with_chain=True)
     saved = json.loads((own_venue.data_dir / "chain-saved.json").read_bytes())["best_block_number"]
 
@@ -151,9 +142,10 @@ def test_killed_venue_and_chain_resume(own_venue: VenueProcess) -> None:
     assert empty["seq"] < status["seq"]
     assert fresh.exists()
     assert own_venue.stop() == 0
+    assert processes_of(own_venue.data_dir) == []
 
 
-@pytest.mark.parametrize("after_s", [0, 1.2])
+@pytest.mark.parametrize("after_s", [0, pytest.param(1.2, marks=pytest.mark.soak)])
 def test_fill_outlives_a_kill_of_everything(own_venue: VenueProcess, after_s: float) -> None:
     """Killed before or after its batch was mined, off for longer than the deadline: the fill settles all the same."""
     own_venue.start("--settle-deadline", "5", "--exit-delay", "30")
@@ -178,15 +170,6 @@ def test_fill_outlives_a_kill_of_everything(own_venue: VenueProcess, after_s: fl
     found = own_venue.live_status()["operations"]
     assert found == {"next": 1, "open": 0, "confirmed": 1, "skipped": 0}
     assert own_venue.stop() == 0
-
-
-def test_venue_stops_when_its_chain_dies(own_venue: VenueProcess) -> None:
-    own_venue.start()
-    os.kill(own_venue.chain_pid(), signal.SIGKILL)
-    assert own_venue.process is not None
-    assert own_venue.process.wait(30) == EXIT_FAILED
-    assert "ended by itself" in one_line(own_venue.output)
-    assert processes_of(own_venue.data_dir) == []
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
