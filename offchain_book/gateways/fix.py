@@ -150,14 +150,13 @@ class FixGateway:
             return
         try:
             progress = await self._progress(logon)
-            session = FixSession(reader, writer, framer, logon, progress, self._store, self._now_ms)
-            if not logon.resets and logon.number < progress.next_in:
+            if logon.number < progress.next_in:
                 text = f"MsgSeqNum too low, expecting {progress.next_in} but received {logon.number}"
                 await _turn_away(reader, writer, message, text, self._now_ms(), progress.next_out)
                 progress.next_out += 1
                 await self._store.save(progress)
                 return
-            await self._live(session, early[1:])
+            await self._live(FixSession(reader, writer, framer, logon, progress, self._store, self._now_ms), early[1:])
         finally:
             del self._by_key[logon.key.key_id], self._tasks[logon.key.key_id]
 
@@ -174,7 +173,7 @@ class FixGateway:
         self._by_key[key_id], self._tasks[key_id] = None, task
 
     async def _progress(self, logon: Logon) -> Progress:
-        """Return how far a session has come, or where it begins anew; durable."""
+        """Return how far a session has come, or where it begins anew. Nothing of it is stored yet."""
         progress = await self._store.load(logon.name)
         if progress is None or logon.resets:
             account = self._sequencer.state.accounts[logon.key.account_id]
@@ -185,15 +184,16 @@ class FixGateway:
                 reported=len(reports[owner_of(account.account_id)]),
                 settled=settled_so_far(self._sequencer, account),
             )
-            await self._store.forget(logon.name, 2**62)
-        progress.retention_ms = logon.retention_ms
-        progress.cancels = logon.key.account_id if logon.cancels_on_disconnect else ""
-        await self._store.save(progress)
         return progress
 
     async def _live(self, session: FixSession, early: Sequence[str]) -> None:
         logon, progress = session.logon, session.progress
         owner = owner_of(logon.key.account_id)
+        progress.retention_ms = logon.retention_ms
+        progress.cancels = logon.key.account_id if logon.cancels_on_disconnect else ""
+        if logon.resets:
+            await self._store.forget(logon.name, 2**62)
+        await self._store.save(progress)
         application = self._application(session)
         session.application = application
         reset = [(141, "Y")] if logon.resets else []

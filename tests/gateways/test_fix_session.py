@@ -338,6 +338,19 @@ async def test_logon_with_a_low_number_is_refused_and_with_a_high_one_leads_to_a
     await high.quiet()
 
 
+async def test_refused_logon_changes_no_wish_of_the_session(fix: FixWorld) -> None:
+    client = await fix.client(Service.ORDERS_KEPT)
+    client.send("D", order("stays"))
+    await client.until("8", _150="0")
+    client.drop()
+    low = await fix.connect(Service.ORDERS_KEPT, client.key)
+    low.write(low.logon({141: None, 8013: "Y"}))
+    assert "too low" in await low.ended()
+    await fix.close()
+    await fix.open()
+    assert open_orders(fix) == 1
+
+
 async def test_reset_starts_both_directions_at_one_and_drops_what_was_missed(fix: FixWorld) -> None:
     client = await fix.client(Service.ORDERS_KEPT)
     client.send("D", order("one"))

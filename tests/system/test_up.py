@@ -203,14 +203,14 @@ def test_wrong_chain_is_one_clear_line(running: VenueProcess, tmp_path: Path) ->
     book = json.loads((tmp_path / "deployment.json").read_text())
     (tmp_path / "deployment.json").write_text(json.dumps({**book, "genesis_hash": "0x" + "11" * 32}))
     url = f"http://127.0.0.1:{running.chain_port}"
-    done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--chain-url", url)
+    done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--fix-port", "0", "--chain-url", url)
     assert done.returncode == EXIT_FAILED
     assert "wrong chain" in one_line(done.stderr)
 
 
 def test_no_chain_at_url_is_one_clear_line(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--chain-url", url)
+    done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--fix-port", "0", "--chain-url", url)
     assert done.returncode == EXIT_FAILED
     assert "--chain-url" in one_line(done.stderr)
 
@@ -224,7 +224,9 @@ def test_short_exit_delay_is_refused_before_anything_starts(own_venue: VenueProc
 
 def test_fixed_terms_cannot_change(running: VenueProcess, tmp_path: Path) -> None:
     shutil.copy(running.data_dir / "deployment.json", tmp_path / "deployment.json")
-    done = causeway("up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--settle-deadline", "7")
+    done = causeway(
+        "up", "--data-dir", str(tmp_path), "--port", str(free_port()), "--fix-port", "0", "--settle-deadline", "7"
+    )
     assert done.returncode == EXIT_FAILED
     assert "--settle-deadline is fixed" in one_line(done.stderr)
 
