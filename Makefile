@@ -154,7 +154,7 @@ $(TYPESCRIPT): tests/sdk/typescript/package-lock.json tests/sdk/typescript/packa
 
 # --- lock files: exact versions, hashes of every platform's file, no download addresses ----------------------------
 
-# In package-lock.json anvil's packages for other systems than linux-amd64 stand with version and platform but no hash:
+# In package-lock.json some of anvil's and forge's packages for other systems stand with version and platform but no hash:
 # the registry that made the lock did not serve them. `npm install --package-lock-only` keeps those entries.
 UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --custom-compile-command 'make lock'
 
