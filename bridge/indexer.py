@@ -20,6 +20,7 @@ from bridge.lane import now_ms
 from bridge.logs import (
     CancelledBefore,
     ConditionResolved,
+    DeliveryRefused,
     Deposited,
     Exited,
     ExitRequested,
@@ -53,7 +54,7 @@ RANGE_BLOCKS = 1_000
 """Most blocks in one request for logs."""
 DEBITS = ("ExitRequested", "Exited", "MinNonceSet", "CancelledBefore")
 """Events that are believed at the head."""
-FOLLOWED_EVENTS = (*DEBITS, "Deposited", "ConditionResolved", "TransferSingle", "TransferBatch")
+FOLLOWED_EVENTS = (*DEBITS, "Deposited", "DeliveryRefused", "ConditionResolved", "TransferSingle", "TransferBatch")
 """Events that are read when final; a transfer tells what an exit delivered."""
 FOLLOWED_BLOCKS = 128
 """Most blocks above the final one that are followed by hash."""
@@ -257,6 +258,7 @@ class Indexer:
         stop = min(final, before.number + RANGE_BLOCKS)
         after, events = await asyncio.to_thread(self._read_range, before, stop)
         await self._credit(events, after)
+        await self._credit_refused(events, after)
         await self._settle_exits(events, after)
         await self._resolve(events)
         await self._observe_watermarks(events)
@@ -332,6 +334,17 @@ class Indexer:
         number = int(token_id)
         _log.error("token %s belongs to no listed market", token_id)
         return f"unlisted:{number >> 8:062x}", Outcome.YES if number & 0xFF == Outcome.YES else Outcome.NO
+
+    async def _credit_refused(self, events: Sequence[VenueEvent], after: Block) -> None:
+        """Give wallets the tokens that their code refused, once every batch up to there is confirmed."""
+        refused = [event for event in events if isinstance(event, DeliveryRefused)]
+        if refused:
+            await self._require_settled(after)
+        for event in refused:
+            reference = f"{event.place.tx_hash}:{event.place.log_index}"
+            ticker, outcome = self._token(event.token_id)
+            if outcome is not None and reference not in self._state.references:
+                await self._submit(c.RecordRefusedDelivery(reference, event.wallet, event.amount_micros, ticker, outcome))
 
     async def _settle_exits(self, events: Sequence[VenueEvent], after: Block) -> None:
         """Take what final exits paid out off the ledger, once every batch up to there is confirmed."""

@@ -108,6 +108,16 @@ class TokensMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryRefused:
+    """Code at a wallet refused tokens: they are in its vault half."""
+
+    place: Place
+    wallet: str
+    token_id: str
+    amount_micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class MinNonceSet:
     """A wallet voids its nonce-carrying orders below `min_nonce` from `effective_at_s` on."""
 
@@ -140,7 +150,15 @@ OperationEvent = Filled | OperationSkipped | PoolActionExecuted | VaultActionExe
 OPERATION_EVENTS = (Filled, OperationSkipped, PoolActionExecuted, VaultActionExecuted)
 """Every executed operation leaves exactly one of these."""
 VenueEvent = (
-    OperationEvent | Deposited | ExitRequested | Exited | TokensMoved | MinNonceSet | CancelledBefore | ConditionResolved
+    OperationEvent
+    | Deposited
+    | DeliveryRefused
+    | ExitRequested
+    | Exited
+    | TokensMoved
+    | MinNonceSet
+    | CancelledBefore
+    | ConditionResolved
 )
 
 _NUMBER_SHIFT = 152
@@ -170,6 +188,8 @@ def venue_event(name: str, f: Mapping[str, Any], at: Place) -> VenueEvent | None
             return TokensMoved(at, f["from"], f["to"], (str(f["id"]),), (f["value"],))
         case "TransferBatch":
             return TokensMoved(at, f["from"], f["to"], tuple(map(str, f["ids"])), tuple(f["values"]))
+        case "DeliveryRefused":
+            return DeliveryRefused(at, f["wallet"], str(f["id"]), f["amount"])
         case "MinNonceSet":
             return MinNonceSet(at, f["wallet"], f["minNonce"], f["effectiveAt"])
         case "CancelledBefore":

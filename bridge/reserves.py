@@ -202,7 +202,11 @@ class Reserves:
         return Row(wallet, asset, expected, view.held[wallet, asset], 0, view.block_number)
 
     async def _judge(self, row: Row) -> None:
-        """Keep a row; freeze when the same difference has stood long enough."""
+        """Keep a row; freeze when the same difference has stood long enough.
+
+        A wallet with more on chain than in the ledger is shown and logged, and endangers nobody else: no wallet may stop the
+        exchange by what its own code does.
+        """
         key = (row.holder, row.asset)
         if row.holder == POOL_NAME or row.difference_micros:
             self._board.rows[key] = row
@@ -220,7 +224,7 @@ class Reserves:
         _log.error(
             "%s %s: chain %d, ledger %d in block %d", *key, row.on_chain_micros, row.expected_micros, row.block_number
         )
-        if looks >= LOOKS_BEFORE_FREEZE:
+        if looks >= LOOKS_BEFORE_FREEZE and (row.holder == POOL_NAME or row.difference_micros < 0):
             await self._freeze(
                 f"{row.holder} {row.asset}: the chain has {row.on_chain_micros}, the ledger {row.expected_micros} (millionths), "
                 f"block {row.block_number}"

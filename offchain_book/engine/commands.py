@@ -398,6 +398,16 @@ class RecordExit(Struct, frozen=True):
     outcome: Outcome | None = None
 
 
+class RecordRefusedDelivery(Struct, frozen=True):
+    """Chain fact, final: code at a wallet refused bought or sent tokens, so they are in its vault half after all."""
+
+    reference: str
+    wallet: str
+    amount_micros: int
+    ticker: str
+    outcome: Outcome
+
+
 class Withdraw(Struct, frozen=True):
     """A custodial account sends cash (`outcome` None) or tokens (tokenize) from the pool to an address."""
 
@@ -520,6 +530,7 @@ Command = (
     | ObserveExit
     | ObserveWatermark
     | RecordExit
+    | RecordRefusedDelivery
     | Withdraw
     | SubmitAction
     | LinkAccount

@@ -283,6 +283,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.ObserveExit: failures.observe_exit,
     c.ObserveWatermark: failures.observe_watermark,
     c.RecordExit: failures.record_exit,
+    c.RecordRefusedDelivery: failures.record_refused_delivery,
     c.SetRewardProgram: rewards.set_program,
     c.DropNotifications: listing.drop_notifications,
     pc.SetWithdrawalPolicy: policy.set_policy,

@@ -138,6 +138,19 @@ def record_exit(state: State, command: c.RecordExit) -> list[Event]:
     return events
 
 
+def record_refused_delivery(state: State, command: c.RecordRefusedDelivery) -> list[Event]:
+    """Chain fact, final: tokens that the ledger saw leave are in the receiver's vault half. They are its own to use."""
+    if command.reference in state.references:
+        return reject(RejectCode.DUPLICATE_REQUEST, reference=command.reference)
+    state.references.add(command.reference)
+    events: list[Event] = []
+    account = actions.wallet_account(state, command.wallet, events)
+    asset = token_asset(command.ticker, command.outcome)
+    lines = [(OUTSIDE, asset, -command.amount_micros), (account.account_id, asset, command.amount_micros)]
+    post(state, f"refused:{command.reference}", lines, events)
+    return events
+
+
 # --- failing -----------------------------------------------------------------------------------------------------------
 
 

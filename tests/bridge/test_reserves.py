@@ -136,10 +136,14 @@ async def test_a_difference_that_stands_for_three_blocks_freezes_the_exchange(wo
 
 async def test_a_wallets_difference_is_found_too(world: World, tmp_path: Path) -> None:
     async with trading(world, tmp_path) as (venue, watch, _):
-        venue.state.accounts[address_of(WENDY_KEY)].cash.total -= 7
+        wendy = venue.state.accounts[address_of(WENDY_KEY)]
+        wendy.cash.total -= 7  # a bug in the ledger
         await look_in_new_blocks(venue, watch, LOOKS_BEFORE_FREEZE)
-        assert watch.board.rows[address_of(WENDY_KEY), "USD"].difference_micros == 7
-        assert venue.state.frozen
+        assert watch.board.rows[wendy.account_id, "USD"].difference_micros == 7
+        assert not venue.state.frozen, "what a wallet has too much of endangers nobody"
+        wendy.cash.total += 14
+        await look_in_new_blocks(venue, watch, LOOKS_BEFORE_FREEZE)
+        assert venue.state.frozen.startswith("reserves: 0x")
 
 
 async def test_a_block_that_the_ledger_has_not_caught_up_with_is_not_compared(world: World, tmp_path: Path) -> None:
@@ -150,6 +154,20 @@ async def test_a_block_that_the_ledger_has_not_caught_up_with_is_not_compared(wo
         assert not await watch.reserves.look()
         assert "1 deposits in the block, 0 in the ledger" in watch.board.waiting
         assert not watch.board.rows
+
+
+async def test_tokens_that_a_receivers_code_refuses_are_credited_in_its_vault(world: World, tmp_path: Path) -> None:
+    async with trading(world, tmp_path) as (venue, watch, condition):
+        await match(venue, condition, 0)
+        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        world.rpc("anvil_setCode", RECEIVER, "0x60006000fd")  # reverts always
+        await venue.sequencer.submit(c.Withdraw("w", "alice", 3 * DOLLAR, RECEIVER, "RAIN-1", Outcome.NO))
+        await until_mined(world, lambda: venue.sent(c.RecordRefusedDelivery), venue.tasks)
+        world.rpc("anvil_setCode", RECEIVER, "0x")
+        refused = venue.state.accounts[RECEIVER].balance("RAIN-1:NO")
+        assert (refused.total, refused.settled) == (3 * DOLLAR, 3 * DOLLAR)
+        await look_in_new_blocks(venue, watch, 2)
+        assert not watch.board.differences
 
 
 async def test_a_stray_transfer_is_a_surplus_and_a_hole_freezes(world: World, tmp_path: Path) -> None:

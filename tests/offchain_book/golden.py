@@ -10,7 +10,7 @@ from pathlib import Path
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
+from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
 from offchain_book.engine.state import COLLATERAL, State
 from offchain_book.journal import Journal
@@ -51,6 +51,7 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.do(c.ObserveWatermark(WENDY, 1, 1_000))
     venue.do(c.ObserveExit(WALT, 10_000))
     venue.do(c.RecordExit("0xe1:0", WALT, DOLLAR))
+    venue.do(c.RecordRefusedDelivery("0xe2:0", WALT, DOLLAR, TICKER, Outcome.NO))
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
     _advances(venue)
