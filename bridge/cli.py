@@ -23,9 +23,7 @@ from bridge.cli_options import (
     OutputOption,
 )
 
-app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-)
+app = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def main() -> None:
@@ -87,7 +85,7 @@ def status(data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = outp
     from bridge import cli_status
 
     found = cli_status.read(data_dir)
-    output.show(found, form)
+    output.show(cli_status.for_people(found) if form is output.Format.TABLE else found, form)
     if not found["ready"]:
         raise typer.Exit(EXIT_NOT_READY)
 
@@ -103,7 +101,8 @@ def doctor(
     """Check that this machine has what the venue needs. Exit code 1 when something is wrong."""
     from bridge import cli_doctor
 
-    found = cli_doctor.examine(ROOT, data_dir, port, chain_port, fix_port)
+    with output.working("examining this machine", form):
+        found = cli_doctor.examine(ROOT, data_dir, port, chain_port, fix_port)
     output.show({"ok": all(one["ok"] for one in found), "checks": found}, form)
     if not all(one["ok"] for one in found):
         raise typer.Exit(EXIT_FAILED)
@@ -123,7 +122,8 @@ def replay(
     from offchain_book.recovery import StateDiverged
 
     try:
-        state = rebuild(file or data_dir / "journal.log")
+        with output.working("replaying the journal", form):
+            state = rebuild(file or data_dir / "journal.log")
     except (JournalDamaged, JournalTooNew, StateDiverged, OSError) as error:
         output.fail(_file_trouble(error), form)
     output.show({"seq": state.seq, "state_hash": state_hash(state)}, form)
@@ -138,8 +138,10 @@ def verify(
 
     result: dict[str, Any] = {"ok": True, "first_bad_seq": None}
     try:
-        for _ in read(file or data_dir / "journal.log"):
-            pass
+        with output.working("checking the journal", form) as progress:
+            for entry in read(file or data_dir / "journal.log"):
+                if entry.seq % 10_000 == 0:
+                    progress.say(f"checking the journal: {entry.seq} commands are unbroken")
     except JournalDamaged as error:
         result = {"ok": False, "first_bad_seq": error.first_bad_seq, "why": error.why}
     except (JournalTooNew, OSError) as error:
@@ -157,7 +159,6 @@ verbs.add_to(app)
 
 _NOT_BUILT = {
     "explain": "explaining a hold, a reject or a batch",
-    "demo": "the market makers and takers",
 }
 """Verbs of the design that arrive with later issues."""
 

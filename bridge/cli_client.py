@@ -37,18 +37,21 @@ _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 class CommandError(Exception):
     """A verb cannot do what it was asked; the message is one line that says what to do."""
 
-    def __init__(self, message: str, code: int = EXIT_FAILED, name: str = "") -> None:
+    def __init__(self, message: str, code: int = EXIT_FAILED, name: str = "", status: int = 0) -> None:
         super().__init__(message)
         self.code = code
         self.name = name
         """The venue's own code for the error, if it came from there."""
+        self.status = status
+        """Its HTTP status."""
 
 
 @contextlib.contextmanager
-def reporting(form: cli_output.Format) -> Iterator[None]:
-    """Print a failure as every verb does, and end with its exit code."""
+def reporting(form: cli_output.Format) -> Iterator[cli_output.Progress]:
+    """Show that the venue is at work; print a failure as every verb does, and end with its exit code."""
     try:
-        yield
+        with cli_output.working("the venue is at work", form) as progress:
+            yield progress
     except CommandError as error:
         cli_output.fail(f"{error.name}: {error}" if error.name else str(error), form, error.code)
 
@@ -134,17 +137,23 @@ class VenueClient:
         """GET as a custodial account."""
         return self._as_account(account, key_file, "GET", path, None)
 
+    def kalshi(self, account: str, method: str, path: str, body: Json | None = None) -> Any:
+        """Call a route of Kalshi's dialect, where the signature does not cover the body."""
+        return self.ask(method, path, body, self._signature(account, None, f"{method}{path}"))
+
     def _as_account(self, account: str, key_file: Path | None, method: str, path: str, body: Json | None) -> Any:
         raw = b"" if body is None else json.dumps(body).encode()
+        headers = self._signature(account, key_file, f"{method}{path}{hashlib.sha256(raw).hexdigest()}")
+        return self.ask(method, path, body, headers)
+
+    def _signature(self, account: str, key_file: Path | None, text: str) -> dict[str, str]:
         private = self._private_key(account, key_file)
         timestamp = str(time.time_ns() // 1_000_000)
-        text = f"{timestamp}{method}{path}{hashlib.sha256(raw).hexdigest()}".encode()
-        headers = {
+        return {
             "KALSHI-ACCESS-KEY": self._key_id(account),
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
-            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(_sign(private, text)).decode(),
+            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(_sign(private, f"{timestamp}{text}".encode())).decode(),
         }
-        return self.ask(method, path, body, headers)
 
     def _private_key(self, account: str, key_file: Path | None) -> Any:
         path = key_file or Path(self.status["data_dir"]) / "keys" / f"{account}.pem"
@@ -257,9 +266,10 @@ def _sign(key: Any, text: bytes) -> bytes:
 def _refused(error: urllib.error.HTTPError) -> CommandError:
     """Return the venue's refusal as our error."""
     try:
-        body = json.loads(error.read())["error"]
-        name, message = str(body["code"]), str(body["message"])
+        answer = json.loads(error.read())
+        body = answer["error"] if isinstance(answer["error"], dict) else answer  # Polymarket's dialect has it flat
+        name, message = str(body["code"]), str(body.get("message") or body["reason"])
     except (ValueError, KeyError, TypeError):
         name, message = "", f"the venue answers HTTP {error.code}"
     not_ready = error.code == HTTPStatus.SERVICE_UNAVAILABLE
-    return CommandError(message, EXIT_NOT_READY if not_ready else EXIT_FAILED, name)
+    return CommandError(message, EXIT_NOT_READY if not_ready else EXIT_FAILED, name, error.code)

@@ -43,7 +43,7 @@ def wait(
     Exit codes: 0 it settled; 1 nothing has this id; 3 the venue is not running; 4 not in time; 5 it is final and did not
     settle: it was busted, guaranteed or returned, which is printed.
     """
-    with reporting(form):
+    with reporting(form) as progress:
         venue = VenueClient(data_dir)
         reached = FINAL if final else (*FINAL, "MINED")
         deadline = clock.monotonic() + timeout
@@ -55,6 +55,7 @@ def wait(
                 break
             if clock.monotonic() > deadline:
                 raise CommandError(f"{name} is not {'final' if final else 'in a block'} after {timeout} s", EXIT_NOT_FINAL)
+            progress.say(f"{name}: {', '.join(stages(found)) if found else 'not in a final block yet'}")
             clock.sleep(POLL_S)
         resolutions = [one["resolution"] for one in found["operations"] if one["resolution"]]
         result = {

@@ -55,16 +55,25 @@ def resolve(
     form: OutputOption = output.Format.TABLE,
 ) -> None:
     """Decide a market. Exit codes: 0 decided (--wait: final on chain); 1 refused; 3 not running; 4 not final in time."""
-    with reporting(form):
+    with reporting(form) as progress:
         venue = VenueClient(data_dir)
         found: Json = venue.admin("POST", f"/markets/{quote(ticker)}/resolve", {"outcome": outcome})
-        deadline = time.monotonic() + timeout
-        while wait and not found["resolved_on_chain"]:
-            if time.monotonic() > deadline:
-                raise CommandError(f"{ticker} is decided, and not resolved on chain after {timeout} s", EXIT_NOT_FINAL)
-            time.sleep(POLL_S)
-            found = venue.admin("GET", f"/markets/{quote(ticker)}")
+        if wait:
+            progress.say(f"{ticker} is decided; its last fills and the outcome are on their way to the chain")
+            found = until_resolved(venue, ticker, timeout)
         output.show(found, form)
+
+
+def until_resolved(venue: VenueClient, ticker: str, timeout_s: int) -> Json:
+    """Return a decided market when it is resolved on chain. Raises CommandError when that takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found: Json = venue.admin("GET", f"/markets/{quote(ticker)}")
+        if found["resolved_on_chain"]:
+            return found
+        if time.monotonic() > deadline:
+            raise CommandError(f"{ticker} is decided, and not resolved on chain after {timeout_s} s", EXIT_NOT_FINAL)
+        time.sleep(POLL_S)
 
 
 @market.command("resolve-event")

@@ -23,9 +23,15 @@ def show(data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output
     """Show ledger against chain, and what is owed. Exit codes: 0 equal; 1 not; 3 the venue is not running."""
     with reporting(form):
         found = VenueClient(data_dir).ask("GET", "/venue/reserves")
-        output.show(found, form)
+        output.show(_not_empty(found) if form is output.Format.TABLE else found, form)
         if not found["equal"]:
             raise CommandError(found["frozen"] or found["waiting"] or "ledger and chain differ: see the rows")
+
+
+def _not_empty(found: Json) -> Json:
+    """Leave out the rows of what nobody has, and say how many they are."""
+    rows = [row for row in found["rows"] if any(row[name] for name in row if name.endswith("_micros"))]
+    return {**found, "rows": rows, "empty_rows_left_out": len(found["rows"]) - len(rows)}
 
 
 @reserves.command()

@@ -5,6 +5,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,22 @@ def read(data_dir: Path) -> dict[str, Any]:
     live = _ask(str(found["http"])) if "http" in found and _is_running(data_dir) else {}
     found["ready"] = False
     return {**found, **{name: live[name] for name in FROM_THE_VENUE if name in live}}
+
+
+def for_people(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status without what only scripts read: ids of 70 digits, and where everybody's keys lie."""
+    told = {name: found[name] for name in ("ready", "seq", "state_hash") if name in found}
+    told |= {name: value for name, value in found.items() if name not in told and name not in ("accounts", "markets")}
+    if "accounts" in found:
+        accounts = found["accounts"]
+        told["custodial"] = accounts["custodial"]
+        told["wallets"] = {name: {"address": wallet["address"]} for name, wallet in accounts["wallets"].items()}
+    events: dict[str, list[str]] = {}
+    for ticker, market in found.get("markets", {}).items():
+        events.setdefault(market["event_ticker"], []).append(ticker)
+    if events:
+        told["markets"] = [{"event": event, "tickers": tickers} for event, tickers in events.items()]
+    return told
 
 
 def _is_running(data_dir: Path) -> bool:

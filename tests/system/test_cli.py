@@ -114,7 +114,7 @@ def test_verbs_need_a_running_venue(tmp_path: Path) -> None:
 
 
 def test_later_verbs_say_so(tmp_path: Path) -> None:
-    for verb in ("explain", "demo"):
+    for verb in ("explain",):
         assert ask(tmp_path, verb)[0] == EXIT_NOT_BUILT
 
 

@@ -1,0 +1,49 @@
+"""`causeway demo` on the shared venue: what it tells follows from its seed, and the money adds up."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.system.books import Books
+from tests.system.conftest import CAUSEWAY, VenueProcess, causeway
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_demo_trades_resolves_redeems_and_balances(running: VenueProcess) -> None:
+    done = causeway("demo", "--seed", "5", "--rounds", "2", "-o", "json", "--data-dir", str(running.data_dir))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert set(found["won_micros"]) == {"alice", "bob", "dave", "erin"}
+    assert sum(found["won_micros"].values()) == 0
+    assert found["contracts_filled"] > 0
+    kinds = [line.split()[0] for line in found["told"]]
+    assert kinds[0] == "market"
+    assert kinds[1:13] == ["maker"] * 4 + ["taker"] * 2 + ["maker"] * 4 + ["taker"] * 2
+    assert kinds[13:] == ["resolved", *["redeem"] * kinds.count("redeem"), "settled"]
+    assert found["told"][1] == "maker    alice bid 9 YES at 51¢        Kalshi      nothing filled", "the seed decides"
+    assert (found["outcome"], found["contracts_filled"]) == ("yes", 22)
+    books = Books(running)
+    try:
+        books.check()
+    finally:
+        books.chain.close()
+
+
+def test_the_shell_completes_verbs() -> None:
+    asked = {"_CAUSEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "causeway market re", "COMP_CWORD": "2"}
+    done = subprocess.run([str(CAUSEWAY)], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["resolve", "resolve-event", "resume"]
+
+
+def test_people_get_tables_without_private_keys(running: VenueProcess) -> None:
+    status = causeway("status", "--data-dir", str(running.data_dir)).stdout
+    assert "KXDEMO-26-RAIN" in status
+    for wallet in running.status()["accounts"]["wallets"].values():
+        assert wallet["address"] in status
+        assert wallet["private_key"] not in status
+    account = causeway("account", "show", "alice", "--data-dir", str(running.data_dir)).stdout
+    assert next(line.split()[:3] for line in account.splitlines() if "available" in line) == ["total", "available", "held"]
