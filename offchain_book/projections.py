@@ -207,7 +207,7 @@ class Projections:
         """Ticker -> its minutes."""
         self.wallets = WalletViews()
         self.reports_by_owner: dict[str, list[Report]] = defaultdict(list)
-        """Steps of requests that came over reporting sessions, of an account with its parts."""
+        """Steps of the orders of a custodial account with its parts, in their order."""
         self.changes = Changes()
 
     def observe(self, state: State, entry: c.Sequenced, events: Sequence[e.Event]) -> None:
@@ -298,7 +298,7 @@ class Projections:
         self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
-        if view.session_id.startswith(reports.PREFIX):
+        if not is_wallet(view.account_id):
             self._report(reports.of_order(ReportKind.ACCEPTED, entry, view))
 
     def _rejected(self, state: State, entry: c.Sequenced, event: e.Rejected) -> None:
@@ -319,7 +319,7 @@ class Projections:
         view.status = OrderStatus.EXECUTED if spent else OrderStatus.CANCELED
         if event.was_resting and event.reason is not CancelReason.BY_USER and is_wallet(event.account_id):
             self._notify(event.account_id, NotificationKind.CANCELLED, entry.at_ms, event.ticker, event.order_id)
-        if view.session_id.startswith(reports.PREFIX):
+        if not is_wallet(event.account_id):
             self._report(reports.of_cancel(entry, view, event))
 
     def _decreased(self, state: State, entry: c.Sequenced, event: e.OrderDecreased) -> None:
@@ -341,10 +341,8 @@ class Projections:
         self._report_change(entry, view, name)
 
     def _report_change(self, entry: c.Sequenced, view: OrderView, name_before: str) -> None:
-        if view.session_id.startswith(reports.PREFIX):
-            report = reports.of_order(ReportKind.CHANGED, entry, view)
-            report.previous_id = name_before
-            self._report(report)
+        if not is_wallet(view.account_id):
+            self._report(reports.of_change(entry, view, name_before))
 
     def _transferred(self, state: State, entry: c.Sequenced, event: e.CashTransferred) -> None:
         view = TransferView(
@@ -385,7 +383,7 @@ class Projections:
             self.fills_by_account[own.account_id].append(FillView(trade, own, other, is_taker))
             view = self._order(own.order_id)
             self._filled(view, trade, own, is_taker)
-            if view.session_id.startswith(reports.PREFIX):
+            if not is_wallet(own.account_id):
                 self._report(reports.of_fill(entry, view, event, own, is_taker))
         self.count_trade(trade)
         if is_wallet(event.maker.account_id):

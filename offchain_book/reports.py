@@ -1,28 +1,30 @@
-"""What became of requests that came over sessions which report every step: one `Report` per step, in the journal's order.
+"""What became of orders, step by step: one `Report` per step, in the journal's order.
 
 A session protocol such as FIX owes its client a message for each change of each of its orders, also for those that happened
-while the client was away or while the venue died. Reports follow from the journal alone, so they are a read model like any
-other: a restart makes the same ones again, and a session only has to remember how many of them it has sent.
+while the client was away or while the venue died; drop copies and listeners owe it for every order of the account, whatever
+door it came through. Reports follow from the journal alone, so they are a read model like any other: a restart makes the same
+ones again, and a session only has to remember how many of them it has sent. Wallets have no sessions, so their orders have no
+reports; a refusal has one when its request came over a session.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from offchain_book import errors
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
-from offchain_book.engine.operations import Outcome
-from offchain_book.engine.order import BookSide, CancelReason, TimeInForce
-from offchain_book.engine.state import State, token_asset
+from offchain_book.engine.order import BID, BookSide, CancelReason, TimeInForce
+from offchain_book.engine.state import State, token_assets
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 if TYPE_CHECKING:
     from offchain_book.projections import OrderView
 
 PREFIX = "fix~"
-"""Begins the `session_id` of orders and the request id of commands that are reported. No HTTP client can choose such an id."""
+"""Begins the name of a session and the request ids of its commands. No HTTP client can choose such an id."""
 
 
 def request_id(token: str, number: int, name: str) -> str:
@@ -53,8 +55,12 @@ class ReportKind(StrEnum):
     GROUP_REFUSED = "group_refused"
 
 
-@dataclass(slots=True)
-class Report:
+_ACCEPTED: Final = ReportKind.ACCEPTED
+_FILLED: Final = ReportKind.FILLED
+_CANCELLED: Final = ReportKind.CANCELLED
+
+
+class Report(msgspec.Struct, array_like=True, gc=False):
     """One step. Sizes are millionths of a contract, money millionths of a dollar, prices YES prices.
 
     `seq` and `place` (the how many-th report of its command) name it for good. What an order was at that moment is copied,
@@ -70,11 +76,11 @@ class Report:
     request_id: str
     order_id: str = ""
     client_order_id: str = ""
-    """The order's name after this step."""
+    """The order's name after this step; empty when its owner gave it none."""
     previous_id: str = ""
     """The order's name before this step, when a request of its own caused it."""
     ticker: str = ""
-    side: BookSide = BookSide.BID
+    side: BookSide = BID
     price_e4: int = 0
     size_micros: int = 0
     filled_micros: int = 0
@@ -142,7 +148,7 @@ def of_order(kind: ReportKind, entry: c.Sequenced, order: "OrderView") -> Report
 def _value(order: "OrderView") -> int:
     """Return the sum of size times YES price over an order's fills; its costs are in its own side's money."""
     own = (order.taker_cost_micros + order.maker_cost_micros) * PRICE_SCALE
-    return own if order.side is BookSide.BID else order.filled_micros * PRICE_SCALE - own
+    return own if order.side is BID else order.filled_micros * PRICE_SCALE - own
 
 
 def of_fill(entry: c.Sequenced, order: "OrderView", match: e.Matched, own: e.FillSide, is_taker: bool) -> Report:
@@ -150,7 +156,7 @@ def of_fill(entry: c.Sequenced, order: "OrderView", match: e.Matched, own: e.Fil
     report = of_order(ReportKind.FILLED, entry, order)
     report.match_id, report.is_taker = match.match_id, is_taker
     report.last_price_e4, report.last_micros, report.fee_micros = match.price_e4, match.size_micros, own.fee_micros
-    own_price = match.price_e4 if own.side is BookSide.BID else PRICE_SCALE - match.price_e4
+    own_price = match.price_e4 if own.side is BID else PRICE_SCALE - match.price_e4
     report.freed_micros = cost_micros(own.close_micros, PRICE_SCALE - own_price)
     report.cash_micros = report.freed_micros - cost_micros(own.open_micros, own_price) - own.fee_micros
     return report
@@ -161,9 +167,17 @@ def of_cancel(entry: c.Sequenced, order: "OrderView", event: e.OrderCancelled) -
     report = of_order(ReportKind.CANCELLED, entry, order)
     report.reason, report.was_resting = event.reason.name, event.was_resting
     report.ends = event.reason is CancelReason.TIME_IN_FORCE
-    if isinstance(entry.command, c.CancelOrder):
-        report.previous_id = order.client_order_id
-        report.client_order_id = request_name(entry.request_id) or order.client_order_id
+    name = request_name(entry.request_id)
+    if name and isinstance(entry.command, c.CancelOrder):
+        report.previous_id, report.client_order_id = order.client_order_id, name
+    return report
+
+
+def of_change(entry: c.Sequenced, order: "OrderView", name_before: str) -> Report:
+    """Return the report of an order that was decreased or amended, maybe under a new name."""
+    report = of_order(ReportKind.CHANGED, entry, order)
+    if request_name(entry.request_id) or order.client_order_id != name_before:
+        report.previous_id = name_before
     return report
 
 
@@ -230,27 +244,30 @@ def of_group(entry: c.Sequenced, event: e.OrderGroupChanged) -> Report:
 
 def complete(state: State, reports: Sequence[Report]) -> None:
     """Add to one command's reports what only its end shows: their numbers, positions after each fill, how orders ended."""
+    if len(reports) == 1 and reports[0].kind is not _FILLED:
+        return
     positions: dict[tuple[str, str], int] = {}
     fills: dict[str, Report] = {}
     ended: set[str] = set()
     for place in reversed(range(len(reports))):
         report = reports[place]
         report.place = place
-        if report.kind is ReportKind.FILLED:
+        if report.kind is _FILLED:
             where = (report.account_id, report.ticker)
-            if where not in positions:
-                positions[where] = _position(state, *where)
-            report.position_micros = positions[where]
-            positions[where] -= report.last_micros if report.side is BookSide.BID else -report.last_micros
+            position = positions.get(where)
+            if position is None:
+                position = _position(state, *where)
+            report.position_micros = position
+            positions[where] = position - (report.last_micros if report.side is BID else -report.last_micros)
             report.ends = report.order_id in ended and report.order_id not in fills
             fills[report.order_id] = report
-        elif report.kind is ReportKind.CANCELLED and report.ends:
+        elif report.kind is _CANCELLED and report.ends:
             ended.add(report.order_id)
-        elif report.kind is ReportKind.ACCEPTED:
+        elif report.kind is _ACCEPTED:
             report.trades_at_once = report.order_id in fills
 
 
 def _position(state: State, account_id: str, ticker: str) -> int:
-    account = state.accounts[account_id]
-    yes, no = token_asset(ticker, Outcome.YES), token_asset(ticker, Outcome.NO)
-    return account.balance(yes).total - account.balance(no).total
+    balances = state.accounts[account_id].balances
+    yes, no = map(balances.get, token_assets(ticker))
+    return (yes.total if yes else 0) - (no.total if no else 0)

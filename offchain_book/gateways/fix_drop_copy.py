@@ -1,6 +1,7 @@
-"""Drop copy over FIX: asks for ExecutionReports of the last three hours again, by their ids, whatever session they went to."""
+"""Drop copy over FIX: the ExecutionReports of an account's last three hours, by their ids, whatever door its orders came through."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 
@@ -85,16 +86,17 @@ class DropCopy:
         done: Fields = [(45, str(number)), (21003, str(count))]
         yield Outgoing("U2", payload(done))
 
-    def _between(self, first: tuple[int, int], last: tuple[int, int]) -> list[Report]:
-        found: list[Report] = []
-        for report in reversed(self._reports):
-            at = (report.seq, report.place)
-            if at < first:
-                break
+    def _between(self, first: tuple[int, int], last: tuple[int, int]) -> Iterator[Report]:
+        made = self._reports
+        for place in range(bisect_left(made, first, key=_place), bisect_right(made, last, key=_place)):
+            report = made[place]
             mine = not self._account.parent or report.account_id == self._account.account_id
-            if at <= last and mine and report.kind in EXECUTIONS and report.kind is not ReportKind.REFUSED:
-                found.append(report)
-        return found[::-1]
+            if mine and report.kind in EXECUTIONS and report.kind is not ReportKind.REFUSED:
+                yield report
+
+
+def _place(report: Report) -> tuple[int, int]:
+    return report.seq, report.place
 
 
 def _parsed(message: Message, tag: int) -> tuple[int, int]:

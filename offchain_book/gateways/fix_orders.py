@@ -8,9 +8,10 @@ its request id in the journal.
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from offchain_book.engine import commands as c
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
@@ -29,6 +30,8 @@ from offchain_book.sequencer import Overloaded, Sequencer, Unavailable
 
 MAX_UNDERWAY = 1_000
 """Most commands of one session that wait for the exchange; beyond it nothing more is read."""
+MAX_PASSED_OVER = 2_000
+"""Most reports that are passed over before the rest of the venue has its turn."""
 MAX_NAME = 64
 """Longest ClOrdID."""
 MASS_CANCEL_MS = 1_000
@@ -82,7 +85,11 @@ class OrderEntry:
         made, progress = self._reports, self._progress
         progress.reported = min(progress.reported, len(made))
         found: list[Outgoing] = []
+        stop = progress.reported + MAX_PASSED_OVER
         while progress.reported < len(made) and len(found) < limit:
+            if progress.reported == stop:
+                asyncio.get_running_loop().call_soon(self._session.wake)
+                return found
             report = made[progress.reported]
             progress.reported += 1
             message = message_of(report, self._logon) if self._concerns(report) else None
@@ -302,8 +309,10 @@ class OrderEntry:
         return known
 
     def _seen(self, part: Account, name: str) -> Report | None:
-        view = self._sequencer.projections.order_by_client_id(part, name)
-        if view is None:
+        """Return the order with this name; one that has none is named by its OrderID, as its reports do."""
+        projections = self._sequencer.projections
+        view = projections.order_by_client_id(part, name) or projections.orders.get(name)
+        if view is None or view.account_id != part.account_id:
             return None
         entry = c.Sequenced(0, self._sequencer.clock_ms(), "", c.CancelOrder(part.account_id, view.order_id))
         return of_order(ReportKind.CHANGED, entry, view)

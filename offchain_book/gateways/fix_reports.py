@@ -62,7 +62,7 @@ def order_fields(report: Report, logon: Logon, leaves_micros: int) -> Fields:
     size = report.size_micros if logon.keeps_original_size else report.filled_micros + leaves_micros
     fields: Fields = [
         (37, report.order_id),
-        (11, report.client_order_id),
+        (11, report.client_order_id or report.order_id),
         (54, SIDE_CODES[report.side]),
         (55, report.ticker),
         (38, count_text(size)),

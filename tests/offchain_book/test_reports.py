@@ -103,8 +103,31 @@ def test_a_name_with_any_sign_in_it_comes_back(venue: Reported) -> None:
     assert request_name("somebody-else") == ""
 
 
-def test_orders_of_other_doors_make_no_reports(venue: Reported) -> None:
-    venue.place(ALICE, "bid", 5_000, 5, session_id="websocket")
+def test_order_of_another_door_keeps_its_name_unless_it_is_given_another(venue: Reported) -> None:
+    def step(command: c.Command) -> Report:
+        entry = c.Sequenced(venue.state.seq + 1, venue.now_ms, "", command)
+        venue.projections.observe(venue.state, entry, apply(venue.state, entry))
+        (report,) = venue.projections.reports_of(entry.seq)
+        return report
+
+    place = c.PlaceOrder("id", ALICE, "RAIN-1", c.BookSide.BID, 5_000, 5 * CONTRACT, client_order_id="a")
+    made = [
+        step(place),
+        step(c.DecreaseOrder(ALICE, "id", 1 * CONTRACT)),
+        step(c.AmendOrder(ALICE, "id", 4_000, None, None, "b")),
+        step(c.CancelOrder(ALICE, "id")),
+    ]
+    assert [(one.kind, one.previous_id, one.client_order_id) for one in made] == [
+        ("accepted", "", "a"),
+        ("changed", "", "a"),
+        ("changed", "a", "b"),
+        ("cancelled", "", "b"),
+    ]
+
+
+def test_refused_request_of_another_door_has_no_report(venue: Reported) -> None:
+    entry = c.Sequenced(venue.state.seq + 1, venue.now_ms, "", c.CancelOrder(ALICE, "nowhere"))
+    venue.projections.observe(venue.state, entry, apply(venue.state, entry))
     assert venue.projections.reports_by_owner == {}
 
 

@@ -339,7 +339,9 @@ def test_gap_in_what_the_client_sends_is_closed_by_its_engine(server: FixServer)
 # --- listeners, drop copy, settlements ------------------------------------------------------------------------------------
 
 
-def test_listener_hears_every_session_of_its_account(server: FixServer, alice: FixClient, bob: FixClient) -> None:
+def test_listener_hears_every_order_of_its_account_and_no_others(
+    server: FixServer, alice: FixClient, bob: FixClient
+) -> None:
     with server.client(RT, ALICE, {20126: "Y"}, scopes=("read",)) as listener:
         listener.log_on()
         alice.send("D", order("heard", price="0.07"))
@@ -347,6 +349,11 @@ def test_listener_hears_every_session_of_its_account(server: FixServer, alice: F
         assert heard[17] == alice.wait("8", _11="heard")[17]
         alice.send("F", cancel("heard-x", "heard"))
         listener.wait("8", _11="heard-x", _150="4")
+        elsewhere = c.PlaceOrder("placed-elsewhere", ALICE, TICKER, BookSide.BID, 700, 10_000_000)
+        server.do(server.venue.do(elsewhere))
+        assert listener.wait("8", _37="placed-elsewhere")[11] == "placed-elsewhere"
+        server.do(server.venue.do(c.CancelOrder(ALICE, "placed-elsewhere")))
+        listener.wait("8", _37="placed-elsewhere", _150="4")
         bob.send("D", order("foreign", price="0.02"))
         bob.wait("8", _11="foreign")
         listener.send("D", order("forbidden"))
