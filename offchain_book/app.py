@@ -28,10 +28,12 @@ from offchain_book.gateways import (
     kalshi,
     kalshi_stream,
     native,
+    native_orders,
     operator,
     polymarket,
     polymarket_stream,
     reserves,
+    sessions,
     venue_stream,
     withdrawals,
 )
@@ -217,6 +219,9 @@ def build_app(
     app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
     routes = native.NativeRoutes(sequencer, settings)
     app.include_router(native.router(routes))
+    signed_in = sessions.Sessions(settings)
+    app.include_router(sessions.router(signed_in))
+    app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in)))
     app.include_router(withdrawals.router(sequencer, settings, routes))
     app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
     if hooks is not None:
@@ -229,7 +234,7 @@ def build_app(
     app.include_router(polymarket_stream.router(hub, settings))
     app.include_router(gamma.router(sequencer, settings))
     app.include_router(data_api.router(sequencer, settings))
-    app.include_router(venue_stream.router(hub, settings, Tickets()))
+    app.include_router(venue_stream.router(hub, settings, Tickets(), signed_in))
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:

@@ -5,6 +5,7 @@ network, and needs neither web3 nor eth_account (a digest and a recovery take 45
 signed order may trade is the engine's; the contract repeats every check here on chain.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -56,6 +57,7 @@ VAULT_ACTION_TYPE = keccak256(
 )
 CLOB_AUTH_TYPE = keccak256(b"ClobAuth(address address,string timestamp,uint256 nonce,string message)")
 LINK_ACCOUNT_TYPE = keccak256(b"LinkAccount(string account,address wallet,uint256 deadline)")
+CANCEL_TYPE = keccak256(b"Cancel(address wallet,bytes32[] orders,uint256 deadline)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,12 @@ def link_account_digest(domain: Domain, account: str, wallet: str, deadline_s: i
     return typed_digest(domain.separator(), struct_hash)
 
 
+def cancel_digest(domain: Domain, wallet: str, order_ids: Sequence[str], deadline_s: int) -> bytes:
+    """Return the digest by which a wallet cancels orders (none named: all that are open), in the native domain."""
+    orders = keccak256(b"".join(_bytes32(order_id) for order_id in order_ids))
+    return typed_digest(domain.separator(), keccak256(CANCEL_TYPE + _address(wallet) + orders + _uint(deadline_s)))
+
+
 def parse_signature(signature: str) -> tuple[int, int, int]:
     """Return (r, s, recovery bit) of a 65-byte hex signature.
 
@@ -281,6 +289,7 @@ __all__ = [
     "Domain",
     "InvalidAddress",
     "InvalidSignature",
+    "cancel_digest",
     "checksum_address",
     "clob_auth_digest",
     "clob_auth_domain",

@@ -31,7 +31,9 @@ T = TypeVar("T")
 MICRO_DIGITS = 6
 MAX_WHOLE_DIGITS = 12
 
-_NOT_FOUND = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.UNKNOWN_EVENT, RejectCode.UNKNOWN_MARKET})
+_NOT_FOUND = frozenset(
+    {RejectCode.UNKNOWN_ACCOUNT, RejectCode.UNKNOWN_EVENT, RejectCode.UNKNOWN_MARKET, RejectCode.UNKNOWN_ORDER}
+)
 _CONFLICT = frozenset(
     {
         RejectCode.ACCOUNT_EXISTS,
@@ -44,6 +46,10 @@ _CONFLICT = frozenset(
         RejectCode.TICKS_NOT_FINER,
         RejectCode.WRONG_MARKET_STATE,
         RejectCode.DUPLICATE_REQUEST,
+        RejectCode.DUPLICATE_ORDER_ID,
+        RejectCode.DUPLICATE_CLIENT_ORDER_ID,
+        RejectCode.ORDER_NOT_OPEN,
+        RejectCode.SIGNED_NONCE_TAKEN,
         RejectCode.KEY_EXISTS,
         RejectCode.MARKET_EXISTS,
     }
@@ -235,7 +241,7 @@ class NativeRoutes:
         if body.deadline < self._sequencer.clock_ms() // 1000:
             raise problem(400, "DEADLINE_PASSED", f"the deadline {body.deadline} has passed")
         digest = signatures.link_account_digest(self._domain, account.account_id, wallet, body.deadline)
-        self._check_wallet(digest, body.signature, wallet)
+        self.check_wallet(digest, body.signature, wallet)
         await self.submit(request, LinkAccount(account.account_id, wallet, body.deliver))
         return {"account": account.account_id, "wallet": wallet, "deliver": body.deliver}
 
@@ -244,7 +250,7 @@ class NativeRoutes:
         body = await read_body(request, ActionBody)
         action = self._parse_action(body)
         digest = signatures.vault_action_digest(self._domain, action)
-        self._check_wallet(digest, body.signature, action.wallet)
+        self.check_wallet(digest, body.signature, action.wallet)
         receipt = await self.submit(request, SubmitAction("0x" + digest.hex(), action))
         event = receipt.first(ActionAccepted)
         assert event is not None
@@ -271,15 +277,21 @@ class NativeRoutes:
             body.signature,
         )
 
-    def _check_wallet(self, digest: bytes, signature: str, wallet: str) -> None:
+    def check_wallet(self, digest: bytes, signature: str, wallet: str) -> None:
+        """Check that a wallet signed a digest of the native domain."""
         try:
             recovered = signatures.recover(digest, signature).lower()
         except signatures.InvalidSignature as error:
-            raise problem(400, "BAD_SIGNATURE", str(error), {"digest": "0x" + digest.hex()}) from None
+            raise self.bad_signature(str(error), digest, wallet, "") from None
         if recovered != wallet:
-            found = {"recovered": recovered, "expected": wallet, "digest": "0x" + digest.hex()}
-            found["domain"] = f"Causeway 1, chain {self._domain.chain_id}, {self._domain.verifying_contract}"
-            raise problem(400, "BAD_SIGNATURE", "the signature is not the wallet's over this struct", found)
+            raise self.bad_signature("the signature is not the wallet's over this struct", digest, wallet, recovered)
+
+    def bad_signature(self, reason: str, digest: bytes, wallet: str, recovered: str) -> HTTPException:
+        """Return the error of a signature that is not the wallet's: what was expected, and what was found."""
+        found = {"recovered": recovered, "expected": wallet, "digest": "0x" + digest.hex()}
+        found["domain"] = f"Causeway 1, chain {self._domain.chain_id}, {self._domain.verifying_contract}"
+        found["explain"] = "POST /venue/explain/signature"
+        return problem(400, "BAD_SIGNATURE", reason, found)
 
     async def trace(self, name: str, request: Request) -> Json:
         """Show request → command → fills → operation → transaction → postings for any id in that chain."""

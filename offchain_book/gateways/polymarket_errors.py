@@ -98,7 +98,7 @@ def from_order_rejection(rejected: Rejected, order_id: str, market: Market, outc
     details = errors.details(rejected)
     tick = price_text(market.tick_at(int(details.get("price_e4", 0))))
     if outcome is Outcome.NO:
-        details = _mirrored(details)
+        details = mirrored(details)
         rejected = Rejected(rejected.code, tuple(details.items()))
     code, reason = rejected.code, errors.sentence(rejected)
     if code is RejectCode.DUPLICATE_ORDER_ID:
@@ -119,7 +119,7 @@ def from_order_rejection(rejected: Rejected, order_id: str, market: Market, outc
     return ApiError(400, error, code.name, reason, **details)
 
 
-def _mirrored(details: dict[str, int | str]) -> dict[str, int | str]:
+def mirrored(details: dict[str, int | str]) -> dict[str, int | str]:
     """Turn YES prices into NO prices; what was below is then above."""
     swapped = {"below_e4": "above_e4", "above_e4": "below_e4", "lowest_e4": "highest_e4", "highest_e4": "lowest_e4"}
     return {

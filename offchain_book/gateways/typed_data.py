@@ -30,11 +30,12 @@ STRUCTS: dict[str, tuple[str, str]] = {
         "address wallet,uint8 kind,uint256 id,uint256 amount,address to,uint256 nonce,uint256 deadline",
     ),
     "link_account": ("LinkAccount", "string account,address wallet,uint256 deadline"),
+    "cancel": ("Cancel", "address wallet,bytes32[] orders,uint256 deadline"),
     "clob_auth": ("ClobAuth", "address address,string timestamp,uint256 nonce,string message"),
 }
 """What is signed -> (struct name, its fields)."""
 
-_DOMAIN_OF = {"vault_action": "native", "link_account": "native"}
+_DOMAIN_OF = {"vault_action": "native", "link_account": "native", "cancel": "native"}
 """What is signed under another entry's domain; every other entry has its own."""
 
 

@@ -21,6 +21,7 @@ from offchain_book.engine.state import Balance as Held
 from offchain_book.gateways import venue_stream_messages as m
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants
 from offchain_book.gateways.native import problem
+from offchain_book.gateways.sessions import Sessions
 from offchain_book.gateways.stream import BadCursor, Client, Cursor, Hub, Publication, TooMany, Topic, topic_of
 from offchain_book.gateways.stream_facts import (
     PRIVATE,
@@ -445,8 +446,9 @@ class Connection:
 class VenueStreams:
     """The endpoint, and the route that gives out tickets."""
 
-    def __init__(self, hub: Hub, settings: Settings, tickets: Tickets) -> None:
+    def __init__(self, hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions) -> None:
         self.hub = hub
+        self._sessions = sessions
         self.tickets = tickets
         self.words = Words(hub)
         self._settings = settings
@@ -472,13 +474,11 @@ class VenueStreams:
             self.hub.leave(client)
 
     async def ticket(self, request: Request) -> dict[str, Any]:
-        """Give a ticket for the `account` channel of /venue/ws to a signed request; browsers cannot sign a handshake."""
-        key = await self._signer(request)
-        return {
-            "ticket": self.tickets.issue(key.account_id, key.key_id),
-            "account": key.account_id,
-            "expires_in_s": TICKET_S,
-        }
+        """Give a ticket for the `account` channel of /venue/ws to a session or a signed request; browsers cannot sign a handshake."""
+        session = self._sessions.find(request)
+        key = None if session else await self._signer(request)
+        account_id, key_id = (key.account_id, key.key_id) if key else (session.wallet if session else "", "")
+        return {"ticket": self.tickets.issue(account_id, key_id), "account": account_id, "expires_in_s": TICKET_S}
 
     async def _signer(self, request: Request) -> ApiKey:
         """Return the key that signed a request: in Kalshi's way over the body too, or with Polymarket's L2 headers."""
@@ -497,9 +497,9 @@ class VenueStreams:
         return key
 
 
-def router(hub: Hub, settings: Settings, tickets: Tickets) -> APIRouter:
+def router(hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions) -> APIRouter:
     """Return our own stream and the route of its tickets."""
-    streams = VenueStreams(hub, settings, tickets)
+    streams = VenueStreams(hub, settings, tickets, sessions)
     routes = APIRouter(tags=["venue"])
     routes.add_api_websocket_route(PATH, streams.endpoint)
     routes.add_api_route("/venue/stream/tickets", streams.ticket, methods=["POST"], status_code=201)

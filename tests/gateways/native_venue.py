@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from offchain_book import signatures
@@ -15,8 +16,9 @@ from offchain_book.app import build_app
 from offchain_book.config import Settings
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import new_state
-from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
+from offchain_book.engine.operations import Outcome, TokenSide, VaultAction, VaultActionKind
 from offchain_book.engine.state import Account
+from offchain_book.gateways import native_orders, siwe
 from offchain_book.gateways.admin import Condition, HookRefused, Paid
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.journal import Journal
@@ -31,7 +33,16 @@ CONDITION = "0x" + "ab" * 31 + "00"
 WALLET_KEY = bytes.fromhex("22" * 32)
 STRANGER = "0x" + "99" * 20
 SETTINGS = Settings(
-    31_337, "0x" + "11" * 20, "0x" + "12" * 20, b"secret", "token", 2, 60, 120, reviewer_token="second token"
+    31_337,
+    "0x" + "11" * 20,
+    "0x" + "12" * 20,
+    b"secret",
+    "token",
+    2,
+    60,
+    120,
+    reviewer_token="second token",
+    http_url="http://venue",
 )
 OPERATOR = {"Authorization": "Bearer token"}
 REVIEWER = {"Authorization": "Bearer second token"}
@@ -99,6 +110,7 @@ class NativeVenue:
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://venue")
         self.key = Key("alice-key", ed25519.Ed25519PrivateKey.generate())
         self.reader = Key("alice-reads", ed25519.Ed25519PrivateKey.generate())
+        self.nonce = 0
         self.domain = signatures.native_domain(SETTINGS.chain_id, SETTINGS.venue_address)
 
     @asynccontextmanager
@@ -153,6 +165,47 @@ class NativeVenue:
         signature = signatures.sign_digest(signatures.vault_action_digest(self.domain, action), WALLET_KEY)
         body = {"wallet": WALLET, "kind": int(kind), "id": token, "amount": str(amount), "signature": signature}
         return {**body, **fields}
+
+    async def order(self, side: TokenSide, outcome: Outcome, price_e4: int, contracts: int, **more: Any) -> Any:
+        """Place a native order that dave signed."""
+        body = self.order_body(side, outcome, price_e4, contracts)
+        return await self.http.post("/venue/orders", json={**body, **more})
+
+    def order_body(self, side: TokenSide, outcome: Outcome, price_e4: int, contracts: int, **signed: Any) -> dict[str, Any]:
+        """Return the body of an order that dave signed, each time under another nonce."""
+        self.nonce += 1
+        size, cash = contracts * CONTRACT, contracts * CONTRACT * price_e4 // 10_000
+        sell, buy = (cash, size) if side is TokenSide.BUY else (size, cash)
+        message = {
+            "wallet": WALLET,
+            "tokenId": str(int(CONDITION, 16) | outcome),
+            "side": int(side),
+            "sellAmount": str(sell),
+            "buyAmount": str(buy),
+            "nonce": str(self.nonce),
+            "expiration": "0",
+            "feeCapBps": "700",
+            "builder": "0x" + "00" * 32,
+            **signed,
+        }
+        order = msgspec.convert(message, native_orders.OrderMessage)
+        digest = native_orders.signed_order(self.domain, order, "").digest
+        return {"order": message, "signature": signatures.sign_digest(bytes.fromhex(digest[2:]), WALLET_KEY)}
+
+    def cancel_body(self, ids: list[str], deadline: int = 0, key: bytes = WALLET_KEY) -> dict[str, Any]:
+        """Return a `Cancel` that the wallet signed."""
+        deadline = deadline or wall_clock_ms() // 1000 + 300
+        digest = signatures.cancel_digest(self.domain, WALLET, ids, deadline)
+        return {"wallet": WALLET, "deadline": deadline, "signature": signatures.sign_digest(digest, key)}
+
+    async def sign_in(self, key: bytes = WALLET_KEY) -> str:
+        """Sign a wallet in and return the session's token."""
+        asked = await self.http.post("/venue/session/nonce", json={"wallet": address_of(key)})
+        message = asked.json()["message"]
+        signature = signatures.sign_digest(siwe.personal_digest(message), key)
+        answer = await self.http.post("/venue/session", json={"message": message, "signature": signature})
+        assert answer.status_code == 201, answer.text
+        return str(answer.cookies["causeway_session"])
 
     def link(self, account: str = "alice", deadline: int = 1 << 34, key: bytes = WALLET_KEY) -> dict[str, Any]:
         """Return the body of a link that the wallet signed."""

@@ -81,6 +81,7 @@ def test_published_types_are_the_hashed_ones() -> None:
         "polymarket_v2": signatures.V2_ORDER_TYPE,
         "vault_action": signatures.VAULT_ACTION_TYPE,
         "link_account": signatures.LINK_ACCOUNT_TYPE,
+        "cancel": signatures.CANCEL_TYPE,
         "clob_auth": signatures.CLOB_AUTH_TYPE,
     }
     published = {
