@@ -23,7 +23,7 @@ from offchain_book.projections import Projections, TradeStage
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, TICKER, Venue, market
 from tests.engine.walk import Walk
 
-STEPS = 400
+STEPS = 600
 
 
 class Follower:
