@@ -21,6 +21,7 @@ DEVELOPER  := .venv/.installed-dev
 NODE       := node_modules/.installed
 NODE_DEV   := node_modules/.installed-dev
 KALSHI     := .venv-kalshi/.installed
+KALSHI_OLD := .venv-kalshi-320/.installed .venv-kalshi-214/.installed
 POLYMARKET := .venv-polymarket/.installed
 PEERS      := .venv-peers/.installed
 TYPESCRIPT := tests/sdk/typescript/node_modules/.installed
@@ -46,10 +47,10 @@ up: setup
 	@exec $(BIN)/causeway up $(ARGS)
 
 # Most of the time goes into waiting for blocks, so three workers on two cores. A file's tests stay together and in order.
-test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
+test: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(KALSHI_OLD) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
 	@exec $(BIN)/pytest tests -n 3 --dist loadfile $(ARGS)
 
-soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
+soak: $(DEVELOPER) $(NODE_DEV) $(KALSHI) $(KALSHI_OLD) $(POLYMARKET) $(TYPESCRIPT) $(QUICKFIX) $(HALMOS)
 	@exec $(BIN)/pytest tests -m soak --timeout=0 $(ARGS)
 
 bench: $(DEVELOPER) $(NODE) $(PEERS)
@@ -77,7 +78,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 clean:
-	rm -rf .venv .venv-kalshi .venv-polymarket .venv-peers .venv-quickfix .venv-halmos .venv-slither node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
+	rm -rf .venv .venv-kalshi .venv-kalshi-320 .venv-kalshi-214 .venv-polymarket .venv-peers .venv-quickfix .venv-halmos .venv-slither node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- set-up: each stamp depends on the lock that fills it ----------------------------------------------------------
@@ -163,6 +164,8 @@ lock:
 	$(UV_COMPILE) --python-version 3.11 pyproject.toml --group build -o requirements.lock
 	$(UV_COMPILE) --python-version 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV_COMPILE) --python-version 3.13 --group pyproject.toml:sdk-kalshi -o tests/sdk/kalshi.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-kalshi-320 -o tests/sdk/kalshi-320.lock
+	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-kalshi-214 -o tests/sdk/kalshi-214.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-polymarket -o tests/sdk/polymarket.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:peers -o scripts/peers.lock
 	$(UV_COMPILE) --python-version 3.11 --group pyproject.toml:sdk-quickfix -o tests/sdk/quickfix.lock

@@ -22,6 +22,7 @@ from bridge.cli_options import (
     DataDirOption,
     OutputOption,
 )
+from offchain_book.config import UsageTier
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -50,6 +51,9 @@ def up(
     batch_ms: Annotated[int, typer.Option(min=0, help="Longest wait of a fill for its settlement batch.")] = 500,
     settle_deadline: Annotated[int | None, typer.Option(help="Seconds a fill has to land; fixed at deployment.")] = None,
     exit_delay: Annotated[int | None, typer.Option(help="Seconds from requestExit to exit; fixed at deployment.")] = None,
+    rate_limits: Annotated[
+        UsageTier | None, typer.Option(help="Enforce this tier of Kalshi's rate limits; else none.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing after the banner.")] = False,
     form: OutputOption = output.Format.TABLE,
 ) -> None:
@@ -71,6 +75,7 @@ def up(
         seed=seed,
         confirmations=confirmations,
         batch_ms=batch_ms,
+        rate_limits=rate_limits,
         settle_deadline_s=settle_deadline,
         exit_delay_s=exit_delay,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.deployment import DeploymentError, Terms
+from offchain_book.config import UsageTier
 
 DEFAULT_SETTLE_DEADLINE_S = 60
 DEFAULT_EXIT_DELAY_S = 120
@@ -30,6 +31,7 @@ class Options:
     batch_ms: int = 500
     settle_deadline_s: int | None = None
     exit_delay_s: int | None = None
+    rate_limits: UsageTier | None = None
 
     def terms(self, book: Mapping[str, Any] | None) -> Terms:
         """Return what the contracts fix for good: a flag may choose it once, and cannot change it later.

@@ -340,6 +340,7 @@ class Venue:
             settle_deadline_s=found.settle_deadline_s,
             exit_delay_s=found.exit_delay_s,
             http_url=http_url,
+            rate_limit_tier=self._options.rate_limits,
             rpc_url=self._node.url,
         )
         self._hooks = ChainHooks(

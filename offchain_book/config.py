@@ -1,6 +1,7 @@
 """Settings of one running venue, and every limit with its name. Data only; `bridge/venue.py` fills it in."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 MAX_BODY_BYTES = 1_000_000
 """Largest request body that any route reads."""
@@ -18,6 +19,18 @@ COMPATIBLE_V1 = "0xdFE02Eb6733538f8Ea35D585af8DE5958AD99E40"
 """The exchange address in the V1 client's own table for 80002 (an EIP-712 domain field, not a deployment)."""
 COMPATIBLE_V2 = "0xE111180000d2663C0091e4f400237545B87B996B"
 """The same for V2."""
+
+
+class UsageTier(StrEnum):
+    """Kalshi's names of how much an account may ask for; `gateways/kalshi_rates.py` has the numbers."""
+
+    BASIC = "basic"
+    ADVANCED = "advanced"
+    EXPERT = "expert"
+    PREMIER = "premier"
+    PARAGON = "paragon"
+    PRIME = "prime"
+    PRESTIGE = "prestige"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +84,7 @@ class Settings:
     http_url: str = ""
     rpc_url: str = ""
     stream: StreamLimits = StreamLimits()
+    rate_limit_tier: UsageTier | None = None
+    """Kalshi's usage tier that its dialect enforces. None: requests are counted, none is refused."""
     reviewer_token: str = ""
     """Disputes and amends outcomes; somebody else's than the operator's. Empty: nobody can."""

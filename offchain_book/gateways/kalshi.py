@@ -9,6 +9,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,8 @@ from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
 from offchain_book.gateways.kalshi_later import later_routes
 from offchain_book.gateways.kalshi_operations import Operation, operations
+from offchain_book.gateways.kalshi_rates import PER_ROW, Bucket, Limiter, cost_of, headers, monotonic_ms
+from offchain_book.gateways.kalshi_views import owner_and_number
 from offchain_book.sequencer import Sequencer, Unavailable
 
 PREFIX = "/trade-api/v2"
@@ -37,8 +40,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     """Return the routes of Kalshi's dialect, prefix included."""
     routes = APIRouter(prefix=PREFIX, tags=["Kalshi"])
-    frame = _Frame(sequencer)
-    table = operations(sequencer)
+    limiter = Limiter(settings.rate_limit_tier)
+    frame = _Frame(sequencer, limiter)
+    table = operations(sequencer, limiter)
     for method, path, what in _shadowing(table):
         routes.add_api_route(path, frame.endpoint(_later(method, path, what)), methods=[method], include_in_schema=False)
     for operation in table:
@@ -74,8 +78,9 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 class _Frame:
     """What happens around every handler: request id, credentials, errors, encoding."""
 
-    def __init__(self, sequencer: Sequencer) -> None:
+    def __init__(self, sequencer: Sequencer, limiter: Limiter) -> None:
         self._state = sequencer.state
+        self._limiter = limiter
         self._authenticator = Authenticator(sequencer.state)
 
     def endpoint(self, operation: Operation) -> Endpoint:
@@ -83,9 +88,15 @@ class _Frame:
 
         async def endpoint(request: Request) -> Response:
             request_id = _request_id(request)
+            bucket = self._bucket(request, None)
             try:
-                call = Call(request, self._sender(request, operation.scope), request_id, self._state)
-                reply = await operation.handler(call)
+                key = self._sender(request, operation.scope)
+                bucket = bucket if key is None else self._bucket(request, key)
+                bill = partial(self._bill, bucket, cost_of(operation.operation_id))
+                if operation.operation_id not in PER_ROW:
+                    bill(1)
+                _check_scope(key, operation.scope)
+                reply = await operation.handler(Call(request, key, request_id, self._state, bill))
                 response = _response(operation.status, reply)
             except KalshiError as error:
                 response = _error_response(error)
@@ -97,13 +108,14 @@ class _Frame:
                     KalshiError(500, "internal_error", f"this is a bug of the venue; its log has request {request_id}")
                 )
             response.headers[REQUEST_ID_HEADER] = request_id
+            response.headers.update(headers(bucket))
             return response
 
         endpoint.__doc__ = operation.handler.__doc__
         return endpoint
 
     def _sender(self, request: Request, scope: str) -> ApiKey | None:
-        """Return the key that signed a request. Credentials on a public route are optional, but never wrong."""
+        """Return the key that signed a request, None without one. Credentials on a public route are optional, but never wrong."""
         if not scope and not any(name in request.headers for name in HEADERS):
             return None
         raw_path: bytes = request.scope["raw_path"]
@@ -111,14 +123,27 @@ class _Frame:
             key = self._authenticator.check(request.headers, request.method, raw_path.decode("latin-1"), request.url.query)
         except BadCredentials as error:
             raise KalshiError(401, "authentication_error", error.message, error.details) from error
-        if scope and not grants(key, scope):
-            raise KalshiError(
-                403,
-                "insufficient_scope",
-                f"this route needs the scope {scope}",
-                {"need": scope, "have": ", ".join(key.scopes)},
-            )
         return key
+
+    def _bucket(self, request: Request, key: ApiKey | None) -> Bucket:
+        """Return what pays for a request: its account's bucket, or its address's while nobody has said who it is."""
+        owner = f"address {request.client.host if request.client else ''}"
+        if key is not None:
+            owner, _ = owner_and_number(key.account_id)
+        return self._limiter.bucket(owner, request.method, monotonic_ms())
+
+    def _bill(self, bucket: Bucket, cost: int, rows: int) -> None:
+        self._limiter.charge(bucket, cost * rows)
+
+
+def _check_scope(key: ApiKey | None, scope: str) -> None:
+    if scope and key is not None and not grants(key, scope):
+        raise KalshiError(
+            403,
+            "insufficient_scope",
+            f"this route needs the scope {scope}",
+            {"need": scope, "have": ", ".join(key.scopes)},
+        )
 
 
 def _request_id(request: Request) -> str:

@@ -36,6 +36,10 @@ _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 _CURSOR = re.compile(r"([a-z_]+)\.(\d{1,15})", re.ASCII)
 
 
+def _free(rows: int) -> None:
+    """Charge nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request whose sender has been checked. `key` is None on public routes without credentials."""
@@ -44,6 +48,8 @@ class Call:
     key: ApiKey | None
     request_id: str
     state: State
+    bill: Callable[[int], None] = _free
+    """Charges a batch for so many rows; the rate limit of everything else is charged before."""
 
     # --- whose ------------------------------------------------------------------------------------------------------
 

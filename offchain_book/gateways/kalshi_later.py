@@ -13,17 +13,10 @@ LATER: Mapping[str, str] = {
         POST /portfolio/orders/queue_positions""",
     "resets of order groups by POST; use PUT": """
         POST /portfolio/order_groups/{order_group_id}/reset""",
-    "candlesticks": """
-        GET /series/{series_ticker}/markets/{ticker}/candlesticks
-        GET /series/{series_ticker}/events/{ticker}/candlesticks
-        GET /markets/candlesticks""",
     "forecast history": """
         GET /series/{series_ticker}/events/{ticker}/forecast_percentile_history""",
-    "account limits": """
-        GET /account/limits
-        GET /account/endpoint_costs
-        POST /account/api_usage_level/upgrade
-        GET /account/api_usage_level/volume_progress""",
+    "tiers that are earned: the venue has one tier for everybody": """
+        POST /account/api_usage_level/upgrade""",
     "block trades": """
         GET /communications/block-trade-proposals
         POST /communications/block-trade-proposals
@@ -63,10 +56,6 @@ LATER: Mapping[str, str] = {
         GET /multivariate_event_collections/{collection_ticker}/lookup
         PUT /multivariate_event_collections/{collection_ticker}/lookup
         POST /multivariate_event_collections/{collection_ticker}/lookup""",
-    "event metadata": """
-        GET /events/{event_ticker}/metadata""",
-    "the user data timestamp": """
-        GET /exchange/user_data_timestamp""",
     "announcements": """
         GET /exchange/announcements""",
     "clearing members": """
@@ -81,41 +70,13 @@ LATER: Mapping[str, str] = {
         DELETE /fcm/subtraders/event_contract_daily_cap
         GET /fcm/subtraders/event_contract_daily_cap
         PUT /fcm/subtraders/event_contract_daily_cap""",
-    "the historical tier": """
-        GET /historical/cutoff
-        GET /historical/fills
-        GET /historical/markets
-        GET /historical/markets/{ticker}
-        GET /historical/markets/{ticker}/candlesticks
-        GET /historical/orders
-        GET /historical/positions
-        GET /historical/trades""",
-    "incentive programs": """
-        GET /incentive_programs""",
-    "live data": """
-        GET /live_data/batch
-        GET /live_data/events/{event_ticker}
-        GET /live_data/milestone/{milestone_id}
-        GET /live_data/milestone/{milestone_id}/game_stats
-        GET /live_data/weather/{city}
-        GET /live_data/weather/{city}/calibrations
-        GET /live_data/{type}/milestone/{milestone_id}""",
-    "milestones and structured targets": """
-        GET /milestones
-        GET /milestones/{milestone_id}
-        GET /structured_targets
-        GET /structured_targets/{structured_target_id}""",
-    "search": """
-        GET /search/filters_by_sport
-        GET /search/tags_by_categories""",
     "transfers between exchange indexes": """
         POST /portfolio/intra_exchange_instance_transfer
         GET /portfolio/intra_exchange_instance_transfers
         GET /portfolio/intra_exchange_instance_transfers/{transfer_id}
         GET /portfolio/target_balance_allocation
         POST /portfolio/target_balance_allocation""",
-    "deposits and withdrawals in this dialect; see /venue": """
-        GET /portfolio/deposits
+    "withdrawals in this dialect; see /venue": """
         GET /portfolio/withdrawals""",
     _V1: """
         POST /portfolio/orders

@@ -10,6 +10,7 @@ from offchain_book.engine.market_commands import Week
 from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
 from offchain_book.gateways.kalshi_call import MAX_TICKERS, Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid, missing
+from offchain_book.gateways.kalshi_history import archived, cutoff_view, tier_bounds
 from offchain_book.gateways.kalshi_units import time_text
 from offchain_book.gateways.kalshi_views import (
     event_view,
@@ -225,13 +226,20 @@ class Markets:
     # --- markets ------------------------------------------------------------------------------------------------------
 
     async def markets(self, call: Call) -> Json:
-        """List markets, newest first."""
-        keep = self._market_filter(call)
+        """List the markets of the live tier, newest first."""
+        return await self._markets(call, historical=False)
+
+    async def historical_markets(self, call: Call) -> Json:
+        """List the markets of the historical tier, newest first."""
+        return await self._markets(call, historical=True)
+
+    async def _markets(self, call: Call, *, historical: bool) -> Json:
+        keep = self._market_filter(call, historical=historical)
         limit, before = call.limit(0), call.cursor("markets")
         found, position = newest_first(list(self._state.markets.values()), keep, limit, before)
         return {"markets": await self._views(found), "cursor": next_cursor("markets", position)}
 
-    def _market_filter(self, call: Call) -> Callable[[Market], bool]:
+    def _market_filter(self, call: Call, *, historical: bool) -> Callable[[Market], bool]:
         status, series = call.choice("status", tuple(_MARKET_FILTERS)), call.text("series_ticker")
         event, tickers = call.text("event_ticker"), call.names("tickers")
         no_combos = call.choice("mve_filter", ("only", "exclude")) != "only"
@@ -246,6 +254,7 @@ class Markets:
                 and (not tickers or market.ticker in tickers)
                 and (not statuses or status_at(market, now) in statuses)
                 and in_time(market)
+                and archived(self._sequencer, market) is historical
             )
 
         return keep
@@ -253,6 +262,17 @@ class Markets:
     async def market(self, call: Call) -> Json:
         """Return one market."""
         return {"market": self._view(self._market(call.path("ticker")))}
+
+    async def historical_market(self, call: Call) -> Json:
+        """Return one market of the historical tier."""
+        market = self._market(call.path("ticker"))
+        if not archived(self._sequencer, market):
+            raise missing("historical market", market.ticker, "market_not_found")
+        return {"market": self._view(market)}
+
+    async def cutoff(self, call: Call) -> Json:
+        """Tell where the live tier begins."""
+        return cutoff_view(self._sequencer)
 
     async def orderbook(self, call: Call) -> Json:
         """Return one book; a depth of zero or less means all of it."""
@@ -272,14 +292,22 @@ class Markets:
         return {"orderbooks": books}
 
     async def trades(self, call: Call) -> Json:
-        """Return the public tape, newest first."""
+        """Return the public tape of the live tier, newest first."""
+        return await self._trades(call, historical=False)
+
+    async def historical_trades(self, call: Call) -> Json:
+        """Return the public tape of the historical tier, newest first."""
+        return await self._trades(call, historical=True)
+
+    async def _trades(self, call: Call, *, historical: bool) -> Json:
         ticker = call.text("ticker")
         projections = self._sequencer.projections
         trades: Sequence[TradeView] = projections.trades
         if ticker:
             trades = projections.trades_by_ticker.get(self._market(ticker).ticker, ())
         limit, before = call.limit(0), call.cursor("trades")
-        before, oldest = time_bounds(trades, lambda trade: trade.at_ms, call, before)
+        bounds = time_bounds(trades, lambda trade: trade.at_ms, call, before)
+        before, oldest = tier_bounds(self._sequencer, trades, lambda trade: trade.at_ms, bounds, historical)
         if call.flag("is_block_trade"):
             return {"trades": [], "cursor": ""}
         found, position = newest_first(trades, lambda trade: True, limit, before, oldest)

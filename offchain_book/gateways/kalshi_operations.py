@@ -4,14 +4,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from offchain_book.gateways.kalshi_account import Accounts
 from offchain_book.gateways.kalshi_call import Call, Json
+from offchain_book.gateways.kalshi_candles import Candles
 from offchain_book.gateways.kalshi_changes import Changes
+from offchain_book.gateways.kalshi_discovery import Discovery
 from offchain_book.gateways.kalshi_fees import Fees
 from offchain_book.gateways.kalshi_groups import Groups
 from offchain_book.gateways.kalshi_keys import Keys
 from offchain_book.gateways.kalshi_markets import Markets
 from offchain_book.gateways.kalshi_orders import Orders
 from offchain_book.gateways.kalshi_portfolio import Portfolio
+from offchain_book.gateways.kalshi_rates import Limiter
 from offchain_book.gateways.kalshi_subaccounts import Subaccounts
 from offchain_book.sequencer import Sequencer
 
@@ -45,6 +49,19 @@ _MARKETS_QUERY = (
     "mve_filter",
 )
 
+_CANDLES = ("start_ts", "end_ts", "period_interval")
+_PAST = ("ticker", *_TIMES, *_PAGE, "subaccount")
+_MILESTONES = (
+    *_PAGE,
+    "minimum_start_date",
+    "category",
+    "competition",
+    "source_id",
+    "type",
+    "related_event_ticker",
+    "min_updated_ts",
+)
+
 Handler = Callable[[Call], Awaitable[Json | None]]
 
 
@@ -61,8 +78,119 @@ class Operation:
     query: tuple[str, ...] = ()
 
 
-def operations(sequencer: Sequencer) -> tuple[Operation, ...]:
+def operations(sequencer: Sequencer, limiter: Limiter) -> tuple[Operation, ...]:
     """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
+    accounts = Accounts(sequencer, limiter)
+    table = (*_surroundings(sequencer, accounts), *_trading(sequencer))
+    accounts.paths = {operation.operation_id: (operation.method, operation.path) for operation in table}
+    return table
+
+
+def _surroundings(sequencer: Sequencer, accounts: Accounts) -> tuple[Operation, ...]:
+    """Return what is about markets and accounts without being the book or the portfolio."""
+    candles, markets, discovery = Candles(sequencer), Markets(sequencer), Discovery(sequencer)
+    orders, portfolio = Orders(sequencer), Portfolio(sequencer)
+    past = "/historical"
+    return (
+        Operation(
+            "GetMarketCandlesticks",
+            "GET",
+            "/series/{series_ticker}/markets/{ticker}/candlesticks",
+            candles.market,
+            query=(*_CANDLES, "include_latest_before_start"),
+        ),
+        Operation(
+            "BatchGetMarketCandlesticks",
+            "GET",
+            "/markets/candlesticks",
+            candles.markets,
+            query=("market_tickers", *_CANDLES, "include_latest_before_start"),
+        ),
+        Operation(
+            "GetMarketCandlesticksByEvent",
+            "GET",
+            "/series/{series_ticker}/events/{ticker}/candlesticks",
+            candles.event,
+            query=_CANDLES,
+        ),
+        Operation("GetHistoricalCutoff", "GET", f"{past}/cutoff", markets.cutoff),
+        Operation(
+            "GetHistoricalMarkets",
+            "GET",
+            f"{past}/markets",
+            markets.historical_markets,
+            query=(*_PAGE, "tickers", "event_ticker", "series_ticker", "mve_filter"),
+        ),
+        Operation("GetHistoricalMarket", "GET", f"{past}/markets/{{ticker}}", markets.historical_market),
+        Operation(
+            "GetMarketCandlesticksHistorical",
+            "GET",
+            f"{past}/markets/{{ticker}}/candlesticks",
+            candles.historical,
+            query=_CANDLES,
+        ),
+        Operation(
+            "GetTradesHistorical",
+            "GET",
+            f"{past}/trades",
+            markets.historical_trades,
+            query=(*_PAGE, "ticker", *_TIMES, "is_block_trade"),
+        ),
+        Operation("GetFillsHistorical", "GET", f"{past}/fills", portfolio.historical_fills, READ, query=_PAST),
+        Operation("GetHistoricalOrders", "GET", f"{past}/orders", orders.historical_orders, READ, query=_PAST),
+        Operation(
+            "GetHistoricalPositions",
+            "GET",
+            f"{past}/positions",
+            portfolio.historical_positions,
+            READ,
+            query=(*_PAGE, "ticker", "event_ticker", "subaccount"),
+        ),
+        Operation("GetAccountApiLimits", "GET", "/account/limits", accounts.limits, READ),
+        Operation("GetAccountEndpointCosts", "GET", "/account/endpoint_costs", accounts.costs),
+        Operation(
+            "GetAccountApiUsageLevelVolumeProgress",
+            "GET",
+            "/account/api_usage_level/volume_progress",
+            accounts.volume,
+            READ,
+        ),
+        Operation("GetDeposits", "GET", "/portfolio/deposits", accounts.deposits, READ, query=_PAGE),
+        Operation("GetUserDataTimestamp", "GET", "/exchange/user_data_timestamp", accounts.data_timestamp),
+        Operation(
+            "GetIncentivePrograms",
+            "GET",
+            "/incentive_programs",
+            discovery.incentives,
+            query=("status", "type", "incentive_description", *_PAGE),
+        ),
+        Operation("GetTagsForSeriesCategories", "GET", "/search/tags_by_categories", discovery.tags),
+        Operation("GetFiltersForSports", "GET", "/search/filters_by_sport", discovery.sports),
+        Operation("GetEventMetadata", "GET", "/events/{event_ticker}/metadata", discovery.metadata),
+        Operation("GetMilestones", "GET", "/milestones", discovery.milestones, query=_MILESTONES),
+        Operation("GetMilestone", "GET", "/milestones/{milestone_id}", discovery.absent),
+        Operation(
+            "GetStructuredTargets",
+            "GET",
+            "/structured_targets",
+            discovery.targets,
+            query=("ids", "type", "competition", "page_size", "cursor"),
+        ),
+        Operation("GetStructuredTarget", "GET", "/structured_targets/{structured_target_id}", discovery.absent),
+        Operation(
+            "GetLiveDatas", "GET", "/live_data/batch", discovery.live, query=("milestone_ids", "include_player_stats")
+        ),
+        Operation("GetEventLiveData", "GET", "/live_data/events/{event_ticker}", discovery.absent),
+        Operation("GetLiveDataByMilestone", "GET", "/live_data/milestone/{milestone_id}", discovery.absent),
+        Operation("GetGameStats", "GET", "/live_data/milestone/{milestone_id}/game_stats", discovery.absent),
+        Operation("GetWeatherIndex", "GET", "/live_data/weather/{city}", discovery.absent),
+        Operation("GetWeatherIndexCalibrations", "GET", "/live_data/weather/{city}/calibrations", discovery.absent),
+        Operation("GetLiveData", "GET", "/live_data/{type}/milestone/{milestone_id}", discovery.absent),
+    )
+
+
+def _trading(sequencer: Sequencer) -> tuple[Operation, ...]:
+    """Return the book, the portfolio, the keys, and what describes the markets."""
     markets, orders, portfolio = Markets(sequencer), Orders(sequencer), Portfolio(sequencer)
     changes, groups = Changes(sequencer), Groups(sequencer)
     fees = Fees(sequencer)

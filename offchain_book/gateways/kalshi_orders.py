@@ -44,6 +44,7 @@ from offchain_book.gateways.kalshi_errors import (
     refused,
     stopped,
 )
+from offchain_book.gateways.kalshi_history import archived_order, cutoff_ms
 from offchain_book.gateways.kalshi_parts import Joined
 from offchain_book.gateways.kalshi_units import count_text, dollars_text
 from offchain_book.gateways.kalshi_views import order_view
@@ -138,6 +139,7 @@ class Orders:
     async def create_batch(self, call: Call) -> Json:
         """Place several orders, in order; each row succeeds or fails alone."""
         rows = decode(_batch_decoder, await call.body()).orders
+        call.bill(len(rows))
         return {"orders": await asyncio.gather(*(self._create_row(call, row) for row in rows))}
 
     async def _create_row(self, call: Call, row: msgspec.Raw) -> Json:
@@ -171,6 +173,7 @@ class Orders:
     async def cancel_batch(self, call: Call) -> Json:
         """Cancel several orders, in order; each row succeeds or fails alone."""
         rows = [decode(_cancel_decoder, row) for row in decode(_batch_decoder, await call.body()).orders]
+        call.bill(len(rows))
         return {"orders": await asyncio.gather(*(self._cancel_row(call, row) for row in rows))}
 
     async def _cancel_row(self, call: Call, row: CancelOne) -> Json:
@@ -201,8 +204,15 @@ class Orders:
         return {"order": order_view(own_order(self._sequencer, call.parts(), call.path("order_id")))}
 
     async def orders(self, call: Call) -> Json:
-        """List the account's orders, newest first."""
-        parts = call.asked_parts()
+        """List the account's orders of the live tier, newest first."""
+        return await self._page(call, historical=False)
+
+    async def historical_orders(self, call: Call) -> Json:
+        """List the account's orders of the historical tier, newest first."""
+        return await self._page(call, historical=True)
+
+    async def _page(self, call: Call, *, historical: bool) -> Json:
+        parts, cutoff = call.asked_parts(), cutoff_ms(self._sequencer)
         status, ticker = call.choice("status", tuple(OrderStatus)), call.text("ticker")
         events = call.names("event_ticker")
         tickers = {t for e in events if (event := self._sequencer.state.events.get(e)) for t in event.tickers}
@@ -212,6 +222,7 @@ class Orders:
                 (not status or order.status == status)
                 and (not ticker or order.ticker == ticker)
                 and (not events or order.ticker in tickers)
+                and archived_order(order, cutoff) is historical
             )
 
         views = self._views.of(parts)

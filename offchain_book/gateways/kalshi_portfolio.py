@@ -15,6 +15,7 @@ from offchain_book.engine.state import Account, Market, MarketStatus, token_asse
 from offchain_book.engine.units import CASH, PRICE_SCALE, complement_e4, cost_micros
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid
+from offchain_book.gateways.kalshi_history import archived, tier_bounds
 from offchain_book.gateways.kalshi_parts import Joined
 from offchain_book.gateways.kalshi_units import cents_rounded_down, count_text, dollars_text, time_text
 from offchain_book.gateways.kalshi_views import fill_view, market_result
@@ -129,6 +130,7 @@ class Portfolio:
     """Handlers of the portfolio routes that are not about orders."""
 
     def __init__(self, sequencer: Sequencer) -> None:
+        self._sequencer = sequencer
         self._state = sequencer.state
         self._projections = sequencer.projections
         self._fills = Joined(sequencer.projections.fills_by_account, lambda fill: fill.trade.match_id)
@@ -186,8 +188,14 @@ class Portfolio:
 
     async def positions(self, call: Call) -> Json:
         """List positions by market and by event, newest market first."""
+        return await self._positions(call, call.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled")
+
+    async def historical_positions(self, call: Call) -> Json:
+        """List the settled positions of the historical tier, newest market first."""
+        return await self._positions(call, "historical")
+
+    async def _positions(self, call: Call, settled: str) -> Json:
         account = call.asked_part()
-        settled = call.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
         keep, limit, before = (
             self._position_filter(call, account, settled),
             call.limit(),
@@ -207,6 +215,7 @@ class Portfolio:
 
     def _position_filter(self, call: Call, account: Account, settled: str) -> Callable[[Position], bool]:
         ticker, event = call.text("ticker"), call.text("event_ticker")
+        tiers = ("unsettled", "settled") if settled == "all" else (settled,)
         nonzero = call.names("count_filter")
         unknown = set(nonzero) - {"position", "total_traded"}
         if unknown:
@@ -214,7 +223,7 @@ class Portfolio:
 
         def keep(row: Position) -> bool:
             return (
-                (settled == "all" or self._is_settled(row) is (settled == "settled"))
+                self._tier_of(row) in tiers
                 and (not ticker or row.ticker == ticker)
                 and (not event or self._state.markets[row.ticker].event_ticker == event)
                 and ("position" not in nonzero or any(held(account, row.ticker)))
@@ -223,8 +232,11 @@ class Portfolio:
 
         return keep
 
-    def _is_settled(self, row: Position) -> bool:
-        return self._state.markets[row.ticker].status is MarketStatus.FINALIZED
+    def _tier_of(self, row: Position) -> str:
+        market = self._state.markets[row.ticker]
+        if archived(self._sequencer, market):
+            return "historical"
+        return "settled" if market.status is MarketStatus.FINALIZED else "unsettled"
 
     def _market_position(self, account: Account, row: Position) -> Json:
         yes, no = held(account, row.ticker)
@@ -255,7 +267,14 @@ class Portfolio:
     # --- fills and settlements ----------------------------------------------------------------------------------------
 
     async def fills(self, call: Call) -> Json:
-        """List the account's fills, newest first."""
+        """List the account's fills of the live tier, newest first."""
+        return await self._fill_page(call, historical=False)
+
+    async def historical_fills(self, call: Call) -> Json:
+        """List the account's fills of the historical tier, newest first."""
+        return await self._fill_page(call, historical=True)
+
+    async def _fill_page(self, call: Call, *, historical: bool) -> Json:
         fills = self._fills.of(call.asked_parts())
         tickers, order_id = call.names("ticker"), call.text("order_id")
 
@@ -263,7 +282,8 @@ class Portfolio:
             return (not tickers or fill.trade.ticker in tickers) and (not order_id or fill.own.order_id == order_id)
 
         limit = call.limit()
-        before, oldest = time_bounds(fills, lambda fill: fill.trade.at_ms, call, call.cursor("fills"))
+        bounds = time_bounds(fills, lambda fill: fill.trade.at_ms, call, call.cursor("fills"))
+        before, oldest = tier_bounds(self._sequencer, fills, lambda fill: fill.trade.at_ms, bounds, historical)
         found, position = newest_first(fills, keep, limit, before, oldest)
         return {"fills": await rendered(found, fill_view), "cursor": next_cursor("fills", position)}
 

@@ -9,6 +9,7 @@ import pytest
 
 from offchain_book.engine.snapshot import canonical, dump
 from offchain_book.gateways.kalshi import PREFIX
+from tests.gateways import kalshi_spec
 from tests.gateways.fix_raw import FixWorld, fix_world
 from tests.gateways.polymarket_house import house, http, walt, wendy
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue, make_keys
@@ -37,7 +38,9 @@ class Client:
         url = self.http.build_request(method, f"{PREFIX}{path}").url
         raw_path = url.raw_path.decode().partition("?")[0]
         signed = self.venue.keys[who].headers(method, raw_path) if who else {}
-        return await self.http.request(method, f"{PREFIX}{path}", headers=signed | (headers or {}), **more)
+        response = await self.http.request(method, f"{PREFIX}{path}", headers=signed | (headers or {}), **more)
+        kalshi_spec.check(response)
+        return response
 
     async def get(self, path: str, who: str | None = ALICE, **params: Any) -> Any:
         """Return the body of a GET that must succeed."""
