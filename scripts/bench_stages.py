@@ -20,6 +20,7 @@ from offchain_book.engine import risk
 from offchain_book.engine.book import Book
 from offchain_book.engine.events import Event, OrderAccepted
 from offchain_book.engine.exchange import apply
+from offchain_book.engine.fees import FREE
 from offchain_book.engine.ledger import post
 from offchain_book.engine.matching import supply_lines
 from offchain_book.engine.order import BID, Order, Terms
@@ -106,7 +107,7 @@ def _floor() -> dict[str, int]:
     def hold_and_release() -> None:
         risk.hold_custodial(order, 0)
         order.remaining_micros = 0
-        risk.adjust(order, 1_000_000, 0)
+        risk.adjust(order, 1_000_000, FREE)
         order.remaining_micros = 1_000_000
 
     def posting(lines: Sequence[tuple[str, str, int]]) -> Callable[[], object]:

@@ -1,7 +1,9 @@
 """One-line makers for the engine's tests: alice and bob are custodial, wendy and walt hold their own keys."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise, product
+from math import ceil, floor
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -242,7 +244,40 @@ def assert_holds_are_exact(state: State) -> None:
         held += sum(advance.hold for advance in account.advances.values())
         if account.account_id not in VENUE_ACCOUNTS:
             assert account.cash.held == held
+        for order in account.open_orders.values():
+            assert order.hold_micros == _most_paid(state.markets[order.ticker], order), order
     assert_advances_are_safe(state)
+
+
+def _most_paid(market: Market, order: Order) -> int:
+    """Return the most that the rest of a custodial order may take from the cash, however it is cut into fills at its limit.
+
+    In whole cents, fill by fill as Kalshi describes it: every balance change is rounded down to a cent, and whenever the
+    roundings of the order add up to a cent, it is given back.
+    """
+    rest, own = order.remaining_micros, order.own_price_e4
+    rate, chance = Fraction(market.maker_rate_e4, 10_000), Fraction(order.price_e4 * (10_000 - order.price_e4), 10**8)
+    most = Fraction(7, 100) * chance
+    each = max(-most, min(rate, most)) if market.flat_fees else rate * chance
+    paid_too_much = order.fee_charged_micros - Fraction(order.fee_numerator, 10**12)
+    if not market.whole_cents:
+        return rest * own // 10_000 + max(0, floor(rest * each - paid_too_much))
+    lots = rest // 10_000
+    cuts = [[lots], [1, lots - 1], [lots // 2, lots - lots // 2], [1] * min(lots, 12) + [lots - min(lots, 12)]]
+    return max(_paid_in_cents(cut, own, each, paid_too_much) for cut in cuts)
+
+
+def _paid_in_cents(lots: list[int], own_e4: int, fee_each: Fraction, rounded_before: Fraction) -> int:
+    """Return what fills of these sizes cost, fees included, with roundings kept and given back by the cent."""
+    total, kept = 0, rounded_before
+    for count in lots:
+        exact = count * 10_000 * (Fraction(own_e4, 10_000) + fee_each)
+        charged = ceil(exact / 10_000) * 10_000
+        kept += charged - exact
+        back = 10_000 * floor(kept / 10_000)
+        kept -= back
+        total += charged - back
+    return total
 
 
 def assert_advances_are_safe(state: State, most_orders: int = 5) -> None:

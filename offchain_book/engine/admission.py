@@ -3,6 +3,7 @@
 from offchain_book.engine import claims, custody, failures, groups, limits, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event
+from offchain_book.engine.fees import CONTRACT_CAP_E4
 from offchain_book.engine.listing import reject
 from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
 from offchain_book.engine.order import BID, FOK, GTC, BookSide, SelfTrade
@@ -14,8 +15,6 @@ MAX_ORDER_MICROS = 1_000_000_000_000
 """Largest order: a million contracts."""
 MAX_OPEN_ORDERS = 200_000
 """Most open orders of one account."""
-CONTRACT_FEE_CAP_E4 = 700
-"""The contract's immutable fee cap: 0.07 of price times complement. Markets that charge more are not for wallets."""
 
 
 def check_request(state: State, account: Account, market: Market, command: c.PlaceOrder) -> list[Event] | None:
@@ -143,8 +142,8 @@ def _check_wallet(state: State, account: Account, market: Market, command: c.Pla
 def fee_cap_e4(signed: SignedOrder) -> int:
     """Return the highest rate that the contract lets a signed order pay."""
     if signed.scheme is OrderScheme.POLYMARKET_V2:
-        return CONTRACT_FEE_CAP_E4
-    return min(CONTRACT_FEE_CAP_E4, signed.fee_rate_bps)
+        return CONTRACT_CAP_E4
+    return min(CONTRACT_CAP_E4, signed.fee_rate_bps)
 
 
 def _check_signed(state: State, account: Account, market: Market, signed: SignedOrder) -> list[Event] | None:
@@ -217,7 +216,7 @@ def _fillable(state: State, account: Account, market: Market, command: c.PlaceOr
             size = min(size, affordable_micros(budget, own))
         if account.is_wallet is not maker.account.is_wallet:
             wallet_side = command.side if account.is_wallet else maker.side
-            guarantee -= risk.guarantee_cost(wallet_side, market.max_rate_e4, maker.price_e4, size)
+            guarantee -= risk.guarantee_cost(wallet_side, market.fees.highest, maker.price_e4, size)
             if guarantee < 0:
                 break
         if state.chain_halted and maker.account.is_wallet:

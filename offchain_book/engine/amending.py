@@ -54,7 +54,7 @@ def decrease(state: State, command: c.DecreaseOrder) -> list[Event]:
 def _shrink(market: Market, order: Order, size_micros: int) -> None:
     before = order.remaining_micros
     market.book.reduce(order, size_micros)
-    risk.adjust(order, before, market.maker_rate_e4)
+    risk.adjust(order, before, market.fees.maker)
 
 
 def amend(state: State, command: c.AmendOrder) -> list[Event]:
@@ -132,7 +132,7 @@ def _check_arrival(state: State, market: Market, order: Order, price: int, rest:
         refused = limits.check(state, account, market, order.side, rest - order.remaining_micros)
     if refused:
         return refused
-    need = risk.hold_again(order, price, rest, market.max_rate_e4)
+    need = risk.hold_again(order, price, rest, market.fees.highest)
     if need:
         cash = account.cash
         return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)

@@ -2,6 +2,7 @@
 
 from offchain_book.engine import claims, risk
 from offchain_book.engine.events import Event, MarketStatusChanged, OrderCancelled
+from offchain_book.engine.fees import FREE
 from offchain_book.engine.order import CancelReason, Order
 from offchain_book.engine.state import Account, Market, MarketStatus, State
 
@@ -24,7 +25,7 @@ def release_rest(state: State, order: Order, reason: CancelReason, events: list[
     """Give back what the rest of an order holds and report it cancelled."""
     reduced = order.remaining_micros
     order.remaining_micros = 0
-    risk.adjust(order, reduced, 0)
+    risk.adjust(order, reduced, FREE)
     forget(state, order)
     events.append(
         OrderCancelled(

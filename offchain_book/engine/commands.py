@@ -57,7 +57,10 @@ class RevokeKey(Struct, frozen=True):
 
 
 class CreateSeries(Struct, frozen=True):
-    """Create a series. Rates are ten-thousandths: 700 is 0.07 of price times complement."""
+    """Create a series. Rates are ten-thousandths: 700 is 0.07 of price times complement, with `fee_type` flat $0.07 a contract.
+
+    `whole_cents`: what custodial accounts pay for an order is rounded to cents (`fees.py`).
+    """
 
     series_ticker: str
     title: str
@@ -67,6 +70,7 @@ class CreateSeries(Struct, frozen=True):
     fee_type: str = "quadratic"
     taker_rate_e4: int = 0
     maker_rate_e4: int = 0
+    whole_cents: bool = False
 
 
 class CreateEvent(Struct, frozen=True):

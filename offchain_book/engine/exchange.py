@@ -186,7 +186,7 @@ def _expiry_ms(state: State, signed: SignedOrder, expires_ms: int) -> int:
 
 def _hold(market: Market, order: Order) -> list[Event] | None:
     """Hold what the order may cost at most, or say what is missing."""
-    rate = market.max_rate_e4
+    fee = market.fees.highest
     account = order.account
     if account.is_wallet and not order.opens:
         need = risk.hold_wallet_tokens(order)
@@ -201,7 +201,7 @@ def _hold(market: Market, order: Order) -> list[Event] | None:
                 outcome=order.outcome.name,
             )
         return None
-    need = risk.hold_wallet_cash(order, rate) if account.is_wallet else risk.hold_custodial(order, rate)
+    need = risk.hold_wallet_cash(order, fee) if account.is_wallet else risk.hold_custodial(order, fee)
     if need:
         cash = account.cash
         return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)

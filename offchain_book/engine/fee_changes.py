@@ -1,8 +1,8 @@
 """Fees change: of a series, or of one event, which then no longer follows its series; now, or at an announced time.
 
-One schedule has every configuration: a taker rate and a maker rate of price times complement. A maker rate of zero makes resting
-free, one below zero is a rebate out of equity, paid to custodial makers (a wallet's fill on chain has no place for one). No
-rebate exceeds the taker's rate, so the venue never pays for a trade.
+One schedule has every configuration (`fees.py`): a taker rate and a maker rate, of which shape, and in which roundings. A maker
+rate of zero makes resting free, one below zero is a rebate out of equity, paid to custodial makers (a wallet's fill on chain
+has no place for one). No rebate exceeds the taker's rate, so the venue never pays for a trade.
 
 Resting orders are held again at the new maker rate. One that its account can no longer cover, or whose signature allows less
 than the market charges now, is cancelled: nobody pays more than was held, or than was signed.
@@ -15,13 +15,14 @@ from offchain_book.engine import risk
 from offchain_book.engine.admission import fee_cap_e4
 from offchain_book.engine.cancels import cancel_order
 from offchain_book.engine.events import Event, FeesChanged, FeesScheduled
+from offchain_book.engine.fees import FLAT
 from offchain_book.engine.lifecycle import OPEN_STATES, resting
-from offchain_book.engine.listing import check_rates, reject
+from offchain_book.engine.listing import check_rates, fees_of, reject
 from offchain_book.engine.order import CancelReason, Order
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Due, FeeChange, Market, State
 
-FEE_TYPES = ("quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
+FEE_TYPES = ("quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", FLAT)
 """Kalshi's names of the shapes that this schedule has."""
 
 
@@ -38,6 +39,7 @@ def set_fees(state: State, command: m.SetFees) -> list[Event]:
         command.taker_rate_e4,
         command.maker_rate_e4,
         command.at_ms or state.now_ms,
+        whole_cents=command.whole_cents,
     )
     events: list[Event] = [FeesScheduled(change.change_id, change.series_ticker, change.event_ticker, change.at_ms)]
     if command.at_ms:
@@ -61,7 +63,7 @@ def _check(state: State, command: m.SetFees) -> list[Event] | None:
         return reject(RejectCode.INVALID_MARKET, field="fee_type", value=command.fee_type)
     if command.at_ms and command.at_ms <= state.now_ms:
         return reject(RejectCode.INVALID_SCHEDULE, field="at_ms", value=command.at_ms)
-    return check_rates(command.taker_rate_e4, command.maker_rate_e4)
+    return check_rates(command)
 
 
 def make_change(state: State, change_id: str, events: list[Event]) -> None:
@@ -74,6 +76,7 @@ def make_change(state: State, change_id: str, events: list[Event]) -> None:
         series = state.series[change.series_ticker]
         series.fee_type = change.fee_type
         series.taker_rate_e4, series.maker_rate_e4 = change.taker_rate_e4, change.maker_rate_e4
+        series.whole_cents = change.whole_cents
         series.updated_ms = state.now_ms
     events.append(FeesChanged(change_id, change.series_ticker, change.event_ticker))
     for market in _concerned(state, change):
@@ -87,18 +90,11 @@ def _concerned(state: State, change: FeeChange) -> Iterator[Market]:
             yield market
 
 
-def rates_e4(state: State, event_ticker: str) -> tuple[int, int]:
-    """Return the taker's and the maker's rate of an event: its own, or its series'."""
-    event = state.events[event_ticker]
-    source = state.fee_changes[event.own_fees] if event.own_fees else state.series[event.series_ticker]
-    return source.taker_rate_e4, source.maker_rate_e4
-
-
 def _charge_from_now_on(state: State, market: Market, events: list[Event]) -> None:
-    rates = rates_e4(state, market.event_ticker)
-    if rates == (market.taker_rate_e4, market.maker_rate_e4):
+    before = market.fees
+    market.charge(fees_of(state, state.events[market.event_ticker]))
+    if market.fees == before:
         return
-    market.taker_rate_e4, market.maker_rate_e4 = rates
     market.updated_ms = market.changed_ms = state.now_ms
     for order in resting(market):
         if order.in_book and not _still_covered(market, order):
@@ -108,8 +104,8 @@ def _charge_from_now_on(state: State, market: Market, events: list[Event]) -> No
 def _still_covered(market: Market, order: Order) -> bool:
     """Hold a resting order at the new maker rate; returns whether its account and its signature allow that."""
     if not order.account.is_wallet:
-        return not risk.hold_again(order, order.price_e4, order.remaining_micros, market.maker_rate_e4)
+        return not risk.hold_again(order, order.price_e4, order.remaining_micros, market.fees.maker)
     if order.terms.signed is not None and fee_cap_e4(order.terms.signed) < market.max_rate_e4:
         return False
-    risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
+    risk.adjust(order, order.remaining_micros, market.fees.maker)
     return order.account.cash.available >= 0

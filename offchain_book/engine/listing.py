@@ -15,10 +15,22 @@ from offchain_book.engine.events import (
     Rejected,
     SeriesCreated,
 )
-from offchain_book.engine.market_commands import Ranges
+from offchain_book.engine.fees import FLAT
+from offchain_book.engine.market_commands import Ranges, SetFees
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import COLLATERAL, Account, ApiKey, Due, EventInfo, Market, MarketStatus, Series, State
+from offchain_book.engine.state import (
+    COLLATERAL,
+    Account,
+    ApiKey,
+    Due,
+    EventInfo,
+    FeeChange,
+    Market,
+    MarketStatus,
+    Series,
+    State,
+)
 from offchain_book.engine.strikes import CollateralReturn
 from offchain_book.engine.units import PRICE_SCALE
 
@@ -70,7 +82,7 @@ def create_series(state: State, command: c.CreateSeries) -> list[Event]:
     """Create a series."""
     if command.series_ticker in state.series:
         return reject(RejectCode.MARKET_EXISTS, ticker=command.series_ticker)
-    refused = check_rates(command.taker_rate_e4, command.maker_rate_e4)
+    refused = check_rates(command)
     if refused:
         return refused
     state.series[command.series_ticker] = Series(
@@ -83,17 +95,24 @@ def create_series(state: State, command: c.CreateSeries) -> list[Event]:
         command.taker_rate_e4,
         command.maker_rate_e4,
         state.now_ms,
+        whole_cents=command.whole_cents,
     )
     return [SeriesCreated(command.series_ticker)]
 
 
-def check_rates(taker_e4: int, maker_e4: int) -> list[Event] | None:
-    """Check fee rates: a maker rate below zero is a rebate, which the taker's fee must pay for."""
+def check_rates(command: c.CreateSeries | SetFees) -> list[Event] | None:
+    """Check fee rates: a maker rate below zero is a rebate, which the taker's fee must pay for, and not one in whole cents."""
+    taker_e4, maker_e4 = command.taker_rate_e4, command.maker_rate_e4
     if not 0 <= taker_e4 < PRICE_SCALE:
         return reject(RejectCode.INVALID_MARKET, field="taker_rate_e4", value=taker_e4)
-    if not -taker_e4 <= maker_e4 < PRICE_SCALE:
+    if not (0 if command.whole_cents else -taker_e4) <= maker_e4 < PRICE_SCALE:
         return reject(RejectCode.INVALID_MARKET, field="maker_rate_e4", value=maker_e4)
     return None
+
+
+def fees_of(state: State, event: EventInfo) -> Series | FeeChange:
+    """Return what says the fees of an event: its own change, or its series."""
+    return state.fee_changes[event.own_fees] if event.own_fees else state.series[event.series_ticker]
 
 
 def create_event(state: State, command: c.CreateEvent) -> list[Event]:
@@ -138,8 +157,7 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         return reject(RejectCode.INVALID_MARKET, field="settlement_timer_s", value=command.settlement_timer_s)
     if command.latest_expiration_ms and command.latest_expiration_ms < command.close_ms:
         return reject(RejectCode.INVALID_MARKET, field="latest_expiration_ms", value=command.latest_expiration_ms)
-    series = state.series[event.series_ticker]
-    source = state.fee_changes[event.own_fees] if event.own_fees else series
+    source = fees_of(state, event)
     market = state.markets[command.ticker] = Market(
         ticker=command.ticker,
         event_ticker=command.event_ticker,
@@ -172,6 +190,8 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         latest_expiration_ms=command.latest_expiration_ms,
         can_close_early=command.can_close_early,
         early_close_condition=command.early_close_condition,
+        flat_fees=source.fee_type == FLAT,
+        whole_cents=source.whole_cents,
     )
     if command.open_ms > state.now_ms:
         market.status = MarketStatus.INITIALIZED

@@ -112,6 +112,7 @@ class SetFees(Struct, frozen=True):
     series_ticker: str = ""
     event_ticker: str = ""
     at_ms: int = 0
+    whole_cents: bool = False
 
 
 MarketCommand = (

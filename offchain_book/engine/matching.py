@@ -8,6 +8,7 @@ from offchain_book.engine import actions, collateral, custody, fees, groups, ris
 from offchain_book.engine.admission import affordable_micros, own_price_e4
 from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
+from offchain_book.engine.fees import FREE, Fee
 from offchain_book.engine.ledger import Line, post
 from offchain_book.engine.operations import COMPLEMENTARY, MERGE, MINT, YES, MatchKind
 from offchain_book.engine.order import BID, EXECUTED, GTC, RESTING, CancelReason, Order, SelfTrade
@@ -55,8 +56,7 @@ def _execute(
 ) -> CancelReason | None:
     """Fill both orders at the maker's price: sizes, ledger, holds, fees, chain. Returns why to stop, if so."""
     price = maker.price_e4
-    taker_rate, maker_rate = market.taker_rate_e4, market.maker_rate_e4
-    highest_rate = taker_rate if taker_rate > maker_rate else maker_rate
+    taker_fee, maker_fee, highest_fee = market.fees.taker, market.fees.maker, market.fees.highest
     on_chain = taker.account.is_wallet or maker.account.is_wallet
     guarantee = 0
     if on_chain:
@@ -64,7 +64,7 @@ def _execute(
             return CancelReason.CHAIN_HALTED
         if taker.account.is_wallet is not maker.account.is_wallet:
             wallet_side = taker.side if taker.account.is_wallet else maker.side
-            guarantee = risk.guarantee_cost(wallet_side, highest_rate, price, size)
+            guarantee = risk.guarantee_cost(wallet_side, highest_fee, price, size)
             if guarantee > state.accounts[GUARANTEE].cash.available:
                 return CancelReason.GUARANTEE_EXHAUSTED
     close = risk.closing_micros(taker, size)
@@ -77,16 +77,16 @@ def _execute(
     state.next_match += 1
     reference = f"match:{match_id}"
     lines = post(state, reference, match_lines(market, taker_side, maker_side, size, price), events)
-    risk.adjust(taker, taker_before, highest_rate)
-    if taker_rate:
-        lines += _charge(state, taker_side, taker_rate, price, size, reference, events)
-        risk.adjust(taker, taker.remaining_micros, highest_rate)
+    risk.adjust(taker, taker_before, highest_fee)
+    if taker_fee is not FREE and fees.charges(taker_fee, taker):
+        lines += _charge(state, taker_side, taker_fee, price, size, highest_fee, reference, events)
+        risk.adjust(taker, taker.remaining_micros, highest_fee)
     if taker.account.deliver_free and taker_side.open_micros:
         lines += _deliver_free(state, market, taker_side, reference, events)
-    risk.adjust(maker, maker_before, maker_rate)
-    if maker_rate > 0 or (maker_rate and not maker.account.is_wallet):
-        lines += _charge(state, maker_side, maker_rate, price, size, reference, events)
-        risk.adjust(maker, maker.remaining_micros, maker_rate)
+    risk.adjust(maker, maker_before, maker_fee)
+    if maker_fee is not FREE and fees.charges(maker_fee, maker):
+        lines += _charge(state, maker_side, maker_fee, price, size, maker_fee, reference, events)
+        risk.adjust(maker, maker.remaining_micros, maker_fee)
     if maker.account.deliver_free and maker_side.open_micros:
         lines += _deliver_free(state, market, maker_side, reference, events)
     _count_volume(state, market, size, price, taker_side, maker_side)
@@ -176,17 +176,31 @@ def _deliver_free(state: State, market: Market, side: custody.Side, reference: s
 
 
 def _charge(
-    state: State, side: custody.Side, rate_e4: int, price: int, size: int, reference: str, events: list[Event]
+    state: State,
+    side: custody.Side,
+    fee: Fee,
+    price: int,
+    size: int,
+    held: Fee,
+    reference: str,
+    events: list[Event],
 ) -> tuple[Line, ...]:
-    """Charge a fill's fee to its account, in favour of equity, or pay a rebate; never more than the payer has free."""
+    """Charge a fill's fee to its account, in favour of equity, or pay a rebate; never more than the payer has free.
+
+    `held` is the fee that the rest of the order is held at.
+    """
     order = side.order
-    exact = fees.numerator(rate_e4, size, price)
-    due = fees.due_micros(order, exact)
+    exact = fees.numerator(fee, size, price)
+    due = fees.due_micros(order, fee, cost_micros(size, own_price_e4(order.side, price)), exact)
+    order.fee_numerator += exact
+    if fee.whole_cents:  # the rest is held as if this were paid: a fill and the rest may round up, both together never
+        order.fee_charged_micros += due
+        risk.adjust(order, order.remaining_micros, held)
+        order.fee_charged_micros -= due
     if due >= 0:
         side.fee_micros = min(due, max(0, side.account.cash.available))
     else:
         side.fee_micros = max(due, -max(0, state.accounts[EQUITY].cash.available))
-    order.fee_numerator += exact
     order.fee_charged_micros += side.fee_micros
     account = side.account.account_id
     return post(state, reference, [(account, CASH, -side.fee_micros), (EQUITY, CASH, side.fee_micros)], events)
@@ -237,7 +251,7 @@ def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelRe
         forget(state, order)
     elif stopped is None and terms.time_in_force is GTC and not order.budget_micros:
         if market.taker_rate_e4 > market.maker_rate_e4:
-            risk.adjust(order, order.remaining_micros, market.maker_rate_e4)
+            risk.adjust(order, order.remaining_micros, market.fees.maker)
         market.book.add(order)
         if order.order_id not in state.orders:
             _list(state, order)

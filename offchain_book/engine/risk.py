@@ -19,6 +19,7 @@ bring do not lower a hold: nobody can be sure of them.
 """
 
 from offchain_book.engine import fees, scenarios
+from offchain_book.engine.fees import FREE, Fee
 from offchain_book.engine.operations import NO, YES, Outcome
 from offchain_book.engine.order import BID, BookSide, Order
 from offchain_book.engine.state import Account, Advance, Balance, Exposure, Market, token_asset, token_assets
@@ -46,15 +47,17 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
     return more if more > 0 else 0
 
 
-def _hold_at(order: Order, price_e4: int, size_micros: int, rate_e4: int, round_up: bool) -> int:
+def _hold_at(order: Order, price_e4: int, size_micros: int, fee: Fee, round_up: bool) -> int:
     """Return what `size_micros` more of an order may cost at a price, fees included."""
     own = price_e4 if order.side is BID else PRICE_SCALE - price_e4
     cost = size_micros * own // PRICE_SCALE
-    if rate_e4:
-        cost += fees.reserve_micros(order, rate_e4, price_e4, size_micros, round_up)
+    if fee is not FREE:
+        cost += fees.reserve_micros(order, fee, cost, fees.numerator(fee, size_micros, price_e4), round_up)
     if not order.budget_micros:
         return cost
-    spent = max(0, order.budget_micros) + (fees.budget_reserve_micros(order, rate_e4) if rate_e4 else 0)
+    spent = max(0, order.budget_micros)
+    if fee is not FREE:
+        spent += fees.reserve_micros(order, fee, spent, fees.budget_numerator(order, fee), round_up=True)
     return min(cost, spent)
 
 
@@ -108,22 +111,22 @@ def refresh_advance(account: Account, advance: Advance) -> None:
     advance.hold = hold
 
 
-def hold_custodial(order: Order, rate_e4: int) -> int:
+def hold_custodial(order: Order, fee: Fee) -> int:
     """Hold what a new custodial order needs. Returns 0, or the missing amount's need when cash is too short."""
     account = order.account
     exposure = account.exposures.get(order.ticker)
     if exposure is None:
         exposure = account.exposures[order.ticker] = Exposure()
-    hold = _hold_at(order, order.price_e4, order.remaining_micros, rate_e4, round_up=False)
+    hold = _hold_at(order, order.price_e4, order.remaining_micros, fee, round_up=False)
     need = _take(order, exposure, hold, order.remaining_micros)
     if need and not (exposure.bid_size or exposure.ask_size):
         del account.exposures[order.ticker]
     return need
 
 
-def hold_again(order: Order, price_e4: int, size_micros: int, rate_e4: int) -> int:
+def hold_again(order: Order, price_e4: int, size_micros: int, fee: Fee) -> int:
     """Hold what a resting custodial order needs at another price or size. Returns 0, or the need when cash is too short."""
-    hold = _hold_at(order, price_e4, size_micros, rate_e4, round_up=False)
+    hold = _hold_at(order, price_e4, size_micros, fee, round_up=False)
     exposure = order.account.exposures[order.ticker]
     return _take(order, exposure, hold - order.hold_micros, size_micros - order.remaining_micros)
 
@@ -139,10 +142,10 @@ def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> i
     return 0
 
 
-def hold_wallet_cash(order: Order, rate_e4: int) -> int:
+def hold_wallet_cash(order: Order, fee: Fee) -> int:
     """Hold the cash of a wallet's buy. Returns 0, or the need when cash is too short."""
     cash = order.account.cash
-    need = _hold_at(order, order.price_e4, order.remaining_micros, rate_e4, round_up=True)
+    need = _hold_at(order, order.price_e4, order.remaining_micros, fee, round_up=True)
     if need > cash.available:
         return need
     order.hold_micros = need
@@ -162,20 +165,20 @@ def hold_wallet_tokens(order: Order) -> int:
     return 0
 
 
-def adjust(order: Order, size_before: int, rate_e4: int) -> None:
+def adjust(order: Order, size_before: int, fee: Fee) -> None:
     """Bring an order's hold in line with its remaining size, after a fill, a cancel or the move into the book."""
     account, size = order.account, order.remaining_micros
     if account.is_wallet:
-        _adjust_wallet(order, rate_e4)
+        _adjust_wallet(order, fee)
         return
-    hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=False) if size else 0
+    hold = _hold_at(order, order.price_e4, size, fee, round_up=False) if size else 0
     _add(order, account.exposures[order.ticker], hold - order.hold_micros, size - size_before)
 
 
-def _adjust_wallet(order: Order, rate_e4: int) -> None:
+def _adjust_wallet(order: Order, fee: Fee) -> None:
     size, balance = order.remaining_micros, order.account.cash
     if order.opens:
-        hold = _hold_at(order, order.price_e4, size, rate_e4, round_up=True) if size else 0
+        hold = _hold_at(order, order.price_e4, size, fee, round_up=True) if size else 0
     else:
         assert order.outcome is not None
         hold, balance = size, order.account.balance(token_asset(order.ticker, order.outcome))
@@ -242,7 +245,7 @@ def available_netted(account: Account, market: Market, sets_micros: int) -> int:
     return available
 
 
-def guarantee_cost(side: BookSide, rate_e4: int, price_e4: int, size_micros: int) -> int:
+def guarantee_cost(side: BookSide, fee: Fee, price_e4: int, size_micros: int) -> int:
     """Return the most that taking a wallet's place could cost: its side opened from nothing, with the highest fee."""
     own = price_e4 if side is BID else complement_e4(price_e4)
-    return cost_micros(size_micros, own) + fees.rounded_up(fees.numerator(rate_e4, size_micros, price_e4))
+    return cost_micros(size_micros, own) + fees.rounded_up(fees.numerator(fee, size_micros, price_e4))

@@ -63,8 +63,9 @@ _SHORTCUTS: Final = frozenset({"yes", "no"})
 """Slots of `Exposure` that are made again when they are needed."""
 _ALIASES: Final[dict[type[Any], dict[str, Callable[[Any], Any]]]] = {
     Account: {"cash": lambda account: account.balances[CASH]},
+    Market: {"fees": Market.schedule},
 }
-"""Slots that name a part of another slot."""
+"""Slots that follow from other slots."""
 _NOTHING: Final = object()
 _EMPTY_BALANCE: Final = [Balance.__name__, {}]
 

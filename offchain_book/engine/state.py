@@ -12,6 +12,7 @@ from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import BatchStage, Custody, KeyKind, Withdraw
+from offchain_book.engine.fees import CONTRACT_CAP_E4, FLAT, Schedule, fee_of
 from offchain_book.engine.market_commands import ExchangeMode, TradingHours
 from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
@@ -291,6 +292,7 @@ class Series:
     maker_rate_e4: int
     created_ms: int
     updated_ms: int = 0
+    whole_cents: bool = False
 
 
 @dataclass(slots=True)
@@ -321,6 +323,7 @@ class FeeChange:
     maker_rate_e4: int
     at_ms: int
     made: bool = False
+    whole_cents: bool = False
 
 
 class MarketStatus(StrEnum):
@@ -413,6 +416,25 @@ class Market:
     cap_strike_e6: int | None = None
     functional_strike: str = ""
     custom_strike: tuple[tuple[str, str], ...] = ()
+    flat_fees: bool = False
+    whole_cents: bool = False
+    fees: Schedule = field(init=False)
+    """Made of the rates and the two choices above; never stored."""
+
+    def __post_init__(self) -> None:
+        """Make the schedule."""
+        self.fees = self.schedule()
+
+    def schedule(self) -> Schedule:
+        """Return what trading here costs."""
+        shape = self.flat_fees, self.whole_cents
+        return Schedule(fee_of(self.taker_rate_e4, *shape), fee_of(self.maker_rate_e4, *shape))
+
+    def charge(self, source: "Series | FeeChange") -> None:
+        """Have the fees of a series or of a change from now on."""
+        self.taker_rate_e4, self.maker_rate_e4 = source.taker_rate_e4, source.maker_rate_e4
+        self.flat_fees, self.whole_cents = source.fee_type == FLAT, source.whole_cents
+        self.fees = self.schedule()
 
     @property
     def pool_yes_micros(self) -> int:
@@ -426,9 +448,18 @@ class Market:
 
     @property
     def max_rate_e4(self) -> int:
-        """The highest fee rate that a fill may pay."""
-        taker, maker = self.taker_rate_e4, self.maker_rate_e4
-        return taker if taker > maker else maker
+        """The highest rate of price times complement that a fill may pay, which a signature has to allow."""
+        return max(self.taker_cap_e4, self.maker_cap_e4)
+
+    @property
+    def taker_cap_e4(self) -> int:
+        """The rate of price times complement that a taker's fee never exceeds."""
+        return CONTRACT_CAP_E4 if self.flat_fees and self.taker_rate_e4 else self.taker_rate_e4
+
+    @property
+    def maker_cap_e4(self) -> int:
+        """The same for a maker's; below zero is a rebate."""
+        return CONTRACT_CAP_E4 if self.flat_fees and self.maker_rate_e4 > 0 else self.maker_rate_e4
 
     @property
     def undecided(self) -> bool:

@@ -12,6 +12,9 @@ LOT_MICROS = 10_000
 FEE_STEP_MICROS = 100
 """Fees are charged in steps of $0.0001."""
 
+CENT_MICROS = 10_000
+"""A cent; also what a lot pays that wins."""
+
 CASH = "USD"
 """The ledger's name of the collateral."""
 

@@ -184,6 +184,9 @@ class AdminRoutes:
             await self.submit(request, market_file.series_command(file.series))
         if file.event.ticker not in self._state.events:
             await self.submit(request, market_file.event_command(file))
+            own_fees = market_file.event_fees_command(file)
+            if own_fees is not None:
+                await self.submit(request, own_fees)
         for part, found in zip(file.markets, conditions, strict=True):
             command = market_file.market_command(
                 part, file.event.ticker, found.question_id, found.condition_id, self._sequencer.clock_ms()
@@ -199,10 +202,13 @@ class AdminRoutes:
         series, event = self._state.series.get(file.series.ticker), self._state.events.get(file.event.ticker)
         if series is not None:
             wanted, found = market_file.series_command(file.series), (series.taker_rate_e4, series.maker_rate_e4)
-            if (wanted.taker_rate_e4, wanted.maker_rate_e4) not in (found, (0, 0)):
+            same = (wanted.fee_type, wanted.whole_cents) == (series.fee_type, series.whole_cents)
+            if (wanted.taker_rate_e4, wanted.maker_rate_e4) not in ((found, (0, 0)) if same else ((0, 0),)):
                 raise problem(409, "SERIES_DIFFERS", f"series {file.series.ticker} exists with other fees: leave them out")
         elif file.series.title is None:
             raise problem(400, "BAD_MARKET_FILE", f"series {file.series.ticker} is new and needs a title - at `$.series`")
+        if event is not None and file.event.fees is not None:
+            raise problem(409, "EVENT_DIFFERS", f"event {file.event.ticker} exists: POST /venue/v1/fees changes its fees")
         if event is not None and event.series_ticker != file.series.ticker:
             raise problem(409, "EVENT_DIFFERS", f"event {file.event.ticker} belongs to series {event.series_ticker}")
         if event is not None and event.collateral_return is not file.event.collateral_return:

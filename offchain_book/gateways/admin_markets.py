@@ -89,7 +89,10 @@ class HoursBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FeesBody(msgspec.Struct, forbid_unknown_fields=True):
-    """`POST /venue/admin/fees`: rates of price times complement. `fee_type` left out, for an event: those of its series."""
+    """`POST /venue/admin/fees`: rates of price times complement, with type `flat` dollars a contract.
+
+    `fee_type` left out, for an event: the fees of its series.
+    """
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     series: str = ""
@@ -98,6 +101,7 @@ class FeesBody(msgspec.Struct, forbid_unknown_fields=True):
     taker_fee: Rate = "0"
     maker_fee: Rate = "0"
     maker_rebate: Rate = "0"
+    whole_cents: bool = False
     at: Time | None = None
 
 
@@ -155,12 +159,15 @@ class LifeRoutes:
         """Change the fees of a series or of one event, now or at a time."""
         body = await read_body(request, FeesBody)
         taker, maker, rebate = rate_e4(body.taker_fee), rate_e4(body.maker_fee), rate_e4(body.maker_rebate)
-        if max(taker, maker) > MAX_FEE_RATE_E4 or (maker and rebate):
+        if max(taker, maker) > MAX_FEE_RATE_E4 or (maker and rebate) or (rebate and body.whole_cents):
             raise problem(
-                400, "BAD_FEES", "the contract takes fees up to 0.07, and makers pay a fee or get a rebate, not both"
+                400,
+                "BAD_FEES",
+                "the contract takes fees up to 0.07, and makers pay a fee or get a rebate, not both; no rebates in whole cents",
             )
+        at_ms = milliseconds(body.at) if body.at else 0
         command = m.SetFees(
-            body.id, body.fee_type, taker, maker - rebate, body.series, body.event, milliseconds(body.at) if body.at else 0
+            body.id, body.fee_type, taker, maker - rebate, body.series, body.event, at_ms, whole_cents=body.whole_cents
         )
         await self._submit(request, command)
         return msgspec.to_builtins(self._state.fee_changes[body.id])  # type: ignore[no-any-return]

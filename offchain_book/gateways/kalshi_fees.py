@@ -24,7 +24,7 @@ class Fees:
                     "id": change.change_id,
                     "series_ticker": change.series_ticker,
                     "fee_type": change.fee_type,
-                    "fee_multiplier": fee_multiplier(change.taker_rate_e4),
+                    "fee_multiplier": fee_multiplier(change),
                     **_rates(change),
                 }
                 for change in self._state.fee_changes.values()
@@ -45,7 +45,7 @@ class Fees:
         return {"event_fee_changes": rows, "cursor": next_cursor("fees", position)}
 
     def _event_change(self, change: FeeChange) -> Json:
-        multiplier: Decimal | None = fee_multiplier(change.taker_rate_e4) if change.fee_type else None
+        multiplier: Decimal | None = fee_multiplier(change) if change.fee_type else None
         return {
             "id": change.change_id,
             "event_ticker": change.event_ticker,

@@ -6,6 +6,7 @@ read them. This venue has one matching engine, so every `exchange_index` is 0.
 
 from decimal import Decimal
 
+from offchain_book.engine.fees import FLAT
 from offchain_book.engine.lifecycle import status_at
 from offchain_book.engine.order import BookSide
 from offchain_book.engine.state import EventInfo, FeeChange, Market, Series
@@ -37,9 +38,9 @@ def market_result(yes_payout_micros: int) -> str:
     return {0: "no", ONE_DOLLAR_MICROS: "yes"}.get(yes_payout_micros, "scalar")
 
 
-def fee_multiplier(taker_rate_e4: int) -> Decimal:
-    """Return a taker rate as a multiple of Kalshi's."""
-    return round(Decimal(taker_rate_e4) / _FULL_RATE_E4, 6).normalize()
+def fee_multiplier(source: Series | FeeChange) -> Decimal:
+    """Return a taker rate as a multiple of Kalshi's; 1 for flat fees, which are amounts (`taker_fee_rate`)."""
+    return Decimal(1) if source.fee_type == FLAT else round(Decimal(source.taker_rate_e4) / _FULL_RATE_E4, 6).normalize()
 
 
 def series_view(series: Series, volume_micros: int | None) -> Json:
@@ -55,7 +56,7 @@ def series_view(series: Series, volume_micros: int | None) -> Json:
         "contract_url": "",
         "contract_terms_url": "",
         "fee_type": series.fee_type,
-        "fee_multiplier": fee_multiplier(series.taker_rate_e4),
+        "fee_multiplier": fee_multiplier(series),
         "taker_fee_rate": price_text(series.taker_rate_e4),
         "maker_fee_rate": price_text(series.maker_rate_e4),
         "additional_prohibitions": [],
@@ -83,7 +84,7 @@ def event_view(event: EventInfo, category: str, own_fees: FeeChange | None, mark
     }
     if own_fees is not None:
         view["fee_type_override"] = own_fees.fee_type
-        view["fee_multiplier_override"] = fee_multiplier(own_fees.taker_rate_e4)
+        view["fee_multiplier_override"] = fee_multiplier(own_fees)
     if markets is not None:
         view["markets"] = markets
     return view

@@ -13,11 +13,13 @@ import msgspec
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import strikes
+from offchain_book.engine.fees import CONTRACT_CAP_E4, FLAT
+from offchain_book.engine.market_commands import SetFees
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.strikes import CollateralReturn, StrikeType
 from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 
-MAX_FEE_RATE_E4 = 700
+MAX_FEE_RATE_E4 = CONTRACT_CAP_E4
 """The contract takes no fee above 0.07 of price times complement."""
 NO_END_MS = 4_102_444_800_000
 """The end of a programme that has none: the year 2100."""
@@ -28,6 +30,7 @@ Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=200)]
 Rules = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 Rate = Annotated[str, msgspec.Meta(pattern=r"^0(\.\d{1,4})?$")]
+Multiplier = Annotated[str, msgspec.Meta(pattern=r"^[01](\.\d{1,4})?$")]
 Quantity = Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,6})?$")]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -47,6 +50,20 @@ class SeriesPart(msgspec.Struct, forbid_unknown_fields=True):
     taker_fee: Rate = "0"
     maker_fee: Rate = "0"
     maker_rebate: Rate = "0"
+    fee_type: Literal["quadratic", "flat"] = "quadratic"
+    fee_multiplier: Multiplier | None = None
+    whole_cents: bool = False
+
+
+class EventFees(msgspec.Struct, forbid_unknown_fields=True):
+    """`[event.fees]`: what this event charges instead of its series; fields as in `[series]`."""
+
+    taker_fee: Rate = "0"
+    maker_fee: Rate = "0"
+    maker_rebate: Rate = "0"
+    fee_type: Literal["quadratic", "flat"] = "quadratic"
+    fee_multiplier: Multiplier | None = None
+    whole_cents: bool = False
 
 
 class EventPart(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +74,7 @@ class EventPart(msgspec.Struct, forbid_unknown_fields=True):
     sub_title: Note = ""
     mutually_exclusive: bool = False
     ordered_strikes: bool = False
+    fees: EventFees | None = None
 
     @property
     def collateral_return(self) -> CollateralReturn:
@@ -142,15 +160,43 @@ def checked(file: MarketFile) -> MarketFile:
         if market.price_structure not in PRICE_STRUCTURES:
             raise MarketFileError(f"price_structure is one of {', '.join(PRICE_STRUCTURES)} - at `{where}.price_structure`")
     _check_strikes(file)
-    for name, rate in (("taker_fee", file.series.taker_fee), ("maker_fee", file.series.maker_fee)):
-        if rate_e4(rate) > MAX_FEE_RATE_E4:
-            raise MarketFileError(f"the contract takes fees up to 0.07, not {rate} - at `$.series.{name}`")
-    rebate = rate_e4(file.series.maker_rebate)
-    if rebate and (rebate > rate_e4(file.series.taker_fee) or rate_e4(file.series.maker_fee)):
-        raise MarketFileError(
-            "a rebate is at most the taker's fee, and instead of a maker's fee - at `$.series.maker_rebate`"
-        )
+    _check_fees(file.series, "$.series")
+    if file.event.fees is not None:
+        _check_fees(file.event.fees, "$.event.fees")
     return file
+
+
+def _check_fees(part: SeriesPart | EventFees, where: str) -> None:
+    beside = part.fee_type != "quadratic" or rate_e4(part.taker_fee)
+    if part.fee_multiplier is not None and beside:
+        raise MarketFileError(
+            f"a multiplier is Kalshi's quadratic taker fee: leave taker_fee out - at `{where}.fee_multiplier`"
+        )
+    taker, maker = rates_e4(part)
+    for name, rate in (("taker_fee", taker), ("maker_fee", maker)):
+        if rate > MAX_FEE_RATE_E4:
+            raise MarketFileError(f"the contract takes fees up to 0.07, not {rate / 10_000} - at `{where}.{name}`")
+    rebate = rate_e4(part.maker_rebate)
+    if rebate and (rebate > taker or rate_e4(part.maker_fee) or part.whole_cents):
+        raise MarketFileError(
+            "a rebate is at most the taker's fee, instead of a maker's fee, and not with whole_cents"
+            f" - at `{where}.maker_rebate`"
+        )
+
+
+def rates_e4(part: SeriesPart | EventFees) -> tuple[int, int]:
+    """Return the taker's and the maker's rate; a multiplier is of 0.07, rounded down to a ten-thousandth."""
+    taker = rate_e4(part.taker_fee)
+    if part.fee_multiplier is not None:
+        taker = int(Decimal(part.fee_multiplier) * MAX_FEE_RATE_E4)
+    return taker, rate_e4(part.maker_fee) - rate_e4(part.maker_rebate)
+
+
+def fee_type(part: SeriesPart | EventFees) -> str:
+    """Return Kalshi's name of the shape of fees."""
+    if part.fee_type == FLAT:
+        return FLAT
+    return "quadratic_with_maker_fees" if rates_e4(part)[1] > 0 else "quadratic"
 
 
 def _check_strikes(file: MarketFile) -> None:
@@ -192,10 +238,19 @@ def milliseconds(time: datetime) -> int:
 
 def series_command(part: SeriesPart) -> c.CreateSeries:
     """Return the command that creates a series."""
-    taker, maker = rate_e4(part.taker_fee), rate_e4(part.maker_fee) - rate_e4(part.maker_rebate)
-    fee_type = "quadratic_with_maker_fees" if maker > 0 else "quadratic"
-    title = part.title or part.ticker
-    return c.CreateSeries(part.ticker, title, part.category, tuple(part.tags), part.frequency, fee_type, taker, maker)
+    title, tags, rates = part.title or part.ticker, tuple(part.tags), rates_e4(part)
+    return c.CreateSeries(
+        part.ticker, title, part.category, tags, part.frequency, fee_type(part), *rates, whole_cents=part.whole_cents
+    )
+
+
+def event_fees_command(file: MarketFile) -> SetFees | None:
+    """Return the command that gives a new event fees of its own, if the file says some."""
+    part, ticker = file.event.fees, file.event.ticker
+    if part is None:
+        return None
+    change_id = f"{ticker}:created"
+    return SetFees(change_id, fee_type(part), *rates_e4(part), event_ticker=ticker, whole_cents=part.whole_cents)
 
 
 def event_command(file: MarketFile) -> c.CreateEvent:

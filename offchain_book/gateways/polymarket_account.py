@@ -84,7 +84,7 @@ def order_summary(order: OrderView, market: Market, owner: str) -> dict[str, Any
 def _leg_summary(leg: FillLeg, trade: TradeView, market: Market, venue: Venue, caller: Caller) -> dict[str, Any]:
     """Return one order of a trade. A custodial counterparty shows as the custody pool; keys of others stay theirs."""
     is_maker = leg.order_id == trade.maker.order_id
-    rate = market.maker_rate_e4 if is_maker else market.taker_rate_e4
+    rate = market.maker_cap_e4 if is_maker else market.taker_cap_e4
     return {
         "order_id": leg.order_id,
         "owner": caller.key.key_id if leg.account_id == caller.account_id else "",

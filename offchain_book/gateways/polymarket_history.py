@@ -107,7 +107,7 @@ class HistoryRoutes:
             },
             "side": token_side(outcome, taker.side).name,
             "size": decimal(trade.size_micros),
-            "fee_rate_bps": str(market.taker_rate_e4),
+            "fee_rate_bps": str(market.taker_cap_e4),
             "price": price_text(own_price_e4(outcome, trade.price_e4)),
             "outcome": outcome_text(outcome),
             "outcome_index": outcome - 1,

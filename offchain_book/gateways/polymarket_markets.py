@@ -165,7 +165,7 @@ class BookRoutes:
 
 def fee_cap_bps(market: Market) -> int:
     """Return the highest rate that an order in a market may be charged; ten-thousandths are basis points."""
-    return max(market.taker_rate_e4, market.maker_rate_e4)
+    return market.max_rate_e4
 
 
 def _side(text: str) -> str:
@@ -231,8 +231,8 @@ class MarketRoutes:
             "game_start_time": None,
             "seconds_delay": 0,
             "fpmm": "",
-            "maker_base_fee": market.maker_rate_e4,
-            "taker_base_fee": market.taker_rate_e4,
+            "maker_base_fee": market.maker_cap_e4,
+            "taker_base_fee": market.taker_cap_e4,
             "notifications_enabled": False,
             "neg_risk": False,
             "neg_risk_market_id": "",
@@ -290,10 +290,10 @@ class MarketRoutes:
                 ],
                 "mts": number(tick_text(market)),
                 "mos": number(_LOT),
-                "mbf": market.maker_rate_e4,
-                "tbf": market.taker_rate_e4,
+                "mbf": market.maker_cap_e4,
+                "tbf": market.taker_cap_e4,
                 "fd": {
-                    "r": number(price_text(market.taker_rate_e4)),
+                    "r": number(price_text(market.taker_cap_e4)),
                     "e": 1,
                     "to": market.maker_rate_e4 == 0,
                 },

@@ -178,6 +178,7 @@ class Walk:
         elif self.random.random() < 0.4:
             self.count(self.venue.do(c.SetOrderGroupLimit(name, group, limit)))
         else:
+            self.count(self.venue.place(name, "bid", 100, 0.01, group_id=group))
             self.count(self.venue.do(pick(kinds)(name, group)))
 
     def dead_man(self) -> None:

@@ -82,9 +82,10 @@ class MarketWalk:
         pick, number = self.random.choice, self.venue.state.seq
         taker, maker = pick(((700, 175), (0, 0), (350, -100), (500, 0), (700, 700)))
         whose = pick(({"series_ticker": "PAID"}, {"event_ticker": "SNOW"}, {"event_ticker": "SNOW"}))
-        kind = "" if "event_ticker" in whose and self.random.random() < 0.4 else "quadratic"
+        kind = "" if "event_ticker" in whose and self.random.random() < 0.3 else pick(("quadratic", "flat"))
         at_ms = pick((0, self.venue.now_ms + 200))
-        self.do(m.SetFees(f"fees-{number}", kind, taker, maker, at_ms=at_ms, **whose))
+        cents = pick((False, maker >= 0))
+        self.do(m.SetFees(f"fees-{number}", kind, taker, maker, at_ms=at_ms, whole_cents=cents, **whose))
         self._some_trading()
         self.venue.now_ms += 200
         self._some_trading()

@@ -1,5 +1,6 @@
 """The operator's routes, and the market file."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,36 @@ async def test_series_and_event_must_fit(small: NativeVenue) -> None:
     assert error_of(await small.admin("POST", "/markets", other_fees)) == (409, "SERIES_DIFFERS")
     other_series = {**file(), "event": {"ticker": "KXRAIN-26", "title": "Rain"}}
     assert error_of(await small.admin("POST", "/markets", other_series)) == (409, "EVENT_DIFFERS")
+
+
+async def test_a_file_says_kalshis_multiplier_and_an_event_may_have_fees_of_its_own(small: NativeVenue) -> None:
+    made = file()
+    made["series"] = {"ticker": "KXSUN", "title": "Sun", "fee_multiplier": "0.5", "maker_fee": "0.0175", "whole_cents": True}
+    made["event"]["fees"] = {"fee_type": "flat", "taker_fee": "0.02"}
+    assert (await small.admin("POST", "/markets", made)).status_code == 201
+    series, market = small.state.series["KXSUN"], small.state.markets["KXSUN-27-A"]
+    assert (series.taker_rate_e4, series.maker_rate_e4, series.whole_cents) == (350, 175, True)
+    assert (series.fee_type, market.fees.taker.flat, market.taker_rate_e4) == ("quadratic_with_maker_fees", True, 200)
+    again = {**made, "markets": [{**made["markets"][0], "ticker": "KXSUN-27-B"}]}
+    assert error_of(await small.admin("POST", "/markets", again)) == (409, "EVENT_DIFFERS")
+
+
+@pytest.mark.parametrize(
+    ("fees", "says"),
+    [
+        ({"fee_multiplier": "0.5", "taker_fee": "0.01"}, "a multiplier is"),
+        ({"fee_multiplier": "0.5", "fee_type": "flat"}, "a multiplier is"),
+        ({"fee_multiplier": "1.5"}, "up to 0.07, not 0.105"),
+        ({"taker_fee": "0.05", "maker_rebate": "0.01", "whole_cents": True}, "not with whole_cents"),
+        ({"fee_type": "cubic"}, "fee_type"),
+    ],
+)
+def test_fees_that_cannot_be_are_refused_with_their_field(fees: dict[str, Any], says: str) -> None:
+    made = file()
+    made["event"]["fees"] = fees
+    with pytest.raises(MarketFileError, match=says) as error:
+        parse_json(json.dumps(made))
+    assert "$.event.fees" in str(error.value)
 
 
 def test_example_in_the_docs_is_valid() -> None:

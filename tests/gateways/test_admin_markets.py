@@ -187,6 +187,19 @@ async def test_fees_change_by_route_and_the_change_is_kept(small: NativeVenue) -
         assert error_of(await small.admin("POST", "/fees", body | {"id": "f2"} | wrong)) == (400, "BAD_FEES")
 
 
+async def test_flat_fees_and_whole_cents_come_by_route_and_every_dialect_says_so(small: NativeVenue) -> None:
+    body = {"id": "f1", "series": "KXRAIN", "fee_type": "flat", "taker_fee": "0.01", "whole_cents": True}
+    answer = await small.admin("POST", "/fees", body)
+    assert (answer.status_code, answer.json()["whole_cents"]) == (201, True)
+    fee = small.state.markets[TICKER].fees.taker
+    assert (fee.rate_e4, fee.flat, fee.whole_cents) == (100, True, True)
+    series = (await small.http.get("/trade-api/v2/series/KXRAIN")).json()["series"]
+    assert (series["fee_type"], series["fee_multiplier"], series["taker_fee_rate"]) == ("flat", 1, "0.0100")
+    assert small.state.markets[TICKER].max_rate_e4 == 700, "what a wallet's signature has to allow"
+    wrong = body | {"id": "f2", "maker_rebate": "0.001"}
+    assert error_of(await small.admin("POST", "/fees", wrong)) == (400, "BAD_FEES")
+
+
 async def test_kalshis_clients_see_fee_changes(small: NativeVenue) -> None:
     for name, change in {
         "now": {"event": "KXRAIN-26", "fee_type": "quadratic", "taker_fee": "0.035"},

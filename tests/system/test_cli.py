@@ -58,6 +58,11 @@ def test_market_lives_and_dies_by_command(books: Books, tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     code, made = ask(data_dir, "market", "create", "--file", str(file))
     assert (code, made["markets"][0]["status"]) == (0, "active")
+    code, fees = ask(
+        data_dir, "exchange", "fees", "verb-1", "--event", "KXVERB-1", "--flat", "--taker", "0.01", "--whole-cents"
+    )
+    assert (code, fees["fee_type"], fees["taker_rate_e4"], fees["whole_cents"]) == (0, "flat", 100, True)
+    assert ask(data_dir, "exchange", "fees", "verb-2", "--event", "KXVERB-1", "--follow")[1]["fee_type"] == ""
     assert "KXVERB-1-A" in books.running.status()["markets"]
     assert ask(data_dir, "market", "create", "--file", str(file))[0] == EXIT_FAILED
     assert ask(data_dir, "market", "close", "KXVERB-1-A")[1]["status"] == "closed"
