@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import cli_account, cli_demo, cli_exchange, cli_follow, cli_market, cli_money, cli_reserves
+from bridge import cli_account, cli_bindings, cli_demo, cli_exchange, cli_follow, cli_market, cli_money, cli_reserves
 from bridge import cli_output as output
 from bridge.cli_options import DEFAULT_DATA_DIR, ROOT, DataDirOption, OutputOption
 
@@ -29,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
         cli_follow.flush,
         cli_follow.time,
         cli_demo.demo,
+        cli_bindings.bindings,
         chain,
     ):
         app.command()(verb)

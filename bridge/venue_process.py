@@ -1,0 +1,140 @@
+"""A venue as its users start it, for tests: `causeway up` in a process of its own, on free ports, gone without a trace.
+
+What `bridge/pytest_plugin.py` hands out, and what our own system tests crash and restart.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge import cli_status
+from bridge.cli_options import ROOT
+
+CAUSEWAY = ROOT / ".venv" / "bin" / "causeway"
+READY_TIMEOUT_S = 120
+"""Compiling the contracts is part of a first start."""
+STOP_TIMEOUT_S = 40
+
+
+class VenueDied(Exception):
+    """The venue did not get ready, or ended; the message has everything it printed."""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command() -> list[str]:
+    """Return how to run the command: as the environment's script, or by this interpreter when the script is elsewhere."""
+    beside = Path(sys.executable).with_name("causeway")
+    script = next((path for path in (CAUSEWAY, beside) if path.exists()), None)
+    return [str(script)] if script else [sys.executable, "-c", "from bridge.cli import main; main()"]
+
+
+def causeway(*args: str, timeout_s: int = READY_TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+    """Run the command and return what it printed and its exit code."""
+    return subprocess.run([*command(), *args], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=ROOT)
+
+
+def processes_of(data_dir: Path) -> list[str]:
+    """Return the command lines of all living processes that name a data folder."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,command="], capture_output=True, text=True, check=True)
+    rows = (line.split(maxsplit=2) for line in listed.stdout.splitlines())
+    return [f"{pid} {line}" for pid, stat, line in rows if str(data_dir) in line and "Z" not in stat]
+
+
+@dataclass
+class VenueProcess:
+    """One `causeway up`, or several one after the other, on one data folder."""
+
+    data_dir: Path
+    port: int = field(default_factory=free_port)
+    chain_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """Everything that the newest `up` printed."""
+        return self._output_file.read_text()
+
+    @property
+    def _output_file(self) -> Path:
+        return self.data_dir.parent / f"{self.data_dir.name}.out"
+
+    def arguments(self, *more: str) -> list[str]:
+        """Return the arguments of `causeway` that start this venue."""
+        ports = ["--port", str(self.port), "--chain-port", str(self.chain_port), "--fix-port", "0"]
+        return ["up", "--data-dir", str(self.data_dir), *ports, *more]
+
+    def start(self, *more: str) -> int:
+        """Run `up` until it is ready. Returns the milliseconds it took. Raises VenueDied."""
+        started = time.monotonic()
+        with self._output_file.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*command(), *self.arguments(*more)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=ROOT,
+            )
+        while not cli_status.read(self.data_dir)["ready"]:  # the command would take a core from the venue that starts
+            if self.process.poll() is not None:
+                raise VenueDied(f"`up` ended with {self.process.returncode}: {self.output}")
+            if time.monotonic() - started > READY_TIMEOUT_S:
+                raise VenueDied(f"not ready after {READY_TIMEOUT_S} s: {self.output}")
+            time.sleep(0.05)
+        return round((time.monotonic() - started) * 1000)
+
+    def status(self) -> dict[str, Any]:
+        """Return `causeway status -o json`."""
+        done = causeway("status", "-o", "json", "--data-dir", str(self.data_dir))
+        return dict(json.loads(done.stdout))
+
+    def live_status(self) -> dict[str, Any]:
+        """Return what the running venue says of itself at `/venue/status`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/venue/status", timeout=10) as answer:
+            return dict(json.loads(answer.read()))
+
+    def chain_pid(self) -> int:
+        """Return the process id of the chain."""
+        return int(json.loads((self.data_dir / "anvil.json").read_text())["pid"])
+
+    def stop(self) -> int:
+        """Press Ctrl-C, as a terminal does: every process of the group gets it. Returns the exit code."""
+        process = self._started()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        return process.wait(STOP_TIMEOUT_S)
+
+    def kill(self, with_chain: bool) -> None:
+        """Kill -9 the venue, and its chain too if asked."""
+        process, chain_pid = self._started(), self.chain_pid()
+        process.kill()
+        process.wait(STOP_TIMEOUT_S)
+        if with_chain:
+            os.kill(chain_pid, signal.SIGKILL)
+
+    def clean_up(self) -> None:
+        """Leave no process behind, whatever happened."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_TIMEOUT_S)
+        for line in processes_of(self.data_dir):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            raise VenueDied("it was never started")
+        return self.process
