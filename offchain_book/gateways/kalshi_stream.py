@@ -23,6 +23,7 @@ from offchain_book.gateways.kalshi_units import count_text, dollars_text
 from offchain_book.gateways.kalshi_views import owner_and_number
 from offchain_book.gateways.stream import BadCursor, Client, Cursor, Hub, Publication, TooMany, topic_of
 from offchain_book.gateways.stream_facts import (
+    EventFeesChanged,
     EventListed,
     Fact,
     Filled,
@@ -54,6 +55,7 @@ class Channel:
     """`required`, `optional`, or empty when it cannot be narrowed down."""
 
 
+LIFECYCLE = (EventListed, EventFeesChanged, MarketListed, MarketMoved, GridRefined)
 CHANNELS = {
     channel.name: channel
     for channel in (
@@ -63,7 +65,7 @@ CHANNELS = {
         Channel("fill", (Filled,), False, True, "optional"),
         Channel("user_orders", (OrderChanged,), False, True, "optional"),
         Channel("market_positions", (PositionChanged,), False, True, "optional"),
-        Channel("market_lifecycle_v2", (EventListed, MarketListed, MarketMoved, GridRefined), True, False, ""),
+        Channel("market_lifecycle_v2", LIFECYCLE, True, False, ""),
         Channel("multivariate_market_lifecycle", (), True, False, ""),
         Channel("order_group_updates", (GroupChanged,), True, True, ""),
     )
@@ -76,6 +78,7 @@ NOT_SERVED = {
     "pyth_value": "this venue has no index values",
 }
 _YES_PRICES = "orderbook_delta in YES prices"
+_FACT_TYPES: dict[type, str] = {EventListed: "event_lifecycle", EventFeesChanged: "event_fee_update"}
 _MESSAGE_TYPES = {
     "user_orders": "user_order",
     "market_positions": "market_position",
@@ -309,7 +312,7 @@ class Subscription:
             tail = _tail(self._streams.book.own(publication, yes_prices=self._yes_prices))
         else:
             tail = publication.words(self._tail)
-        kind = "event_lifecycle" if isinstance(fact, EventListed) else self._message_type
+        kind = _FACT_TYPES.get(type(fact), self._message_type)
         self._tell(kind, tail, publication.cursor)
 
     # --- what it says ------------------------------------------------------------------------------------------------

@@ -16,9 +16,17 @@ from offchain_book.engine.state import Market, MarketStatus, State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text
-from offchain_book.gateways.kalshi_views import market_result, order_view, owner_and_number, trade_id
+from offchain_book.gateways.kalshi_views import (
+    fee_multiplier,
+    market_result,
+    order_view,
+    owner_and_number,
+    strikes,
+    trade_id,
+)
 from offchain_book.gateways.stream import Publication
 from offchain_book.gateways.stream_facts import (
+    EventFeesChanged,
     EventListed,
     Filled,
     GridRefined,
@@ -31,7 +39,7 @@ from offchain_book.gateways.stream_facts import (
 )
 from offchain_book.projections import Projections
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _SIDES = {BookSide.BID: "yes", BookSide.ASK: "no"}
 _BOOK_SIDES = {BookSide.BID: "bid", BookSide.ASK: "ask"}
 _REASONS = {
@@ -39,6 +47,7 @@ _REASONS = {
     CancelReason.EXPIRED: "ExpiryCancel",
     CancelReason.MARKET_CLOSED: "CloseCancel",
     CancelReason.CHAIN_HALTED: "HaltCancel",
+    CancelReason.PAUSED: "HaltCancel",
 }
 _UPDATES = {"matched": "Trade", "decreased": "Decrease", "amended": "Amend"}
 
@@ -179,6 +188,8 @@ class LifecycleWords:
         fact = publication.fact
         if isinstance(fact, EventListed):
             return encode(self._event(fact.event_ticker))
+        if isinstance(fact, EventFeesChanged):
+            return encode(self._fees(fact))
         if isinstance(fact, MarketListed):
             return encode(self._created(self._state.markets[fact.ticker]))
         if isinstance(fact, GridRefined):
@@ -199,6 +210,15 @@ class LifecycleWords:
             "series_ticker": event.series_ticker,
         }
 
+    def _fees(self, fact: EventFeesChanged) -> Json:
+        """Nulls: the event follows its series again."""
+        change = self._state.fee_changes[fact.change_id]
+        return {
+            "event_ticker": fact.event_ticker,
+            "fee_type_override": change.fee_type or None,
+            "fee_multiplier_override": fee_multiplier(change.taker_rate_e4) if change.fee_type else None,
+        }
+
     def _created(self, market: Market) -> Json:
         return {
             "market_ticker": market.ticker,
@@ -217,6 +237,7 @@ class LifecycleWords:
                 "can_close_early": market.can_close_early,
                 "event_ticker": market.event_ticker,
                 "expected_expiration_ts": (market.expected_expiration_ms or market.close_ms) // 1000,
+                **{name: value for name, value in strikes(market).items() if name != "functional_strike"},
             },
         }
 

@@ -140,8 +140,7 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
         "settlement_bounds_type": "default",
         "exchange_index": 0,
     }
-    if market.strike_type:
-        view |= _strikes(market)
+    view |= strikes(market)
     if result:
         view["settlement_value_dollars"] = dollars_text(market.yes_payout_micros)
     if status == "finalized":
@@ -149,7 +148,10 @@ def market_view(market: Market, now_ms: int, volume_24h_micros: int, price_24h_a
     return view
 
 
-def _strikes(market: Market) -> Json:
+def strikes(market: Market) -> Json:
+    """Return how a market's outcome is measured; nothing when it has no strikes."""
+    if not market.strike_type:
+        return {}
     view: Json = {
         "strike_type": market.strike_type.value,
         "floor_strike": strike_number(market.floor_strike_e6),

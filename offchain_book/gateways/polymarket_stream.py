@@ -4,6 +4,8 @@ The first message says what is wanted; later ones change it. A market's changes 
 the same frame for every reader. Prices and sizes of a change are absolute, so reading one twice does no harm. Clients send
 the text PING and get PONG; the venue pings too.
 
+A trade is followed by the whole book (as in Polymarket's documentation); while more changes of that book wait to be sent, the book
+waits for the last of them, so that it never shows what a later message takes back.
 `tick_size_change` is sent when the tick that clients know changes.
 """
 
@@ -127,6 +129,8 @@ class MarketConnection(_Connection):
         self._tokens: dict[str, tuple[str, Outcome]] = {}
         self._markets: dict[str, int] = {}
         """Ticker -> how many of its tokens are wanted."""
+        self._traded: set[str] = set()
+        """Tickers whose readers have not had the book since a trade."""
         self._custom = False
 
     async def ask(self, raw: bytes) -> None:
@@ -164,7 +168,7 @@ class MarketConnection(_Connection):
                 for kind in _PUBLIC:
                     self.hub.listen(self, kind, ticker)
             if request.initial_dump:
-                self.client.send(words.book(self._venue.token(token), self._venue.state.now_ms))
+                self.client.send(words.encode(words.book(self._venue.token(token), self._venue.state.now_ms)))
             await self.client.caught_up()
         unknown = [token[:80] for token in wanted if token not in known]
         if unknown:
@@ -192,6 +196,7 @@ class MarketConnection(_Connection):
         fact = publication.fact
         if isinstance(fact, BookChanged):
             self.client.send_frame(publication.words(self._words.price_change))
+            self._tell_book(publication, fact.ticker)
         elif isinstance(fact, MarketListed):
             self.client.send_frame(publication.words(self._words.new_market))
         elif isinstance(fact, MarketMoved):
@@ -202,8 +207,16 @@ class MarketConnection(_Connection):
                 self._per_token(publication, fact.ticker, self._words.tick_size_change)
         elif isinstance(fact, Traded):
             self._per_token(publication, fact.ticker, self._words.last_trade_price)
+            self._traded.add(fact.ticker)
+            self._tell_book(publication, fact.ticker)
         elif isinstance(fact, BestChanged) and self._custom:
             self._per_token(publication, fact.ticker, self._words.best_bid_ask)
+
+    def _tell_book(self, publication: Publication, ticker: str) -> None:
+        """Send the books of a market that has traded, unless it changed since: then the last change is what sends them."""
+        if ticker in self._traded and self.hub.book_clock(ticker) <= publication.cursor[0]:
+            self._traded.discard(ticker)
+            self._per_token(publication, ticker, self._words.book)
 
     def _per_token(
         self, publication: Publication, ticker: str, by_outcome: dict[Outcome, Callable[[Publication], bytes]]

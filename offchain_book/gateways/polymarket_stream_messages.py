@@ -46,9 +46,9 @@ def encode(message: Json) -> bytes:
     return _encoder.encode(message)
 
 
-def book(token: Token, at_ms: int) -> bytes:
+def book(token: Token, at_ms: int) -> Json:
     """Return a token's whole book, with the hash that GET /book has."""
-    return encode({"event_type": "book"} | book_summary(token, at_ms))
+    return {"event_type": "book"} | book_summary(token, at_ms)
 
 
 class MarketWords:
@@ -56,6 +56,7 @@ class MarketWords:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.book = {outcome: self._for_token(outcome, self._book) for outcome in _OUTCOMES}
         self.last_trade_price = {outcome: self._for_token(outcome, self._last_trade) for outcome in _OUTCOMES}
         self.tick_size_change = {outcome: self._for_token(outcome, self._tick) for outcome in _OUTCOMES}
         self.best_bid_ask = {outcome: self._for_token(outcome, self._best) for outcome in _OUTCOMES}
@@ -85,7 +86,8 @@ class MarketWords:
         )
 
     def _change(self, market: Market, outcome: Outcome, level: LevelChanged, fact: BookChanged, timestamp: str) -> Json:
-        """Write one level as a token's holders see it. `hash` names the change; a book's own hash stands in `book`."""
+        """Write one level as a token's holders see it. `hash` names the change (Polymarket documents it as an order's); a
+        book's own hash stands in `book`."""
         best = _mirrored(outcome, fact.best_bid_e4, fact.best_ask_e4)
         change = {
             "asset_id": market.token_id(outcome),
@@ -97,6 +99,9 @@ class MarketWords:
         }
         named = "|".join([timestamp, market.condition_id, *change.values()])
         return change | {"hash": hashlib.sha1(named.encode(), usedforsecurity=False).hexdigest()}
+
+    def _book(self, publication: Publication, outcome: Outcome) -> Json:
+        return book(Token(self._market(publication), outcome), publication.at_ms)
 
     def _last_trade(self, publication: Publication, outcome: Outcome) -> Json:
         fact, market = publication.fact, self._market(publication)

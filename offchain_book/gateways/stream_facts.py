@@ -144,6 +144,13 @@ class GridRefined(NamedTuple):
     old_e4: int
 
 
+class EventFeesChanged(NamedTuple):
+    """An event's own fees were set or cleared by a fee change."""
+
+    event_ticker: str
+    change_id: str
+
+
 class KeyEnded(NamedTuple):
     """An API key stopped working: connections that it opened end."""
 
@@ -168,6 +175,7 @@ Fact = (
     | MarketListed
     | MarketMoved
     | GridRefined
+    | EventFeesChanged
     | KeyEnded
 )
 STATES = (TickerChanged, OrderChanged, PositionChanged, BalanceChanged)
@@ -368,6 +376,11 @@ class _Collector:
         """A market's price grid became finer."""
         self.moved.append(GridRefined(event.ticker, event.old_finest_e4))
 
+    def fees_changed(self, event: e.FeesChanged) -> None:
+        """Fees changed; only an event's own are told."""
+        if event.event_ticker:
+            self.moved.append(EventFeesChanged(event.event_ticker, event.change_id))
+
     def key_ended(self, event: e.KeyRevoked) -> None:
         """A key stopped working."""
         self.moved.append(KeyEnded(event.account_id, event.key_id))
@@ -438,5 +451,6 @@ _HANDLERS: dict[type[Any], Callable[[_Collector, Any], None]] = {
     e.MarketCreated: _Collector.market_created,
     e.MarketStatusChanged: _Collector.market_moved,
     e.TicksRefined: _Collector.grid_refined,
+    e.FeesChanged: _Collector.fees_changed,
     e.KeyRevoked: _Collector.key_ended,
 }

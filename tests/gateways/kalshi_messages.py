@@ -28,6 +28,7 @@ SCHEMAS = {
     "market_position": ("marketPositionPayload",),
     "market_lifecycle_v2": ("marketLifecycleV2Payload",),
     "event_lifecycle": ("eventLifecyclePayload",),
+    "event_fee_update": ("eventFeeUpdatePayload",),
     "order_group_updates": ("orderGroupUpdatesPayload",),
 }
 REQUIRED = {
@@ -50,6 +51,7 @@ REQUIRED = {
     "position_fee_cost_dollars volume_fp",
     "market_lifecycle_v2": "market_ticker event_type",
     "event_lifecycle": "event_ticker exchange_index title subtitle collateral_return_type series_ticker",
+    "event_fee_update": "event_ticker fee_type_override fee_multiplier_override",
     "order_group_updates": "event_type order_group_id ts_ms",
 }
 SEQUENCED = {
@@ -58,6 +60,7 @@ SEQUENCED = {
     "trade",
     "market_lifecycle_v2",
     "event_lifecycle",
+    "event_fee_update",
     "order_group_updates",
     "unsubscribed",
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -14,10 +15,24 @@ from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
+from offchain_book.engine.strikes import StrikeType
 from offchain_book.gateways import kalshi_stream as gateway
 from offchain_book.gateways.stream import Hub
 from tests.gateways.streams import KalshiStream, book_of, kalshi_stream, serving
-from tests.sdk.kalshi_venue import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, OTHER, TICKER, Key, SmallVenue
+from tests.sdk.kalshi_venue import (
+    ALICE,
+    BOB,
+    CONTRACT,
+    DOLLAR,
+    FEE_TICKER,
+    FREE_EVENT,
+    OTHER,
+    PAID_EVENT,
+    PAID_SERIES,
+    TICKER,
+    Key,
+    SmallVenue,
+)
 
 PLACED = 0
 
@@ -282,6 +297,43 @@ async def test_pauses_finer_ticks_and_amended_outcomes_are_told_and_a_dispute_ha
         assert kinds == ["deactivated", "activated", finer, "close_date_updated", "determined", "determined"]
         assert [step["result"] for step in steps[4:]] == ["yes", "no"]
         assert (steps[0]["is_deactivated"], steps[2]["price_level_structure"]) == (True, "deci_cent")
+
+
+async def test_an_events_own_fees_are_told_when_they_are_set_and_cleared_and_those_of_a_series_are_not(
+    venue: SmallVenue, url: str
+) -> None:
+    async with bob(venue, url) as stream:
+        await stream.subscribe("market_lifecycle_v2")
+        maker = "quadratic_with_maker_fees"
+        await venue.do(m.SetFees("1", maker, 1_400, 175, PAID_SERIES))
+        await venue.do(m.SetFees("2", maker, 1_050, 0, "", PAID_EVENT, venue.clock() + 60_000))
+        venue.clock.offset_ms += 61_000
+        await venue.do(m.AdvanceClock())
+        await venue.do(m.SetFees("3", event_ticker=PAID_EVENT))
+        told = [await stream.next() for _ in range(2)]
+        assert [(one["type"], one["seq"]) for one in told] == [("event_fee_update", 1), ("event_fee_update", 2)]
+        fields = [(one["fee_type_override"], one["fee_multiplier_override"]) for one in (event["msg"] for event in told)]
+        assert fields == [(maker, 1.5), (None, None)]
+
+
+async def test_strikes_of_a_new_market_are_told(venue: SmallVenue, url: str) -> None:
+    async with bob(venue, url) as stream:
+        await stream.subscribe("market_lifecycle_v2")
+        strike = {"strike_type": StrikeType.BETWEEN, "floor_strike_e6": 1_500_000, "cap_strike_e6": 2_000_000}
+        await venue.do(replace(venue._market("KXRAIN-26-X", FREE_EVENT, 0), **strike))
+        told = (await stream.next())["msg"]["additional_metadata"]
+        assert (told["strike_type"], told["floor_strike"], told["cap_strike"]) == ("between", 1.5, 2)
+
+
+async def test_an_order_cancelled_by_a_pause_is_told_with_its_reason(venue: SmallVenue, url: str) -> None:
+    async with bob(venue, url) as stream:
+        await stream.subscribe("user_orders")
+        await venue.do(c.PlaceOrder("gone", BOB, TICKER, BookSide.BID, 4_000, CONTRACT, cancel_on_pause=True))
+        await venue.do(c.PlaceOrder("stays", BOB, TICKER, BookSide.BID, 4_000, CONTRACT))
+        await venue.do(m.PauseMarket(TICKER))
+        told = [(await stream.next())["msg"] for _ in range(3)]
+        assert [(one["order_id"], one["status"]) for one in told[:2]] == [("gone", "resting"), ("stays", "resting")]
+        assert (told[2]["order_id"], told[2]["status"], told[2]["last_update_reason"]) == ("gone", "canceled", "HaltCancel")
 
 
 # --- private channels ---------------------------------------------------------------------------------------------------

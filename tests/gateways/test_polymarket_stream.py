@@ -12,9 +12,11 @@ from websockets.exceptions import InvalidStatus
 
 from offchain_book.config import StreamLimits
 from offchain_book.engine import commands as c
-from offchain_book.engine.market_commands import RefineTicks
+from offchain_book.engine.market_commands import PauseMarket, RefineTicks
 from offchain_book.engine.operations import Outcome, TokenSide
+from offchain_book.engine.order import BookSide
 from offchain_book.gateways import polymarket_stream as gateway
+from offchain_book.gateways.polymarket_markets import book_hash
 from offchain_book.gateways.polymarket_words import Token
 from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 from offchain_book.gateways.stream import Hub
@@ -200,7 +202,43 @@ async def test_trades_best_prices_and_markets_for_those_who_want_them(house: Hou
         seen = []
         while (event := await plain.next())["event_type"] != "PONG":
             seen.append(event["event_type"])
-        assert set(seen) == {"price_change"}
+        assert set(seen) == {"book", "price_change"}
+
+
+async def test_a_trade_is_followed_by_both_tokens_books_as_rest_has_them(house: House, url: str, wallet: Wallet) -> None:
+    await house.quote("ask", 6_000, 10)
+    yes, no = tokens(house)
+    async with market_stream(url) as stream, house.client() as http:
+        await stream.want(yes, no)
+        await wallet.place("BUY", yes, 3 * DOLLAR, 5 * CONTRACT)
+        for token in (yes, no):
+            told = await stream.event("book", token)
+            rest = (await http.get("/book", params={"token_id": token})).json()
+            same = ("asset_id", "bids", "asks", "last_trade_price", "tick_size", "market")
+            assert {name: told[name] for name in same} == {name: rest[name] for name in same}
+            assert told["hash"] == book_hash({name: value for name, value in told.items() if name != "event_type"})
+            assert told["asks" if token == yes else "bids"] == [{"price": "0.6" if token == yes else "0.4", "size": "5"}]
+        await house.quote("bid", 100, 1)
+        await stream.event("price_change")
+        await stream.send("PING")
+        assert (await stream.next())["event_type"] == "PONG"
+
+
+async def test_trades_that_come_faster_than_they_are_sent_are_followed_by_one_book(house: House, wallet: Wallet) -> None:
+    yes, _ = tokens(house)
+    async with opened(house) as (url, hub), market_stream(url) as stream:
+        await stream.want(yes)
+        hub._scheduled = True  # nothing is sent before the flush below
+        for _ in range(3):
+            await house.quote("ask", 6_000, 2)
+            await wallet.place("BUY", yes, DOLLAR * 6 // 10, CONTRACT)
+        await house.quote("bid", 1_000, 1)
+        hub.flush()
+        kinds: list[str] = []
+        while not kinds or kinds[-1] != "book":
+            kinds.append((await stream.next())["event_type"])
+        assert kinds.count("last_trade_price") == 3
+        assert stream.books[yes] == book(house, Outcome.YES)
 
 
 async def test_a_finer_tick_is_told_to_both_tokens_once_clients_can_use_it(house: House, url: str) -> None:
@@ -286,6 +324,24 @@ async def test_an_order_is_placed_updated_and_cancelled(house: House, url: str, 
         await wallet.call("DELETE", "/order", {"orderID": placed["orderID"]})
         gone = await stream.event("order")
         assert (gone["type"], gone["status"], gone["size_matched"]) == ("CANCELLATION", "CANCELED", "3")
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(c.CloseMarket(TICKER), "CANCELED_MARKET_RESOLVED"), (PauseMarket(TICKER), "CANCELED")]
+)
+async def test_an_order_that_its_market_takes_away_is_told_as_cancelled(
+    house: House, url: str, wallet: Wallet, end: c.Command, status: str
+) -> None:
+    yes, _ = tokens(house)
+    async with user_stream(url, wallet) as stream:
+        await house.do(
+            c.PlaceOrder("0xorder", wallet.account, TICKER, BookSide.BID, 4_000, CONTRACT, outcome=Outcome.YES,
+                         cancel_on_pause=True)
+        )  # fmt: skip
+        assert (await stream.event("order"))["type"] == "PLACEMENT"
+        await house.do(end)
+        gone = await stream.event("order")
+        assert (gone["type"], gone["id"], gone["asset_id"], gone["status"]) == ("CANCELLATION", "0xorder", yes, status)
 
 
 async def test_a_trade_goes_from_matched_to_confirmed(house: House, url: str, wallet: Wallet) -> None:
