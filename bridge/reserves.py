@@ -234,7 +234,7 @@ class Reserves:
         if self._state.frozen:
             return
         _log.critical("frozen: %s", reason)
-        await self._sequencer.submit(Freeze(f"reserves: {reason}"))
+        await self._sequencer.submit(Freeze(f"reserves: {reason}", pauses=True))
 
 
 def _turn(names: list[str], start: int) -> list[str]:

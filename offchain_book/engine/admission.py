@@ -24,7 +24,11 @@ def check_request(state: State, account: Account, market: Market, command: c.Pla
         or check_market(state, market)
         or check_size(command.size_micros)
         or check_price(market, command.price_e4)
-        or (_check_options(account, command) if command.max_cost_micros or command.reduce_only else None)
+        or (
+            _check_options(account, command)
+            if command.max_cost_micros or command.reduce_only or command.budget_micros < 0
+            else None
+        )
         or (_check_wallet(state, account, market, command) if account.is_wallet else None)
         or (groups.check(account, command.group_id) if command.group_id else None)
     )
@@ -113,6 +117,8 @@ def check_price(market: Market, price: int) -> list[Event] | None:
 def _check_options(account: Account, command: c.PlaceOrder) -> list[Event] | None:
     """Refuse options that do not go together: an option that is ignored would make it another order."""
     at_once = command.time_in_force is not GTC
+    if command.budget_micros < 0:
+        return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.budget_micros)
     if command.max_cost_micros:
         if command.max_cost_micros < 0:
             return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.max_cost_micros)

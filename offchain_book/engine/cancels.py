@@ -62,6 +62,12 @@ def cancel_all(
         cancel_order(state, order, reason, events)
 
 
+def cancel_for_pause(state: State, events: list[Event]) -> None:
+    """Nothing trades any more: the orders that asked for it leave."""
+    for order in [order for order in state.orders.values() if order.terms.cancel_on_pause]:
+        cancel_order(state, order, CancelReason.PAUSED, events)
+
+
 def close_market(state: State, market: Market, events: list[Event]) -> None:
     """Stop trading: every resting order leaves the book. An early close becomes the close time."""
     state.closings.discard((market.close_ms, market.ticker))

@@ -11,11 +11,10 @@ counts. Whatever stops trading cancels the orders that asked to be cancelled on 
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.cancels import cancel_order
+from offchain_book.engine.cancels import cancel_for_pause
 from offchain_book.engine.events import Event, ExchangeModeChanged, SessionChanged, TradingHoursSet
 from offchain_book.engine.listing import reject
 from offchain_book.engine.market_commands import ExchangeMode, TradingHours
-from offchain_book.engine.order import CancelReason
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Due, Session, State
 
@@ -113,8 +112,7 @@ def turn(state: State, events: list[Event]) -> None:
 def _note_restrictions(state: State, events: list[Event]) -> None:
     state.restricted = state.mode is not ExchangeMode.OPEN or state.session is not Session.OPEN
     if not trading_is_active(state):
-        for order in [order for order in state.orders.values() if order.terms.cancel_on_pause]:
-            cancel_order(state, order, CancelReason.PAUSED, events)
+        cancel_for_pause(state, events)
 
 
 def trading_is_active(state: State) -> bool:

@@ -9,6 +9,7 @@ reserved meanwhile. A custodial fill that is delivered to a linked wallet leaves
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import policy_commands as pc
+from offchain_book.engine.cancels import cancel_for_pause
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
 from offchain_book.engine.policy_events import (
@@ -200,7 +201,10 @@ def freeze(state: State, command: pc.Freeze) -> list[Event]:
     """Stop trading and the pool's outflow. The first reason stands until somebody takes it back."""
     if not state.frozen:
         state.frozen = command.reason or "frozen"
-    return [Frozen(state.frozen)]
+    events: list[Event] = [Frozen(state.frozen)]
+    if command.pauses:
+        cancel_for_pause(state, events)
+    return events
 
 
 def unfreeze(state: State, command: pc.Unfreeze) -> list[Event]:

@@ -58,10 +58,12 @@ class RejectWithdrawal:
 class Freeze:
     """Stop trading and everything that leaves the pool: the reserves do not add up, or an operator says so.
 
-    Wallets still leave, cancels still work, what is in the stream still settles.
+    Wallets still leave, cancels still work, what is in the stream still settles. `pauses`: it is a pause to orders that asked to
+    be cancelled on one, as every freeze is today; journals from before that rule do not say so.
     """
 
     reason: str
+    pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ class ReserveRoutes:
     async def freeze(self, request: Request) -> Json:
         """Stop trading and everything that leaves the pool."""
         body = await read_body(request, ReasonBody)
-        await self._native.submit(request, Freeze(body.reason))
+        await self._native.submit(request, Freeze(body.reason, pauses=True))
         return {"frozen": self._sequencer.state.frozen}
 
     async def unfreeze(self, request: Request) -> Json:

@@ -7,7 +7,7 @@ import pytest
 from offchain_book.engine import commands as c
 from offchain_book.engine import policy
 from offchain_book.engine import policy_commands as pc
-from offchain_book.engine.events import Event, WithdrawalRequested
+from offchain_book.engine.events import Event, OrderCancelled, WithdrawalRequested
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.policy_events import Frozen, WithdrawalApproved, WithdrawalHeld, WithdrawalRefused
 from offchain_book.engine.rejects import RejectCode
@@ -230,6 +230,16 @@ def test_a_freeze_stops_orders_and_withdrawals_and_nothing_else() -> None:
     assert not venue.state.orders
     venue.do(pc.Unfreeze("counted again"))
     assert find(send(venue, 1), WithdrawalRequested)
+
+
+def test_a_freeze_is_a_pause_to_orders_that_asked_to_be_cancelled_on_one() -> None:
+    venue = open_venue()
+    venue.place(ALICE, "bid", 5_000, 1, order_id="stays")
+    venue.place(ALICE, "bid", 5_000, 1, order_id="goes", cancel_on_pause=True)
+    assert not find(venue.do(pc.Freeze("written before the rule")), OrderCancelled)
+    (gone,) = find(venue.do(pc.Freeze("why", pauses=True)), OrderCancelled)
+    assert (gone.order_id, gone.reason) == ("goes", "paused")
+    assert set(venue.state.orders) == {"stays"}
 
 
 def test_policy_and_freeze_survive_a_snapshot() -> None:

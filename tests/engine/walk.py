@@ -341,7 +341,7 @@ class Walk:
             (pc.RemoveDestination(pick((ALICE, BOB)), pick(WALLETS)),),
             (pc.ApproveWithdrawal(pick(waiting), pick((ALICE, BOB))),),
             (pc.RejectWithdrawal(pick(waiting), pick((ALICE, BOB))),),
-            (pc.Freeze("a difference"), pc.Unfreeze("found")),
+            (pc.Freeze("a difference", pauses=True), pc.Unfreeze("found")),
         )
         for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1))[0]:
             self.count(self.venue.do(command))
