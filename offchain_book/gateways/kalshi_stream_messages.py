@@ -216,7 +216,7 @@ class LifecycleWords:
         return {
             "event_ticker": fact.event_ticker,
             "fee_type_override": change.fee_type or None,
-            "fee_multiplier_override": fee_multiplier(change.taker_rate_e4) if change.fee_type else None,
+            "fee_multiplier_override": fee_multiplier(change) if change.fee_type else None,
         }
 
     def _created(self, market: Market) -> Json:
