@@ -326,10 +326,15 @@ class Hub:
             self._send(self._waiting.popleft())
 
     def _send(self, publication: Publication) -> None:
+        """Give a fact to everybody who wants it. A bug of ours costs the readers their connections, not the venue its streams."""
         kind, key = topic_of(publication.fact)
-        for topic in ((kind, key), (kind, "")):
-            for sink in tuple(self._topics.get(topic, ())):
-                sink.take(publication)
+        try:
+            for topic in ((kind, key), (kind, "")):
+                for sink in tuple(self._topics.get(topic, ())):
+                    sink.take(publication)
+        except Exception:
+            _log.exception("a fact of command %d could not be told: %s", publication.cursor[0], kind.__name__)
+            self._give_up()
         if isinstance(publication.fact, KeyEnded):
             self._end_key(publication.fact.key_id)
         publication.forget_words()
@@ -339,8 +344,9 @@ class Hub:
             client.cut(POLICY_VIOLATION, "the API key of this connection was revoked")
 
     def _give_up(self) -> None:
-        """More waits than may: the book goes on, every reader has to come back and resume or take a snapshot."""
-        _log.error("the streams fell %d facts behind; every connection is closed", len(self._waiting))
+        """More waits than may, or it cannot be told: the book goes on, every reader has to come back and resume or take a
+        snapshot."""
+        _log.error("%d facts were not sent; every connection is closed", len(self._waiting))
         self._waiting.clear()
         for client in list(self._clients):
             client.cut(TRY_AGAIN_LATER, "the streams fell behind; connect again and resume")

@@ -255,6 +255,26 @@ async def test_a_bug_of_ours_closes_with_a_code_and_shows_no_traceback(
         assert not hub.connections
 
 
+async def test_a_fact_that_cannot_be_told_costs_the_readers_their_connections_and_no_more(
+    venue: SmallVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("a secret of the venue")
+
+    async with served(venue) as (url, _):
+        async with kalshi_stream(url, venue.keys[BOB]) as stream:
+            await stream.subscribe("orderbook_delta", market_tickers=[TICKER])
+            with monkeypatch.context() as patched:
+                patched.setattr(gateway.Subscription, "take", broken)
+                await place(venue, ALICE, "bid", 4_000, 1)
+                assert (await stream.closed())[0] == 1013
+        async with kalshi_stream(url, venue.keys[BOB]) as stream:
+            await stream.subscribe("orderbook_delta", market_tickers=[TICKER])
+            await place(venue, ALICE, "bid", 4_100, 1)
+            await stream.until(lambda one: one["type"] == "orderbook_delta")
+            assert stream.books[TICKER]["yes"] == {"0.4000": "1.00", "0.4100": "1.00"}
+
+
 async def test_many_readers_have_the_same_book(venue: SmallVenue) -> None:
     async with served(venue) as (url, _), contextlib.AsyncExitStack() as stack:
         streams: list[KalshiStream] = []

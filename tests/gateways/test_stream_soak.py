@@ -16,6 +16,7 @@ from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide, TimeInForce
 from offchain_book.gateways import kalshi_stream, polymarket_stream, venue_stream
 from offchain_book.gateways.polymarket_words import Token, decimal, price_text
+from offchain_book.gateways.sessions import Sessions
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from tests.gateways.streams import KalshiStream, Stream, serving
@@ -237,7 +238,7 @@ async def test_books_are_the_venues_after_many_broken_connections(venue: SmallVe
     hub = Hub(venue.sequencer)
     venue.app.include_router(kalshi_stream.router(hub))
     venue.app.include_router(polymarket_stream.router(hub, SETTINGS))
-    venue.app.include_router(venue_stream.router(hub, SETTINGS, Tickets()))
+    venue.app.include_router(venue_stream.router(hub, SETTINGS, Tickets(), Sessions(SETTINGS)))
     done = asyncio.Event()
     async with serving(venue.app) as url:
         readers = [kind(venue, url, seed) for seed, kind in enumerate(KINDS * 2)]
