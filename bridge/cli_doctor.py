@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+MINIMUM_PYTHON = (3, 11)
 MINIMUM_NODE = 20
 MINIMUM_FREE_BYTES = 1_000_000_000
 
@@ -33,7 +34,9 @@ def examine(root: Path, data_dir: Path, port: int, chain_port: int, fix_port: in
 
 
 def _python() -> tuple[bool, str]:
-    return sys.version_info >= (3, 11), f"{platform.python_version()} (3.11 or newer is needed)"
+    cure = "install Python 3.11 or newer, then `make PYTHON=python3.12 setup` with its name"
+    version, good = platform.python_version(), sys.version_info[:2] >= MINIMUM_PYTHON
+    return good, version if good else f"{version} is too old: {cure}"
 
 
 def _node() -> tuple[bool, str]:
@@ -42,7 +45,12 @@ def _node() -> tuple[bool, str]:
         return False, f"missing: install Node.js {MINIMUM_NODE} or newer (the compiler runs on it)"
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     major = version.removeprefix("v").split(".")[0]
-    return major.isdigit() and int(major) >= MINIMUM_NODE, f"{version} ({MINIMUM_NODE} or newer is needed)"
+    if major.isdigit() and int(major) >= MINIMUM_NODE:
+        return True, version
+    return (
+        False,
+        f"{version or 'no version'} at {path}: install Node.js {MINIMUM_NODE} or newer, and put it first on the PATH",
+    )
 
 
 def _anvil(root: Path) -> tuple[bool, str]:
@@ -54,7 +62,7 @@ def _anvil(root: Path) -> tuple[bool, str]:
         return False, str(error)
     done = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False)
     first = (done.stdout or done.stderr).strip().splitlines()
-    return done.returncode == 0, first[0] if first else f"{binary} does not run on this machine"
+    return done.returncode == 0, first[0] if first else f"{binary} does not run here: run `make clean setup`"
 
 
 def _package(root: Path, name: str) -> tuple[bool, str]:
@@ -92,7 +100,10 @@ def _port(port: int, flag: str) -> tuple[bool, str]:
 
 def _disk(root: Path) -> tuple[bool, str]:
     free = shutil.disk_usage(root).free
-    return free >= MINIMUM_FREE_BYTES, f"{free // 1_000_000} MB free"
+    if free >= MINIMUM_FREE_BYTES:
+        return True, f"{free // 1_000_000} MB free"
+    needed = f"{MINIMUM_FREE_BYTES // 1_000_000} MB are needed"
+    return False, f"{free // 1_000_000} MB free, {needed}: free some, or choose a --data-dir on another disk"
 
 
 def _journal(path: Path) -> tuple[bool, str]:
@@ -102,6 +113,6 @@ def _journal(path: Path) -> tuple[bool, str]:
         return True, "none yet"
     try:
         count = sum(1 for _ in read(path))
-    except JournalDamaged as error:
+    except JournalDamaged as error:  # says what to do itself
         return False, str(error)
     return True, f"{count} commands, unbroken"

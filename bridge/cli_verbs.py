@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from bridge import cli_account, cli_bindings, cli_demo, cli_exchange, cli_follow, cli_market, cli_money, cli_reserves
+from bridge import (
+    cli_account,
+    cli_bindings,
+    cli_demo,
+    cli_diagnose,
+    cli_exchange,
+    cli_follow,
+    cli_market,
+    cli_money,
+    cli_reserves,
+    cli_watch,
+)
 from bridge import cli_output as output
 from bridge.cli_options import DEFAULT_DATA_DIR, ROOT, DataDirOption, OutputOption
 
@@ -30,6 +41,8 @@ def add_to(app: typer.Typer) -> None:
         cli_follow.time,
         cli_demo.demo,
         cli_bindings.bindings,
+        cli_diagnose.diagnose,
+        cli_watch.watch,
         chain,
     ):
         app.command()(verb)

@@ -47,3 +47,12 @@ def test_people_get_tables_without_private_keys(running: VenueProcess) -> None:
         assert wallet["private_key"] not in status
     account = causeway("account", "show", "alice", "--data-dir", str(running.data_dir)).stdout
     assert next(line.split()[:3] for line in account.splitlines() if "available" in line) == ["total", "available", "held"]
+
+
+def test_watch_follows_a_market_and_refuses_one_that_is_not_there(running: VenueProcess) -> None:
+    given = ["--seconds", "1", "-o", "json", "--data-dir", str(running.data_dir)]
+    done = causeway("watch", "KXDEMO-26-SNOW", *given)
+    assert done.returncode == 0, done.stderr
+    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert kinds[:3] == ["ready", "subscribed", "book"]
+    assert causeway("watch", "NONE", *given).returncode == 2
