@@ -139,13 +139,18 @@ class Sequencer:
 
     async def submit(self, command: Command, request_id: str = "") -> Receipt:
         """Number, store and apply a command. Raises Unavailable when the exchange has stopped or is overloaded."""
+        return await self.enqueue(command, request_id)
+
+    def enqueue(self, command: Command, request_id: str = "") -> asyncio.Future[Receipt]:
+        """Put a command in line; what becomes of it is the future's result, or Unavailable. Raises Unavailable at once when
+        nothing is taken."""
         if self.failure is not None:
             raise Unavailable("the exchange has stopped on a broken invariant; see its log")
         if self._queue.qsize() >= MAX_QUEUE:
             raise Overloaded(f"{MAX_QUEUE} commands wait already")
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((command, request_id, future))
-        return await future
+        return future
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

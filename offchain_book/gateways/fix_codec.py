@@ -22,7 +22,8 @@ _DATA_LENGTHS = {95: 96, 93: 89}
 _DATA = frozenset(_DATA_LENGTHS.values())
 _TAGS = {str(tag): tag for tag in range(1, 1_200)}
 """The usual tags, so that reading one is a look-up."""
-_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d{3})(?:\d{3}|\d{6})?)?", re.ASCII)
+_SECOND = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)", re.ASCII)
+_FRACTION = re.compile(r"\.(\d{3})(?:\d{3}|\d{6})?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Fields = list[tuple[int, str]]
@@ -115,7 +116,11 @@ def _tag(text: str) -> int:
 
 def payload(fields: Iterable[tuple[int, object]]) -> str:
     """Return fields as text; what would break the framing becomes a blank."""
-    return "".join([f"{tag}={_plain(str(value))}{SOH}" for tag, value in fields])
+    parts = [f"{tag}={value}" for tag, value in fields]
+    text = SOH.join([*parts, ""])
+    if text.isascii() and text.count(SOH) == len(parts):
+        return text
+    return "".join([f"{_plain(part)}{SOH}" for part in parts])
 
 
 def _plain(value: str) -> str:
@@ -142,7 +147,16 @@ def _second_text(seconds: int) -> str:
 
 def time_ms(text: str) -> int | None:
     """Return a UTCTimestamp in milliseconds, None when it is none."""
-    found = _TIME.fullmatch(text)
+    second_ms = _second_ms(text[:17])
+    if second_ms is None or len(text) == 17:
+        return second_ms
+    found = _FRACTION.fullmatch(text, 17)
+    return second_ms + int(found[1]) if found else None
+
+
+@lru_cache(maxsize=1_024)
+def _second_ms(text: str) -> int | None:
+    found = _SECOND.fullmatch(text)
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
@@ -150,4 +164,4 @@ def time_ms(text: str) -> int | None:
         at = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except ValueError:
         return None
-    return (at - _EPOCH) // timedelta(milliseconds=1) + (second > 59) * 1000 + int(found[7] or 0)
+    return (at - _EPOCH) // timedelta(milliseconds=1) + (second > 59) * 1000

@@ -63,6 +63,15 @@ _SERVER_ONLY |= {270, 271, 279, 281, 297, 298, 303, 326, 378, 434, 531, 532, 658
 _SERVER_ONLY |= {1703, 1704, 1705, *range(20105, 20111), *range(20180, 20188), 21003, 21004, 21010, 21013, 21015, 21016}
 _SERVER_ONLY |= {21022, 21024, 21025, 21030, 21031}
 _KNOWN = _HEADER | _SERVER_ONLY | set().union(*REQUIRED.values(), *_OPTIONAL.values(), *_GROUPS.values())
+_TAGS_OF = {
+    kind: (
+        frozenset(required),
+        frozenset(required | _OPTIONAL.get(kind, set()) | _HEADER | _GROUPS.get(kind, set())),
+        frozenset(_GROUPS.get(kind, set())),
+    )
+    for kind, required in REQUIRED.items()
+}
+"""Message type -> (required, allowed, repeating) tags."""
 
 
 class Refused(Exception):
@@ -93,14 +102,12 @@ class Message:
             raise Refused(14, "MsgType<35> must be the third field", 35)
         if self.kind not in REQUIRED:
             raise Refused(11, f"this venue reads no message of type {self.kind[:10]}")
-        required = REQUIRED[self.kind]
-        allowed = required | _OPTIONAL.get(self.kind, set()) | _HEADER
-        repeating = _GROUPS.get(self.kind, set())
+        required, allowed, repeating = _TAGS_OF[self.kind]
         seen: set[int] = set()
         for tag, value in self.fields:
             if not tag:
                 raise Refused(0, f"'{_shown(value)}' is no field: tag=value is needed")
-            if tag not in allowed and tag not in repeating:
+            if tag not in allowed:
                 known = tag in _KNOWN
                 text = f"tag {tag} is not defined for message type {self.kind}" if known else f"undefined tag {tag}"
                 raise Refused(2 if known else 3, text, tag)
@@ -111,9 +118,9 @@ class Message:
             seen.add(tag)
             if not (value.isascii() and value.isprintable()) and tag not in (96, 89):
                 raise Refused(6, f"tag {tag} holds characters that are not printable ASCII", tag)
-        absent = sorted(required - seen)
-        if absent:
-            raise Refused(1, f"required tag {absent[0]} is missing", absent[0])
+        if not required <= seen:
+            absent = min(required - seen)
+            raise Refused(1, f"required tag {absent} is missing", absent)
 
     def text(self, tag: int, longest: int = 200) -> str:
         """Return a value, empty when absent. Raises Refused."""

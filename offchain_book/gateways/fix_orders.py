@@ -25,8 +25,8 @@ from offchain_book.gateways.fix_reports import EXECUTIONS, NO_ORDER, PENDING_ID,
 from offchain_book.gateways.fix_session import FixSession, Outgoing
 from offchain_book.gateways.fix_words import SIDES
 from offchain_book.gateways.kalshi_units import CENT_MICROS
-from offchain_book.reports import PREFIX, Report, ReportKind, of_order, owner_of, request_id, request_name
-from offchain_book.sequencer import Overloaded, Sequencer, Unavailable
+from offchain_book.reports import Report, ReportKind, of_order, owner_of, request_id, request_name
+from offchain_book.sequencer import Overloaded, Receipt, Sequencer, Unavailable
 
 MAX_UNDERWAY = 1_000
 """Most commands of one session that wait for the exchange; beyond it nothing more is read."""
@@ -70,10 +70,13 @@ class OrderEntry:
         self._sequencer = sequencer
         self._session = session
         self._logon = session.logon
+        self._name = session.logon.name
         self._progress = session.progress
         self._account = sequencer.state.accounts[self._logon.key.account_id]
         self._reports = sequencer.projections.reports_by_owner[owner_of(self._account.account_id)]
-        self._underway: set[asyncio.Task[None]] = set()
+        self._requests = request_id(session.progress.token, 0, "").removesuffix("0~")
+        """Begins the ids of this session's requests."""
+        self._underway: set[asyncio.Future[Receipt]] = set()
         self._arriving: dict[tuple[str, str], Report] = {}
         """(account, ClOrdID) -> an order whose command is not applied yet."""
         self._cancelled_ms = -MASS_CANCEL_MS
@@ -85,26 +88,28 @@ class OrderEntry:
         made, progress = self._reports, self._progress
         progress.reported = min(progress.reported, len(made))
         found: list[Outgoing] = []
-        stop = progress.reported + MAX_PASSED_OVER
-        while progress.reported < len(made) and len(found) < limit:
-            if progress.reported == stop:
-                asyncio.get_running_loop().call_soon(self._session.wake)
-                return found
-            report = made[progress.reported]
-            progress.reported += 1
+        end = min(len(made), progress.reported + MAX_PASSED_OVER)
+        for place in range(progress.reported, end):
+            report = made[place]
+            progress.reported = place + 1
             message = message_of(report, self._logon) if self._concerns(report) else None
             if message is not None:
                 found.append(message)
+                if len(found) == limit:
+                    return found
+        if end < len(made):
+            asyncio.get_running_loop().call_soon(self._session.wake)
+            return found
         if self._logon.wants_settlements and not found:
             found = settlement_messages(self._sequencer, self._account, progress)
         return found
 
     def _concerns(self, report: Report) -> bool:
-        if self._account.parent and report.account_id != self._account.account_id:
-            return False
         if self._logon.listens:
-            return report.kind in EXECUTIONS
-        return report.session_id == self._logon.name or report.request_id.startswith(f"{PREFIX}{self._progress.token}~")
+            concerns = report.kind in EXECUTIONS
+        else:
+            concerns = report.session_id == self._name or report.request_id.startswith(self._requests)
+        return concerns and (not self._account.parent or report.account_id == self._account.account_id)
 
     # --- in ---------------------------------------------------------------------------------------------------------------
 
@@ -146,22 +151,28 @@ class OrderEntry:
 
     def _submit(self, message: Message, name: str, command: c.Command, failed: Callable[[str, str], None]) -> None:
         """Send a command on its way. `failed` gets a word and a sentence when the exchange did not take it."""
-        request = request_id(self._progress.token, message.number, name)
-        task = asyncio.get_running_loop().create_task(self._run(command, request, failed))
-        self._underway.add(task)
-        task.add_done_callback(self._underway.discard)
+        self._send(command, request_id(self._progress.token, message.number, name), failed)
 
-    async def _run(self, command: c.Command, request: str, failed: Callable[[str, str], None]) -> None:
+    def _send(self, command: c.Command, request: str, failed: Callable[[str, str], None]) -> None:
+        arriving = (getattr(command, "account_id", ""), request_name(request))
+
+        def done(future: asyncio.Future[Receipt]) -> None:
+            self._underway.discard(future)
+            self._arriving.pop(arriving, None)
+            if isinstance(error := future.exception(), Unavailable):
+                failed("EXCHANGE_UNAVAILABLE", str(error))
+
         try:
-            await self._sequencer.submit(command, request)
+            future = self._sequencer.enqueue(command, request)
         except Overloaded as error:
+            self._arriving.pop(arriving, None)
             failed("INTERNAL_ERROR", f"the exchange is busy, nothing was done: {error}")
         except Unavailable as error:
+            self._arriving.pop(arriving, None)
             failed("EXCHANGE_UNAVAILABLE", str(error))
-        finally:
-            name = request_name(request)
-            account_id = getattr(command, "account_id", "")
-            self._arriving.pop((account_id, name), None)
+        else:
+            self._underway.add(future)
+            future.add_done_callback(done)
 
     def _part(self, message: Message) -> Account:
         """Return the account part that a message names. Raises Unfit."""
@@ -225,7 +236,7 @@ class OrderEntry:
             max_cost_micros=cost,
             cancel_on_pause=message.flag(21006) if 21006 in message.values else self._logon.cancel_on_pause,
             group_id=message.text(526) or message.text(20130),
-            session_id=self._logon.name,
+            session_id=self._name,
         )
 
     def _life(self, message: Message) -> tuple[TimeInForce, int]:
@@ -361,17 +372,12 @@ class OrderEntry:
             self._session.refuse(message, 4, f"{word}: {text}", name)
 
         account = self._account
-        self._submit(message, name, c.CancelOrders(account.account_id, session_id=self._logon.name), failed)
+        self._submit(message, name, c.CancelOrders(account.account_id, session_id=self._name), failed)
         for number in account.subaccounts:
             part = subaccount_id(account.account_id, number)
-            self._submit_quietly(message, c.CancelOrders(part, session_id=self._logon.name), failed)
-
-    def _submit_quietly(self, message: Message, command: c.Command, failed: Callable[[str, str], None]) -> None:
-        """Send a further command of the same request, whose own result nobody waits for."""
-        request = f"part of {request_id(self._progress.token, message.number, '')}"
-        task = asyncio.get_running_loop().create_task(self._run(command, request, failed))
-        self._underway.add(task)
-        task.add_done_callback(self._underway.discard)
+            # A further command of the same request, whose own result nobody waits for.
+            request = f"part of {request_id(self._progress.token, message.number, '')}"
+            self._send(c.CancelOrders(part, session_id=self._name), request, failed)
 
     def _group(self, message: Message) -> None:
         action = message.choice(20131, _GROUP_ACTIONS, "")
