@@ -28,6 +28,7 @@ _OURS = (
     "liabilities.json",
     "logs",
     "operator.token",
+    "passwords.sqlite",
     "reviewer.token",
     "seed.json",
     "status.json",
@@ -91,6 +92,11 @@ class DataDir:
     def fix(self) -> Path:
         """What FIX sessions must not forget."""
         return self.path / "fix.sqlite"
+
+    @property
+    def passwords(self) -> Path:
+        """Names and password hashes of people who signed up on the page."""
+        return self.path / "passwords.sqlite"
 
     @property
     def keys(self) -> Path:

@@ -31,6 +31,7 @@ from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_af
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
 from bridge.options import Options
 from bridge.oracle import Oracle
+from bridge.page_build import PageBuildFailed, build_page
 from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
@@ -43,6 +44,7 @@ from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.fix import PortTaken
 from offchain_book.gateways.fix_store import StoreInUse
 from offchain_book.gateways.operator import Check, Finding
+from offchain_book.gateways.page import Site
 from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
 from offchain_book.recovery import StateDiverged, recover
@@ -74,6 +76,7 @@ EXPECTED = (
     JournalInUse,
     JournalTooNew,
     NodeError,
+    PageBuildFailed,
     PortTaken,
     SnapshotRefused,
     StateDiverged,
@@ -166,11 +169,12 @@ class Venue:
         patience = asyncio.get_running_loop().call_later(1, self._console.note, "compiling the contracts: 20 s, once")
         artifacts = await self._unless_stopped(asyncio.to_thread(self._compile))
         patience.cancel()
+        page = await self._unless_stopped(asyncio.to_thread(build_page, options.root, options.root / "var" / "cache"))
         self._roles = deployment.role_keys()
         await self._unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
         self._open_journal()
         await self._open_fix()
-        self._serve(listener, artifacts)
+        self._serve(listener, artifacts, Site(page, self._data.passwords, self._owns_chain))
         self._supervise("timekeeper", Timekeeper(self._sequencer).run())
         self._undo.push_async_callback(self._cancel, "timekeeper")
         await self._unless_stopped(self._make_demo(artifacts))
@@ -326,7 +330,7 @@ class Venue:
                 raise self._sequencer.failure
             await asyncio.sleep(WATCH_S)
 
-    def _serve(self, listener: socket.socket, artifacts: dict[str, Artifact]) -> None:
+    def _serve(self, listener: socket.socket, artifacts: dict[str, Artifact], site: Site) -> None:
         found = self._deployment
         http_url = f"http://{HOST}:{self._options.port}"
         self._settings = Settings(
@@ -362,6 +366,7 @@ class Venue:
             hooks=self._hooks,
             gauges=self._gauges,
             board=self._board,
+            site=site,
         )
         self._server = _Server(
             uvicorn.Config(
@@ -380,6 +385,7 @@ class Venue:
         self._supervise("http server", self._server.serve(sockets=[listener]))
         self._undo.push_async_callback(self._stop_serving)
         self._console.step("api", f"{http_url}  /docs  /metrics  /readyz")
+        self._console.step("page", f"{http_url}/")
 
     async def _open_fix(self) -> None:
         await self._fix.open(self._sequencer, self._data.fix)

@@ -30,6 +30,9 @@ from offchain_book.gateways import (
     native,
     native_orders,
     operator,
+    page,
+    page_accounts,
+    page_views,
     polymarket,
     polymarket_stream,
     reserves,
@@ -39,6 +42,8 @@ from offchain_book.gateways import (
 )
 from offchain_book.gateways.exact_paths import ExactPaths
 from offchain_book.gateways.metrics import Gauges
+from offchain_book.gateways.page_passwords import Passwords
+from offchain_book.gateways.page_sessions import PageSessions
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.reserves import ReserveBoard
@@ -169,7 +174,7 @@ async def _on_bug(request: Request, error: Exception) -> Response:
 def _index_page(settings: Settings) -> str:
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Causeway</title>
 <style>body{{font:16px/1.5 system-ui;max-width:44rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
-<h1>Causeway</h1><p>A prediction exchange: one order book, two kinds of custody. The trading page is not built yet;
+<h1>Causeway</h1><p>A prediction exchange: one order book, two kinds of custody. This venue runs without its page;
 everything works by API.</p><ul>
 <li><a href="/docs">every route</a>, <a href="/openapi.json">openapi.json</a></li>
 <li><a href="/venue/status">status</a>, <a href="/readyz">readiness</a>, <a href="/metrics">metrics</a></li>
@@ -198,6 +203,24 @@ def _docs_page(paths: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
+def _add_page(
+    app: FastAPI,
+    sequencer: Sequencer,
+    settings: Settings,
+    site: page.Site,
+    routes: native.NativeRoutes,
+    people: PageSessions,
+    signed_in: sessions.Sessions,
+    hooks: admin.Hooks | None,
+) -> None:
+    passwords = Passwords(site.passwords)
+    givers = hooks if site.gives_test_money else None
+    app.include_router(page.router(site))
+    app.include_router(page_views.router(page_views.PageViews(sequencer, settings, givers is not None)))
+    accounts = page_accounts.PageAccounts(sequencer, routes, people, signed_in, passwords, givers)
+    app.include_router(page_accounts.router(accounts))
+
+
 def build_app(
     sequencer: Sequencer,
     settings: Settings,
@@ -207,17 +230,19 @@ def build_app(
     hooks: admin.Hooks | None = None,
     gauges: Gauges = dict,
     board: ReserveBoard | None = None,
+    site: page.Site | None = None,
 ) -> FastAPI:
     """Return the application that serves one venue. `checks` say, by name, whether its parts are ready.
 
     `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`, `board`
-    shows the reserves.
+    shows the reserves, `site` is the page; without it browsers get a list of addresses.
     """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     wallets = polymarket.router(sequencer, settings)
     app.router.routes.append(ExactPaths(wallets.routes))
     app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
-    routes = native.NativeRoutes(sequencer, settings)
+    people = PageSessions()
+    routes = native.NativeRoutes(sequencer, settings, people)
     app.include_router(native.router(routes))
     signed_in = sessions.Sessions(settings)
     app.include_router(sessions.router(signed_in))
@@ -234,13 +259,15 @@ def build_app(
     app.include_router(polymarket_stream.router(hub, settings))
     app.include_router(gamma.router(sequencer, settings))
     app.include_router(data_api.router(sequencer, settings))
-    app.include_router(venue_stream.router(hub, settings, Tickets(), signed_in))
+    app.include_router(venue_stream.router(hub, settings, Tickets(), signed_in, people))
+    if site is not None:
+        _add_page(app, sequencer, settings, site, routes, people, signed_in, hooks)
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
         """The page for browsers; the JSON ok that Polymarket's V1 client asks for otherwise."""
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_index_page(settings))
+            return page.document(site, settings) if site is not None else HTMLResponse(_index_page(settings))
         return JSONResponse("OK")
 
     @app.get("/asyncapi.json", include_in_schema=False)

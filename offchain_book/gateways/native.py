@@ -23,6 +23,7 @@ from offchain_book.engine.state import Account
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.errors import details, sentence
 from offchain_book.gateways.credentials import Authenticator, BadCredentials
+from offchain_book.gateways.page_sessions import PageSessions
 from offchain_book.gateways.trace import Tracer, masked
 from offchain_book.sequencer import Receipt, Sequencer
 
@@ -146,15 +147,19 @@ def address_of(text: str, field: str) -> str:
 class NativeRoutes:
     """The routes of one venue."""
 
-    def __init__(self, sequencer: Sequencer, settings: Settings) -> None:
+    def __init__(self, sequencer: Sequencer, settings: Settings, people: PageSessions | None = None) -> None:
         self._sequencer = sequencer
         self._settings = settings
+        self._people = people or PageSessions()
         self._authenticator = Authenticator(sequencer.state)
         self._tracer = Tracer(sequencer.state, sequencer.projections)
         self._domain = signatures.native_domain(settings.chain_id, settings.venue_address)
 
     async def signer(self, request: Request) -> Account:
-        """Return the custodial account that signed a request and its body."""
+        """Return the custodial account that signed a request and its body, or whose session the page is in."""
+        signed_in = self._people.account_of(request)
+        if signed_in:
+            return self._sequencer.state.accounts[signed_in]
         body = await request.body()
         path = request.scope["raw_path"].decode("ascii") + hashlib.sha256(body).hexdigest()
         try:

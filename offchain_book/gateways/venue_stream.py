@@ -21,6 +21,7 @@ from offchain_book.engine.state import Balance as Held
 from offchain_book.gateways import venue_stream_messages as m
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants
 from offchain_book.gateways.native import problem
+from offchain_book.gateways.page_sessions import PageSessions
 from offchain_book.gateways.sessions import Sessions
 from offchain_book.gateways.stream import BadCursor, Client, Cursor, Hub, Publication, TooMany, Topic, topic_of
 from offchain_book.gateways.stream_facts import (
@@ -446,10 +447,11 @@ class Connection:
 class VenueStreams:
     """The endpoint, and the route that gives out tickets."""
 
-    def __init__(self, hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions) -> None:
+    def __init__(self, hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions) -> None:
         self.hub = hub
         self._sessions = sessions
         self.tickets = tickets
+        self._people = people
         self.words = Words(hub)
         self._settings = settings
         self._authenticator = Authenticator(hub.sequencer.state)
@@ -476,8 +478,10 @@ class VenueStreams:
     async def ticket(self, request: Request) -> dict[str, Any]:
         """Give a ticket for the `account` channel of /venue/ws to a session or a signed request; browsers cannot sign a handshake."""
         session = self._sessions.find(request)
-        key = None if session else await self._signer(request)
-        account_id, key_id = (key.account_id, key.key_id) if key else (session.wallet if session else "", "")
+        account_id, key_id = self._people.account_of(request) or (session.wallet if session else ""), ""
+        if not account_id:
+            key = await self._signer(request)
+            account_id, key_id = key.account_id, key.key_id
         return {"ticket": self.tickets.issue(account_id, key_id), "account": account_id, "expires_in_s": TICKET_S}
 
     async def _signer(self, request: Request) -> ApiKey:
@@ -497,9 +501,9 @@ class VenueStreams:
         return key
 
 
-def router(hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions) -> APIRouter:
+def router(hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions) -> APIRouter:
     """Return our own stream and the route of its tickets."""
-    streams = VenueStreams(hub, settings, tickets, sessions)
+    streams = VenueStreams(hub, settings, tickets, sessions, people)
     routes = APIRouter(tags=["venue"])
     routes.add_api_websocket_route(PATH, streams.endpoint)
     routes.add_api_route("/venue/stream/tickets", streams.ticket, methods=["POST"], status_code=201)

@@ -1,0 +1,81 @@
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { tinykeys } from "tinykeys";
+import { cents, count } from "./money";
+import { book, dialog, search, spoken, ticket } from "./store";
+import { switchTheme } from "./theme";
+
+const KEY = "causeway.keys";
+const enabled = signal(localStorage.getItem(KEY) !== "off");
+const focus = (selector: string) => document.querySelector<HTMLElement>(selector)?.focus();
+const go = (hash: string) => (location.hash = hash);
+
+function move(by: number) {
+  const links = [...document.querySelectorAll<HTMLElement>(".rows .name, .card h2 a")];
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus();
+}
+
+function readBook() {
+  const now = book.value;
+  if (!now) return (spoken.value = "No book is open.");
+  const side = (levels: [number, number][]) => levels.slice(0, 5).map(([p, s]) => `${count(s)} at ${cents(p)}`).join(", ") || "nobody";
+  return (spoken.value = `Bids: ${side(now.bids)}. Offers: ${side(now.asks)}.`);
+}
+const press = (name: string) => [...document.querySelectorAll<HTMLElement>(".stepper button")].find((b) => b.getAttribute("aria-label") === name)?.click();
+
+export const MAP: [string, string, string, () => void][] = [
+  ["/", "/", "Search", () => focus(".search")],
+  ["j", "j", "Next market in the list", () => move(1)],
+  ["k", "k", "Previous market in the list", () => move(-1)],
+  ["y", "y", "Outcome Yes", () => (ticket.value = { ...ticket.value, outcome: "yes", price: "" })],
+  ["n", "n", "Outcome No", () => (ticket.value = { ...ticket.value, outcome: "no", price: "" })],
+  ["b", "b", "Buy", () => (ticket.value = { ...ticket.value, action: "buy", price: "" })],
+  ["s", "s", "Sell", () => (ticket.value = { ...ticket.value, action: "sell", price: "" })],
+  ["c", "c", "To the number of contracts", () => focus("#count")],
+  ["[", "[", "Price one tick down", () => press("Less: Limit price")],
+  ["]", "]", "Price one tick up", () => press("More: Limit price")],
+  ["r", "r", "Read the top of the book aloud", readBook],
+  ["g m", "g m", "Markets", () => go("#/")],
+  ["g p", "g p", "Portfolio", () => go("#/portfolio")],
+  ["g c", "g c", "Proof: book, ledger, chain", () => go("#/proof")],
+  ["a", "a", "Account and money", () => (dialog.value = "account")],
+  ["t", "t", "Light or dark", switchTheme],
+];
+
+export function listen() {
+  const guarded = (work: () => void, always = false) => (event: KeyboardEvent) => {
+    const inField = event.target instanceof Element && event.target.closest("input, textarea, select");
+    if (inField || (document.querySelector("dialog[open]") && !always) || (!enabled.value && !always)) return;
+    event.preventDefault();
+    work();
+  };
+  const map = Object.fromEntries(MAP.map(([key, , , work]) => [key, guarded(work)]));
+  tinykeys(window, { ...map, "Shift+?": guarded(() => (dialog.value = dialog.value === "keys" ? "" : "keys"), true) });
+  window.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && (event.target as Element).matches?.(".search")) search.value = "";
+  });
+}
+
+export function Keys() {
+  const box = useRef<HTMLDialogElement>(null);
+  const open = dialog.value === "keys";
+  useEffect(() => {
+    if (open && !box.current!.open) box.current!.showModal();
+    if (!open && box.current!.open) box.current!.close();
+  }, [open]);
+  return (
+    <dialog ref={box} class="center" aria-labelledby="keys-title" onClose={() => open && (dialog.value = "")}>
+      <div class="inside">
+        <button class="icon close" aria-label="Close" onClick={() => (dialog.value = "")}>✕</button>
+        <h2 id="keys-title">Keyboard</h2>
+        <dl class="keys">
+          {MAP.map(([key, shown, words]) => <div key={key}><dt>{shown.split(" ").map((k) => <kbd key={k}>{k}</kbd>)}</dt><dd>{words}</dd></div>)}
+          <div><dt><kbd>?</kbd></dt><dd>This map</dd></div>
+          <div><dt><kbd>Esc</kbd></dt><dd>Close</dd></div>
+        </dl>
+        <label class="check"><input type="checkbox" checked={enabled.value} onChange={(e) => ((enabled.value = e.currentTarget.checked), localStorage.setItem(KEY, enabled.value ? "on" : "off"))} /> Single-letter keys are on</label>
+      </div>
+    </dialog>
+  );
+}

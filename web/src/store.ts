@@ -1,0 +1,129 @@
+// What the page knows, as signals. Views read, the stream and a few actions write.
+import { computed, effect, signal } from "@preact/signals";
+import { ask, get, post, Refusal } from "./api";
+import { Message, Stream } from "./stream";
+import type { Action, Book, Levels, Market, Outcome, Overview, Portfolio, Trade, VenueEvent } from "./types";
+import { restoredBurner, signIn, type Wallet } from "./wallet";
+
+export const overview = signal<Overview | null>(null);
+export const failure = signal("");
+export const route = signal(location.hash || "#/");
+export const book = signal<Book | null>(null);
+export const trades = signal<Trade[]>([]);
+export const session = signal<{ account: string; name: string; custody: string } | null>(null);
+export const wallet = signal<Wallet | null>(null);
+export const portfolio = signal<Portfolio | null>(null);
+export const search = signal("");
+export const dialog = signal<"" | "account" | "keys" | "money">("");
+export const spoken = signal("");
+export const ticket = signal<{ action: Action; outcome: Outcome; price: string; count: string }>({ action: "buy", outcome: "yes", price: "", count: "10" });
+export const tradesSeen = signal(0);
+/** Who trades: the wallet if one is connected, else the custodial account that is signed in. */
+export const trader = computed(() => (wallet.value ? wallet.value.address.toLowerCase() : (session.value?.account ?? "")));
+export const markets = computed(() => new Map((overview.value?.events ?? []).flatMap((e) => e.markets.map((m) => [m.ticker, m] as const))));
+export const eventOf = (ticker: string): VenueEvent | undefined => overview.value?.events.find((e) => e.markets.some((m) => m.ticker === ticker));
+export const shown = computed(() => /^#\/m\/([A-Z0-9._-]+)/.exec(route.value)?.[1] ?? "");
+
+const change = (ticker: string, fields: Partial<Market>) => {
+  const now = overview.value;
+  if (!now) return;
+  overview.value = { ...now, events: now.events.map((e) => (e.markets.some((m) => m.ticker === ticker) ? { ...e, markets: e.markets.map((m) => (m.ticker === ticker ? { ...m, ...fields } : m)) } : e)) };
+};
+
+export async function loadOverview() {
+  try {
+    overview.value = await get<Overview>("/venue/page/overview");
+    failure.value = "";
+  } catch (error) {
+    failure.value = (error as Error).message;
+  }
+}
+
+let asked = 0;
+export async function loadPortfolio() {
+  const who = trader.value;
+  const mine = ++asked;
+  if (!who) return void (portfolio.value = null);
+  try {
+    const found = await get<Portfolio>(`/venue/page/portfolio${wallet.value ? `?wallet=${who}` : ""}`);
+    if (mine === asked) portfolio.value = found;
+  } catch (error) {
+    if (error instanceof Refusal && error.status && mine === asked) portfolio.value = null;
+  }
+}
+
+let timer = 0;
+export const soon = () => {
+  timer ||= window.setTimeout(() => ((timer = 0), void loadPortfolio()), 150);
+};
+
+const place = (levels: Levels, price: number, size: number, best: (a: number, b: number) => number): Levels => {
+  const rest = levels.filter(([p]) => p !== price);
+  return size ? [...rest, [price, size] as [number, number]].sort((a, b) => best(a[0], b[0])) : rest;
+};
+
+function hear(message: Message) {
+  if (message.type === "book") book.value = message as unknown as Book;
+  else if (message.type === "levels" && book.value?.ticker === message.ticker) {
+    let { bids, asks } = book.value!;
+    for (const level of message.levels) {
+      if (level.side === "bid") bids = place(bids, level.price_e4, level.size_micros, (a, b) => b - a);
+      else asks = place(asks, level.price_e4, level.size_micros, (a, b) => a - b);
+    }
+    book.value = { ticker: message.ticker, bids, asks };
+  } else if (message.type === "ticker") {
+    const { best_bid_e4, best_ask_e4, last_price_e4, volume_micros, open_interest_micros } = message;
+    change(message.ticker, { best_bid_e4, best_ask_e4, last_price_e4, volume_micros, open_interest_micros });
+  } else if (message.type === "market") void loadOverview();
+  else if (message.type === "trade" && message.ticker === shown.value) {
+    if (!trades.value.some((t) => t.trade === message.trade)) trades.value = [message as unknown as Trade, ...trades.value].slice(0, 50);
+    tradesSeen.value += 1;
+  } else if (message.type === "settlement") {
+    trades.value = trades.value.map((t) => (t.trade === message.trade ? { ...t, stage: message.stage } : t));
+    if (portfolio.value?.fills.some((f) => f.trade === message.trade)) soon();
+  } else if (["account", "order", "fill", "fill_stage", "balance"].includes(message.type)) {
+    if (message.type === "fill") spoken.value = `Filled: ${message.size_micros / 1e6} contracts of ${message.ticker}.`;
+    soon();
+  }
+}
+
+export const stream = new Stream(hear, async () => (session.value || walletSession.value ? (await post<{ ticket: string }>("/venue/stream/tickets", {})).ticket : ""));
+/** The wallet that is signed in, if one is: only then are its open orders shown. */
+export const walletSession = signal("");
+
+export async function loadSession() {
+  const nobody = { account: null, name: "", custody: "" };
+  const [person, signed] = await Promise.all([
+    get<{ account: string | null; name: string; custody: string }>("/venue/page/session").catch(() => nobody),
+    get<{ wallet: string | null }>("/venue/session").catch(() => ({ wallet: null })),
+  ]);
+  const before = `${session.value?.account} ${walletSession.value}`;
+  session.value = person.account ? { ...person, account: person.account } : null;
+  walletSession.value = signed.wallet ?? "";
+  if (before !== `${session.value?.account} ${walletSession.value}`) stream.restart();
+}
+
+/** Trade as a wallet from now on. A burner also signs in by itself; others are asked when they want to see open orders. */
+export async function useWallet(found: Wallet) {
+  if (session.value) await ask("DELETE", "/venue/page/session");
+  if (found.kind === "burner" && walletSession.value !== found.address.toLowerCase()) await signIn(found);
+  wallet.value = found;
+  await loadSession();
+}
+
+export async function start() {
+  window.addEventListener("hashchange", () => ((route.value = location.hash || "#/"), window.scrollTo(0, 0)));
+  await Promise.all([loadOverview(), loadSession()]);
+  const known = session.value ? null : restoredBurner(overview.value);
+  if (known) await useWallet(known).catch(() => undefined);
+  effect(() => void (trader.value, loadPortfolio()));
+  effect(() => {
+    const ticker = shown.value;
+    stream.follow(ticker);
+    book.value = null;
+    trades.value = [];
+    if (ticker) void get<{ trades: Trade[] }>(`/venue/page/markets/${ticker}/trades`).then((found) => shown.value === ticker && (trades.value = found.trades), () => undefined);
+  });
+  setInterval(() => void loadOverview(), 15_000);
+  setInterval(() => trader.value && document.visibilityState === "visible" && void loadPortfolio(), 2_000);
+}
