@@ -1,8 +1,8 @@
 """Sessions of custodial accounts on the page: a cookie that no script can read, and a check that the page itself sent the request.
 
-The cookie is `HttpOnly` and `SameSite=Strict`; requests that change something also need the header `X-Causeway-Page`, which a
-foreign site cannot set without a CORS permission that this venue never gives. Sessions live in memory: a restart signs out. Wallets have
-theirs in `sessions.py`; they move no money.
+The cookie is `HttpOnly` and `SameSite=Strict`; requests that change something also need the header `X-Causeway-Page`, which
+a foreign site cannot set without a CORS permission that this venue never gives. Sessions live in memory: a restart signs out.
+Wallets have theirs in `sessions.py`; they move no money.
 """
 
 import hashlib

@@ -447,11 +447,13 @@ class Connection:
 class VenueStreams:
     """The endpoint, and the route that gives out tickets."""
 
-    def __init__(self, hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions) -> None:
+    def __init__(
+        self, hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions | None = None
+    ) -> None:
         self.hub = hub
         self._sessions = sessions
         self.tickets = tickets
-        self._people = people
+        self._people = people or PageSessions()
         self.words = Words(hub)
         self._settings = settings
         self._authenticator = Authenticator(hub.sequencer.state)
@@ -501,7 +503,9 @@ class VenueStreams:
         return key
 
 
-def router(hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions) -> APIRouter:
+def router(
+    hub: Hub, settings: Settings, tickets: Tickets, sessions: Sessions, people: PageSessions | None = None
+) -> APIRouter:
     """Return our own stream and the route of its tickets."""
     streams = VenueStreams(hub, settings, tickets, sessions, people)
     routes = APIRouter(tags=["venue"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.cli_options import ROOT
-from bridge.pytest_plugin import CausewayVenue, causeway_process, causeway_venue
+from bridge.pytest_plugin import CausewayVenue
 from bridge.venue_process import CAUSEWAY, READY_TIMEOUT_S, STOP_TIMEOUT_S, VenueProcess, causeway, free_port, processes_of
 
 __all__ = [
@@ -17,8 +17,6 @@ __all__ = [
     "STOP_TIMEOUT_S",
     "VenueProcess",
     "causeway",
-    "causeway_process",
-    "causeway_venue",
     "free_port",
     "own_venue",
     "processes_of",
