@@ -22,6 +22,7 @@ from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCreden
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
 from offchain_book.gateways.kalshi_later import later_routes
+from offchain_book.gateways.kalshi_legacy import is_older, older
 from offchain_book.gateways.kalshi_operations import Operation, operations
 from offchain_book.gateways.kalshi_rates import PER_ROW, Bucket, Limiter, cost_of, headers, monotonic_ms
 from offchain_book.gateways.kalshi_views import owner_and_number
@@ -97,6 +98,8 @@ class _Frame:
                     bill(1)
                 _check_scope(key, operation.scope)
                 reply = await operation.handler(Call(request, key, request_id, self._state, bill))
+                if is_older(request.headers.get("User-Agent", "")):
+                    reply = older(reply)
                 response = _response(operation.status, reply)
             except KalshiError as error:
                 response = _error_response(error)

@@ -108,6 +108,10 @@ class Groups:
         await _check_empty(call)
         return await self._change(call, c.ResetOrderGroup(call.asked_part().account_id, call.path("order_group_id")))
 
+    async def reset_by_post(self, call: Call) -> None:
+        """Reset a group as SDK 2.1.4 asks for it."""
+        await self.reset(call)
+
     async def trigger(self, call: Call) -> Json:
         """Cancel a group's orders; it takes none until it is reset."""
         await _check_empty(call)

@@ -6,13 +6,7 @@ this table when its handler arrives; a test keeps table and handlers disjoint, a
 
 from collections.abc import Iterator, Mapping
 
-_V1 = "order writes of the first generation; use POST and DELETE /portfolio/events/orders"
-
 LATER: Mapping[str, str] = {
-    "queue positions by POST; use GET": """
-        POST /portfolio/orders/queue_positions""",
-    "resets of order groups by POST; use PUT": """
-        POST /portfolio/order_groups/{order_group_id}/reset""",
     "forecast history": """
         GET /series/{series_ticker}/events/{ticker}/forecast_percentile_history""",
     "tiers that are earned: the venue has one tier for everybody": """
@@ -78,13 +72,6 @@ LATER: Mapping[str, str] = {
         POST /portfolio/target_balance_allocation""",
     "withdrawals in this dialect; see /venue": """
         GET /portfolio/withdrawals""",
-    _V1: """
-        POST /portfolio/orders
-        DELETE /portfolio/orders/batched
-        POST /portfolio/orders/batched
-        DELETE /portfolio/orders/{order_id}
-        POST /portfolio/orders/{order_id}/amend
-        POST /portfolio/orders/{order_id}/decrease""",
 }
 """What is missing -> the routes that would offer it."""
 

@@ -17,6 +17,7 @@ from offchain_book.gateways.kalshi_orders import Orders
 from offchain_book.gateways.kalshi_portfolio import Portfolio
 from offchain_book.gateways.kalshi_rates import Limiter
 from offchain_book.gateways.kalshi_subaccounts import Subaccounts
+from offchain_book.gateways.kalshi_v1 import FirstGeneration
 from offchain_book.sequencer import Sequencer
 
 PUBLIC = ""
@@ -81,7 +82,7 @@ class Operation:
 def operations(sequencer: Sequencer, limiter: Limiter) -> tuple[Operation, ...]:
     """Return what is served. Order matters: a fixed path stands before one with a parameter in its place."""
     accounts = Accounts(sequencer, limiter)
-    table = (*_surroundings(sequencer, accounts), *_trading(sequencer))
+    table = (*_surroundings(sequencer, accounts), *_first_generation(sequencer), *_trading(sequencer))
     accounts.paths = {operation.operation_id: (operation.method, operation.path) for operation in table}
     return table
 
@@ -186,6 +187,23 @@ def _surroundings(sequencer: Sequencer, accounts: Accounts) -> tuple[Operation, 
         Operation("GetWeatherIndex", "GET", "/live_data/weather/{city}", discovery.absent),
         Operation("GetWeatherIndexCalibrations", "GET", "/live_data/weather/{city}/calibrations", discovery.absent),
         Operation("GetLiveData", "GET", "/live_data/{type}/milestone/{milestone_id}", discovery.absent),
+    )
+
+
+def _first_generation(sequencer: Sequencer) -> tuple[Operation, ...]:
+    """Return the order routes of SDKs before 3.34.0. Deprecated by Kalshi in June 2026."""
+    first, groups = FirstGeneration(sequencer, Orders(sequencer)), Groups(sequencer)
+    orders, created = "/portfolio/orders", HTTPStatus.CREATED
+    group = "/portfolio/order_groups/{order_group_id}"
+    return (
+        Operation("CreateOrder", "POST", orders, first.create, TRADE, created),
+        Operation("BatchCreateOrders", "POST", f"{orders}/batched", first.create_batch, TRADE, created),
+        Operation("BatchCancelOrders", "DELETE", f"{orders}/batched", first.cancel_batch, TRADE),
+        Operation("GetQueuePositions", "POST", f"{orders}/queue_positions", first.queue_positions, READ),
+        Operation("CancelOrder", "DELETE", f"{orders}/{{order_id}}", first.cancel, TRADE),
+        Operation("AmendOrder", "POST", f"{orders}/{{order_id}}/amend", first.amend, TRADE),
+        Operation("DecreaseOrder", "POST", f"{orders}/{{order_id}}/decrease", first.decrease, TRADE),
+        Operation("ResetOrderGroupByPost", "POST", f"{group}/reset", groups.reset_by_post, TRADE, HTTPStatus.NO_CONTENT),
     )
 
 

@@ -69,7 +69,7 @@ def _expires_ms(body: CreateOrder) -> int:
     return expiration_ms(at_s)
 
 
-def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
+def _command(account_id: str, body: CreateOrder, max_cost_micros: int) -> PlaceOrder:
     check_exchange(body.exchange_index)
     return PlaceOrder(
         order_id=str(uuid.uuid4()),
@@ -84,6 +84,7 @@ def _command(account_id: str, body: CreateOrder) -> PlaceOrder:
         self_trade=body.self_trade_prevention_type,
         expires_ms=_expires_ms(body),
         reduce_only=body.reduce_only or False,
+        max_cost_micros=max_cost_micros,
         cancel_on_pause=body.cancel_order_on_pause or False,
         group_id=body.order_group_id or "",
     )
@@ -130,10 +131,11 @@ class Orders:
 
     async def create(self, call: Call) -> Json:
         """Place an order."""
-        return await self._create(call, decode(_create_decoder, await call.body()))
+        return await self.place(call, decode(_create_decoder, await call.body()))
 
-    async def _create(self, call: Call, body: CreateOrder) -> Json:
-        command = _command(call.part(body.subaccount).account_id, body)
+    async def place(self, call: Call, body: CreateOrder, max_cost_micros: int = 0) -> Json:
+        """Place an order; `max_cost_micros` > 0 bounds what it may spend."""
+        command = _command(call.part(body.subaccount).account_id, body, max_cost_micros)
         return _created(command, await self._sequencer.submit(command, call.request_id))
 
     async def create_batch(self, call: Call) -> Json:
@@ -144,7 +146,7 @@ class Orders:
 
     async def _create_row(self, call: Call, row: msgspec.Raw) -> Json:
         try:
-            return await self._create(call, decode(_create_decoder, row))
+            return await self.place(call, decode(_create_decoder, row))
         except KalshiError as error:
             return {"error": fields(error)}
         except Unavailable as error:
@@ -154,9 +156,10 @@ class Orders:
 
     async def cancel(self, call: Call) -> Json:
         """Cancel one order."""
-        return await self._cancel(call, call.asked_part(), call.path("order_id"), call.text("market_ticker"))
+        return await self.take_out(call, call.asked_part(), call.path("order_id"), call.text("market_ticker"))
 
-    async def _cancel(self, call: Call, part: Account, order_id: str, ticker: str) -> Json:
+    async def take_out(self, call: Call, part: Account, order_id: str, ticker: str) -> Json:
+        """Cancel an order of a part; a ticker that is given must be its own."""
         view = own_order(self._sequencer, [part], order_id)
         check_ticker(view, ticker)
         receipt = await self._sequencer.submit(CancelOrder(part.account_id, order_id), call.request_id)
@@ -179,7 +182,7 @@ class Orders:
     async def _cancel_row(self, call: Call, row: CancelOne) -> Json:
         try:
             check_exchange(row.exchange_index)
-            return await self._cancel(call, call.part(row.subaccount), row.order_id, row.market_ticker or "")
+            return await self.take_out(call, call.part(row.subaccount), row.order_id, row.market_ticker or "")
         except KalshiError as error:
             failure = fields(error)
         except Unavailable as error:

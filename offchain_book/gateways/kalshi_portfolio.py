@@ -5,7 +5,7 @@ made, is folded here from the account's fills, each of which is looked at once.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import islice
 
@@ -204,9 +204,10 @@ class Portfolio:
         history = await self._history(account)
         rows = list(history.positions.values())
         found, position = newest_first(rows, keep, limit, before)
+        resting = Counter(order.ticker for order in account.open_orders.values())
         events = dict.fromkeys(self._state.markets[row.ticker].event_ticker for row in found)
         return {
-            "market_positions": [self._market_position(account, row) for row in found],
+            "market_positions": [self._market_position(account, row, resting[row.ticker]) for row in found],
             "event_positions": [
                 self._event_position(account, event, [row for row in rows if keep(row)]) for event in events
             ],
@@ -238,13 +239,14 @@ class Portfolio:
             return "historical"
         return "settled" if market.status is MarketStatus.FINALIZED else "unsettled"
 
-    def _market_position(self, account: Account, row: Position) -> Json:
+    def _market_position(self, account: Account, row: Position, resting: int) -> Json:
         yes, no = held(account, row.ticker)
         return {
             "ticker": row.ticker,
             "exchange_index": 0,
             "total_traded_dollars": dollars_text(row.traded_micros),
             "position_fp": count_text(yes - no),
+            "resting_orders_count": resting,
             "market_exposure_dollars": dollars_text(row.exposure(yes, no)),
             "realized_pnl_dollars": dollars_text(row.realized_micros),
             "fees_paid_dollars": dollars_text(row.fees_micros),
