@@ -98,8 +98,9 @@ class _Frame:
                     bill(1)
                 _check_scope(key, operation.scope)
                 reply = await operation.handler(Call(request, key, request_id, self._state, bill))
-                if is_older(request.headers.get("User-Agent", "")):
-                    reply = older(reply)
+                agent = request.headers.get("User-Agent", "")
+                if is_older(agent):
+                    reply = older(reply, agent)
                 response = _response(operation.status, reply)
             except KalshiError as error:
                 response = _error_response(error)

@@ -5,10 +5,10 @@ import uuid
 import msgspec
 
 from offchain_book.engine import commands as c
-from offchain_book.engine.groups import GroupCommand
+from offchain_book.engine.groups import MAX_LIMIT_MICROS, GroupCommand
 from offchain_book.engine.state import Account, OrderGroup
 from offchain_book.engine.units import ONE_CONTRACT_MICROS
-from offchain_book.gateways.kalshi_bodies import check_exchange, count_micros
+from offchain_book.gateways.kalshi_bodies import OptionalName, check_exchange, count_micros
 from offchain_book.gateways.kalshi_call import Call, Json, decode, rendered
 from offchain_book.gateways.kalshi_errors import invalid, missing, refused
 from offchain_book.gateways.kalshi_units import count_text
@@ -23,11 +23,19 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreateGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """CreateOrderGroupRequest."""
+    """CreateOrderGroupRequest. SDK 2.1.4 knows groups with a name and without a limit: they get the largest."""
 
     subaccount: int | None = None
     contracts_limit: int | None = None
     contracts_limit_fp: str | None = None
+    name: OptionalName | None = None
+
+    def limit(self) -> Limit:
+        """Return the limit that was asked for."""
+        if self.name is not None and self.contracts_limit is None and self.contracts_limit_fp is None:
+            return Limit(MAX_LIMIT_MICROS // ONE_CONTRACT_MICROS)
+        return Limit(self.contracts_limit, self.contracts_limit_fp)
+
     exchange_index: int | None = None
 
 
@@ -42,7 +50,7 @@ _MAX_WHOLE = 10**12
 """Far above every limit; keeps numbers within what the journal stores."""
 
 
-def _limit_micros(body: Limit | CreateGroup) -> int:
+def _limit_micros(body: Limit) -> int:
     """Return the limit in millionths; the engine says what it may be."""
     whole, text = body.contracts_limit, body.contracts_limit_fp
     if whole is not None and not 0 < whole <= _MAX_WHOLE:
@@ -83,7 +91,7 @@ class Groups:
         body = decode(_create_decoder, await call.body())
         check_exchange(body.exchange_index)
         part = call.part(body.subaccount)
-        command = c.CreateOrderGroup(part.account_id, str(uuid.uuid4()), _limit_micros(body))
+        command = c.CreateOrderGroup(part.account_id, str(uuid.uuid4()), _limit_micros(body.limit()))
         receipt = await self._sequencer.submit(command, call.request_id)
         if receipt.rejected is not None:
             raise refused(receipt.rejected)

@@ -10,6 +10,7 @@ from typing import Any
 from offchain_book.gateways.kalshi_call import Json
 
 _AGENTS = ("OpenAPI-Generator/2.", "OpenAPI-Generator/3.2.")
+_OLDEST = _AGENTS[0]
 _STATUSES = {"inactive": "closed", "disputed": "determined", "amended": "determined", "finalized": "settled"}
 _BOOK = "orderbook_fp"
 
@@ -19,15 +20,15 @@ def is_older(user_agent: str) -> bool:
     return user_agent.startswith(_AGENTS)
 
 
-def older(value: Any) -> Any:
-    """Return an answer with what older clients look for added, all the way down."""
+def older(value: Any, user_agent: str) -> Any:
+    """Return an answer with what this older client looks for added, all the way down."""
     if isinstance(value, list):
-        return [older(item) for item in value]
+        return [older(item, user_agent) for item in value]
     if not isinstance(value, dict):
         return value
-    view = {name: older(item) for name, item in value.items()}
+    view = {name: older(item, user_agent) for name, item in value.items()}
     if isinstance(value.get(_BOOK), dict):
-        view["orderbook"] = _book(value[_BOOK])
+        view["orderbook"] = _book(value[_BOOK], user_agent.startswith(_OLDEST))
     for name, item in value.items():
         _add_number(view, name, item)
     if "price_level_structure" in view:
@@ -42,6 +43,15 @@ def older(value: Any) -> Any:
         view |= {"available_on_brokers": False, "product_metadata": {}}
     elif "market_result" in view:
         view["result"] = view["market_result"]
+    elif "order_group_id" in view and "subaccount" in view:
+        view["order_group"] = {"order_group_id": view["order_group_id"]}
+    elif "is_auto_cancel_enabled" in view and "id" in view:
+        view["order_group_id"] = view["id"]
+    elif "market_positions" in view:
+        view["positions"] = view["market_positions"]
+    elif "end_period_ts" in view:
+        view["end_ts"] = view["end_period_ts"]
+        view |= {name: view["price"].get(name) for name in ("open", "high", "low", "close")}
     return view
 
 
@@ -54,8 +64,11 @@ def _add_number(view: Json, name: str, text: Any) -> None:
         view.setdefault(name.removesuffix("_fp"), int(Decimal(text)))
 
 
-def _book(book: Json) -> Json:
-    """Return both sides in dollars and in cents; the oldest clients look for them under `true` and `false`."""
+def _book(book: Json, named: bool) -> Json:
+    """Return both sides in dollars and in cents.
+
+    These clients look for cents under `true` and `false`, what their generator made of a yes and a no; 2.1.4 wants named fields.
+    """
     cents = {
         side: [
             [int((Decimal(price) * 100).to_integral_value()), int(Decimal(count))]
@@ -63,6 +76,9 @@ def _book(book: Json) -> Json:
         ]
         for side in ("yes", "no")
     }
+    if named:
+        levels = {side: [{"price": price, "count": count} for price, count in rows] for side, rows in cents.items()}
+        return {"true": levels["yes"], "false": levels["no"]}
     return {**book, **cents, "true": cents["yes"], "false": cents["no"]}
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from offchain_book.engine import commands as c
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
-from offchain_book.engine.units import complement_e4
+from offchain_book.engine.units import PRICE_SCALE, complement_e4
 from offchain_book.gateways.kalshi_bodies import MAX_BATCH, SIDES, Batch, CreateOrder, Name, OptionalName, price_e4
 from offchain_book.gateways.kalshi_call import Call, Json, decode
 from offchain_book.gateways.kalshi_errors import KalshiError, fields, invalid, refused, stopped
@@ -26,7 +26,8 @@ from offchain_book.sequencer import Sequencer, Unavailable
 
 _CONTRACT = 1_000_000
 _MAX_CONTRACTS = 10**9
-Cents = Decimal | None
+Cents = int | float | None
+"""Read exactly, by its shortest spelling; never calculated with as a float."""
 Contracts = Annotated[int, msgspec.Meta(ge=0, le=_MAX_CONTRACTS)]
 _SIDE_NAMES = {side: name for name, side in SIDES.items()}
 
@@ -110,8 +111,8 @@ def _yes_price_e4(body: _Priced) -> int | None:
     if isinstance(value, str):
         price = price_e4(value)
     else:
-        hundredths = value * 100
-        if not 0 < value < 100 or hundredths != int(hundredths):
+        hundredths = Decimal(str(value)) * 100
+        if not 0 < hundredths < PRICE_SCALE or hundredths != int(hundredths):
             details = {"field": names[0], "value": str(value)[:64]}
             message = f"{names[0]} must be cents between 0 and 100, no finer than a hundredth"
             raise invalid(message, details, "invalid_price")
