@@ -1,11 +1,10 @@
 """`causeway`, the command. Reads arguments, calls one function, prints; heavy imports wait until a verb needs them.
 
 Exit codes: 0 done; 1 it failed, one line says why and what to do; 2 wrong usage; 3 the venue is not running or not ready;
-4 not final in time; 5 final, and it did not settle; 64 the verb is known and not built yet.
+4 not final in time; 5 final, and it did not settle.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,6 @@ from bridge import cli_verbs as verbs
 from bridge.cli_options import (
     DEFAULT_DATA_DIR,
     EXIT_FAILED,
-    EXIT_NOT_BUILT,
     EXIT_NOT_READY,
     ROOT,
     DataDirOption,
@@ -161,25 +159,3 @@ def _file_trouble(error: Exception) -> str:
 
 
 verbs.add_to(app)
-
-_NOT_BUILT = {
-    "explain": "explaining a hold, a reject or a batch",
-}
-"""Verbs of the design that arrive with later issues."""
-
-
-def _not_built(verb: str, what: str) -> Callable[[typer.Context], None]:
-    def refuse(context: typer.Context) -> None:
-        form = output.Format.JSON if "json" in context.args else output.Format.TABLE
-        output.fail(f"`causeway {verb}` is not built yet: {what} is missing", form, EXIT_NOT_BUILT)
-
-    refuse.__doc__ = f"Not built yet: {what}. Exit code 64."
-    return refuse
-
-
-for _verb, _what in _NOT_BUILT.items():
-    app.command(
-        _verb,
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )(_not_built(_verb, _what))

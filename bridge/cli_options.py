@@ -14,7 +14,6 @@ EXIT_USAGE = 2
 EXIT_NOT_READY = 3
 EXIT_NOT_FINAL = 4
 EXIT_DID_NOT_SETTLE = 5
-EXIT_NOT_BUILT = 64
 
 DataDirOption = Annotated[Path, typer.Option("--data-dir", help="The venue's data folder.")]
 OutputOption = Annotated[output.Format, typer.Option("--output", "-o", help="How to print the result.")]

@@ -12,6 +12,7 @@ from bridge import (
     cli_demo,
     cli_diagnose,
     cli_exchange,
+    cli_explain,
     cli_follow,
     cli_market,
     cli_money,
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(cli_market.market, name="market")
     app.add_typer(cli_exchange.exchange, name="exchange")
     app.add_typer(cli_account.account, name="account")
+    app.add_typer(cli_explain.explain, name="explain")
     app.add_typer(cli_reserves.reserves, name="reserves")
     for verb in (
         cli_money.deposit,

@@ -24,6 +24,8 @@ from offchain_book.gateways import (
     admin,
     asyncapi,
     data_api,
+    error_page,
+    explain,
     gamma,
     kalshi,
     kalshi_stream,
@@ -133,7 +135,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     detail: Any = error.detail
     if isinstance(detail, dict):
         request_id = request.scope.get("state", {}).get("request_id", "")
-        return JSONResponse({"error": {**detail, "request_id": request_id}}, error.status_code)
+        docs = error_page.link(str(detail["code"])) if "code" in detail else error_page.PATH
+        return JSONResponse({"error": {**detail, "docs": docs, "request_id": request_id}}, error.status_code)
     message = str(detail)
     if error.status_code == 404 and message == "Not Found":
         message = f"there is no {request.method} {request.url.path}; /docs lists every route"
@@ -246,6 +249,7 @@ def build_app(
     app.include_router(native.router(routes))
     signed_in = sessions.Sessions(settings)
     app.include_router(sessions.router(signed_in))
+    app.include_router(explain.router(sequencer, settings))
     app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in)))
     app.include_router(withdrawals.router(sequencer, settings, routes))
     app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
@@ -274,6 +278,11 @@ def build_app(
     async def streams() -> JSONResponse:
         """The WebSocket streams, as an AsyncAPI 3.0 document."""
         return JSONResponse(asyncapi.document(settings))
+
+    @app.get(error_page.PATH, include_in_schema=False)
+    async def errors() -> Response:
+        """Every error, by anchor."""
+        return HTMLResponse(error_page.page())
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

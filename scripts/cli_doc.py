@@ -30,7 +30,6 @@ out; their amounts are dollars and contracts where JSON has `_micros`. With `-o 
 | 3 | the venue is not running, or not ready |
 | 4 | not final in time |
 | 5 | final, and it did not settle |
-| 64 | the verb is known and not built yet |
 | 130 | Ctrl-C before anything was started |
 
 **Completion** in bash, zsh, fish and PowerShell: `causeway --install-completion` once, or `causeway --show-completion` to see what it

@@ -45,7 +45,7 @@ from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Market, State, token_asset
+from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Balance, Market, State, token_asset
 
 _NEVER_MS = 2**62
 
@@ -116,6 +116,45 @@ def next_due_ms(state: State) -> int:
 
 def place_order(state: State, command: c.PlaceOrder) -> list[Event]:
     """Check, hold, match, rest: everything that one arriving order causes."""
+    checked = _checked(state, command)
+    if isinstance(checked, list):
+        return checked
+    order, size = checked
+    account, market = order.account, state.markets[order.ticker]
+    refused = _hold(market, order)
+    if refused:
+        return refused
+    if command.client_order_id:
+        account.client_order_ids[command.client_order_id] = order.order_id
+    if command.signed is not None:
+        claims.take(order, command.signed)
+    events: list[Event] = [OrderAccepted(order.order_id, account.account_id, market.ticker, size)]
+    stopped = match(state, market, order, events)
+    rest_or_cancel(state, market, order, stopped, events)
+    return events
+
+
+def refusal_of(state: State, command: c.PlaceOrder) -> list[Event] | None:
+    """Return how a wallet's order would be refused now, None when it would be taken. Changes nothing."""
+    checked = _checked(state, command)
+    if isinstance(checked, list):
+        return checked
+    order, _ = checked
+    market, account = state.markets[order.ticker], order.account
+    if order.opens:
+        need, short = risk.wallet_cash_need(order, market.fees.highest), RejectCode.INSUFFICIENT_CASH
+        balance = account.cash
+    else:
+        assert order.outcome is not None
+        need, short = order.remaining_micros, RejectCode.INSUFFICIENT_TOKENS
+        balance = account.balances.get(token_asset(market.ticker, order.outcome)) or Balance()
+    if need <= balance.available:
+        return None
+    return _short(short, balance, need, order)
+
+
+def _checked(state: State, command: c.PlaceOrder) -> tuple[Order, int] | list[Event]:
+    """Return the order that a command makes and the size it asks for, or its refusal."""
     account = state.accounts.get(command.account_id)
     if account is None:
         return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
@@ -131,18 +170,7 @@ def place_order(state: State, command: c.PlaceOrder) -> list[Event]:
     refused = admission.check_now(state, account, market, command, size)
     if refused:
         return refused
-    order = _new_order(state, account, market, command, size)
-    refused = _hold(market, order)
-    if refused:
-        return refused
-    if command.client_order_id:
-        account.client_order_ids[command.client_order_id] = order.order_id
-    if command.signed is not None:
-        claims.take(order, command.signed)
-    events: list[Event] = [OrderAccepted(order.order_id, account.account_id, market.ticker, size)]
-    stopped = match(state, market, order, events)
-    rest_or_cancel(state, market, order, stopped, events)
-    return events
+    return _new_order(state, account, market, command, size), size
 
 
 def _new_order(state: State, account: Account, market: Market, command: c.PlaceOrder, size: int) -> Order:
@@ -193,19 +221,16 @@ def _hold(market: Market, order: Order) -> list[Event] | None:
         if need:
             assert order.outcome is not None
             balance = account.balance(token_asset(market.ticker, order.outcome))
-            return reject(
-                RejectCode.INSUFFICIENT_TOKENS,
-                have_micros=balance.available,
-                need_micros=need,
-                held_micros=balance.held,
-                outcome=order.outcome.name,
-            )
+            return _short(RejectCode.INSUFFICIENT_TOKENS, balance, need, order)
         return None
     need = risk.hold_wallet_cash(order, fee) if account.is_wallet else risk.hold_custodial(order, fee)
-    if need:
-        cash = account.cash
-        return reject(RejectCode.INSUFFICIENT_CASH, have_micros=cash.available, need_micros=need, held_micros=cash.held)
-    return None
+    return _short(RejectCode.INSUFFICIENT_CASH, account.cash, need, order) if need else None
+
+
+def _short(code: RejectCode, balance: Balance, need: int, order: Order) -> list[Event]:
+    """Say what is missing."""
+    outcome = {"outcome": order.outcome.name} if code is RejectCode.INSUFFICIENT_TOKENS and order.outcome else {}
+    return reject(code, have_micros=balance.available, need_micros=need, held_micros=balance.held, **outcome)
 
 
 # --- cancelling --------------------------------------------------------------------------------------------------------

@@ -142,10 +142,15 @@ def _take(order: Order, exposure: Exposure, more_cost: int, more_size: int) -> i
     return 0
 
 
+def wallet_cash_need(order: Order, fee: Fee) -> int:
+    """Return what a wallet's buy may cost at most."""
+    return _hold_at(order, order.price_e4, order.remaining_micros, fee, round_up=True)
+
+
 def hold_wallet_cash(order: Order, fee: Fee) -> int:
     """Hold the cash of a wallet's buy. Returns 0, or the need when cash is too short."""
     cash = order.account.cash
-    need = _hold_at(order, order.price_e4, order.remaining_micros, fee, round_up=True)
+    need = wallet_cash_need(order, fee)
     if need > cash.available:
         return need
     order.hold_micros = need

@@ -11,6 +11,7 @@ import msgspec
 from offchain_book import errors
 from offchain_book.engine.events import Rejected
 from offchain_book.engine.rejects import RejectCode
+from offchain_book.gateways import error_page
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text
 from offchain_book.sequencer import Overloaded, Unavailable
 
@@ -59,7 +60,8 @@ def fields(error: KalshiError) -> dict[str, str]:
 def body(error: KalshiError) -> bytes:
     """Return the response body in both shapes."""
     flat = fields(error)
-    return msgspec.json.encode({"error": {**flat, "details": dict(error.details)}, **flat})
+    docs = error_page.link(str(error.details.get("reject_code", error.code)))
+    return msgspec.json.encode({"error": {**flat, "details": dict(error.details), "docs": docs}, **flat})
 
 
 _NO_FUNDS = "available_balance_too_low"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 
 from offchain_book import signatures
 from offchain_book.config import Settings
@@ -160,7 +160,7 @@ def _off_grid(signed: SignedOrder, token: Token, size: int, own: int) -> Excepti
     return problem(400, "PRICE_OFF_TICK", f"{message}; the nearest valid {field} are in the details", {"nearest": nearest})
 
 
-def order_refusal(rejected: Rejected, outcome: Outcome) -> Exception:
+def order_refusal(rejected: Rejected, outcome: Outcome) -> HTTPException:
     """Return a refusal of the engine as our error, with prices turned into the order's own token."""
     if outcome is Outcome.NO:
         rejected = Rejected(rejected.code, tuple(mirrored(details(rejected)).items()))

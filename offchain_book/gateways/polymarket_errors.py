@@ -10,6 +10,7 @@ from offchain_book.engine.events import Rejected
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Market
+from offchain_book.gateways import error_page
 from offchain_book.gateways.polymarket_words import decimal, price_text
 
 Detail = int | str | bool | Mapping[str, int | str]
@@ -73,6 +74,7 @@ class ApiError(Exception):
             "code": self.code,
             "reason": self.reason,
             "details": self.details,
+            "docs": error_page.link(self.code),
             "request_id": request_id,
         }
 

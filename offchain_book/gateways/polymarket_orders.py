@@ -157,20 +157,13 @@ def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
     return dataclasses.replace(signed, digest="0x" + digest.hex())
 
 
-async def checked(
-    settings: Settings, signatures: SignaturePool, key: ApiKey, posted: PostedOrder, signed: SignedOrder
-) -> SignedOrder:
-    """Check that the key's wallet signed exactly this order, and return it with its signature in one form.
-
-    The one place that recovers an order's signature; `signatures` does it off the event loop, in the order of the calls.
-    """
-    if posted.owner != key.key_id:
-        reason = f"the order's owner is {posted.owner}, the request is signed with API key {key.key_id}"
+def check_owner(key: ApiKey | None, posted: PostedOrder, signed: SignedOrder) -> None:
+    """Check that an order is posted with the API key of the wallet that signs it."""
+    if key is None or posted.owner != key.key_id:
+        known = "(unknown)" if key is None else key.key_id
+        reason = f"the order's owner is {posted.owner}, the request is signed with API key {known}"
         raise ApiError(400, "the order owner has to be the owner of the API KEY", "WRONG_OWNER", reason)
-    if not EOA_SIGNATURE <= signed.signature_type <= CONTRACT_SIGNATURE:
-        raise malformed(INVALID_PAYLOAD, f"there is no signature type {signed.signature_type}")
-    if signed.signature_type != EOA_SIGNATURE:
-        raise _unsupported_type(signed.signature_type)
+    _check_type(signed)
     if signed.signer != key.account_id:
         raise ApiError(
             400,
@@ -180,12 +173,35 @@ async def checked(
             expected=key.account_id,
             signer=signed.signer,
         )
+
+
+def check_wallets(posted: PostedOrder, signed: SignedOrder) -> None:
+    """Check the signature type, and that the wallet that pays is the one that signs, for everybody."""
+    _check_type(signed)
     if signed.maker != signed.signer:
         reason = f"with signature type 0 the wallet that pays ({signed.maker}) is the one that signs ({signed.signer})"
         raise ApiError(400, "maker address not allowed", "WRONG_MAKER", reason, maker=signed.maker, signer=signed.signer)
     if posted.order.taker is not None and _address(posted.order.taker, "taker") != ZERO_ADDRESS:
         reason = "orders are open to everybody: the taker has to be the zero address"
         raise ApiError(400, "taker address not allowed", "WRONG_TAKER", reason, taker=posted.order.taker)
+
+
+def _check_type(signed: SignedOrder) -> None:
+    if not EOA_SIGNATURE <= signed.signature_type <= CONTRACT_SIGNATURE:
+        raise malformed(INVALID_PAYLOAD, f"there is no signature type {signed.signature_type}")
+    if signed.signature_type != EOA_SIGNATURE:
+        raise _unsupported_type(signed.signature_type)
+
+
+async def checked(
+    settings: Settings, signatures: SignaturePool, key: ApiKey, posted: PostedOrder, signed: SignedOrder
+) -> SignedOrder:
+    """Check that the key's wallet signed exactly this order, and return it with its signature in one form.
+
+    The one place that recovers an order's signature; `signatures` does it off the event loop, in the order of the calls.
+    """
+    check_owner(key, posted, signed)
+    check_wallets(posted, signed)
     digest = bytes.fromhex(signed.digest[2:])
     try:
         r, s, bit = parse_signature(signed.signature)

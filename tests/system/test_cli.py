@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from bridge.cli_options import EXIT_FAILED, EXIT_NOT_BUILT, EXIT_NOT_FINAL, EXIT_NOT_READY, EXIT_USAGE
+from bridge.cli_options import EXIT_FAILED, EXIT_NOT_FINAL, EXIT_NOT_READY, EXIT_USAGE
+from offchain_book import signatures
+from offchain_book.gateways.native_orders import OrderMessage, signed_order
 from tests.system.books import Books
 from tests.system.clients import eventually, kalshi
 from tests.system.conftest import VenueProcess, causeway, free_port
@@ -118,9 +121,36 @@ def test_verbs_need_a_running_venue(tmp_path: Path) -> None:
         assert (code, "causeway up" in answer["error"]["message"]) == (EXIT_NOT_READY, True)
 
 
-def test_later_verbs_say_so(tmp_path: Path) -> None:
-    for verb in ("explain",):
-        assert ask(tmp_path, verb)[0] == EXIT_NOT_BUILT
+def test_explain_says_why_an_order_would_be_refused_and_what_an_error_means(books: Books, tmp_path: Path) -> None:
+    """An order that the demo wallet signed is explained through the running venue; nothing is placed."""
+    market, wallet = books.new_market("KXTEST-EXPLAIN"), books.client.wallet("dave")
+    domain = signatures.native_domain(books.status["chain_id"], books.status["contracts"]["venue"])
+    free = books.client.ask("GET", f"/venue/nonces/{wallet.address}", headers={})["orders"][0]
+    order = {
+        "wallet": wallet.address,
+        "tokenId": market["token_ids"]["yes"],
+        "side": 0,
+        "sellAmount": "4000000",
+        "buyAmount": "10000000",
+        "nonce": free,
+        "expiration": "0",
+        "feeCapBps": "700",
+        "builder": "0x" + "00" * 32,
+    }
+    digest = bytes.fromhex(signed_order(domain, msgspec.convert(order, OrderMessage), "").digest[2:])
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps({"order": order, "signature": wallet.sign(digest)}))
+    data_dir = books.running.data_dir
+    code, found = ask(data_dir, "explain", "order", str(file))
+    assert (code, found["ok"], found["passed"][-1]) == (0, True, "exchange")
+    wrong = {"kind": "native", "message": {**order, "side": 1}, "signature": wallet.sign(digest)}
+    file.write_text(json.dumps(wrong))
+    code, found = ask(data_dir, "explain", "signature", str(file))
+    assert (code, [row["field"] for row in found["differing"]]) == (EXIT_FAILED, ["side"])
+    code, found = ask(data_dir, "explain", "code", "140")
+    assert (code, found["code"]) == (0, "INSUFFICIENT_CASH")
+    assert ask(data_dir, "explain", "code", "NONSENSE")[0] == EXIT_USAGE
+    assert ask(data_dir, "explain", "order", str(tmp_path / "none.json"))[0] == EXIT_USAGE
 
 
 @pytest.mark.parametrize("verb", ["deposit", "wait", "exit", "chain", "redeem", "time"])
