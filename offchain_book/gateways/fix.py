@@ -17,7 +17,7 @@ from offchain_book.engine import events as e
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.gateways.fix_codec import Framer, TooLong, encode, parse, payload, time_text
 from offchain_book.gateways.fix_drop_copy import DropCopy
-from offchain_book.gateways.fix_logon import Logon, LogonRefused, Service, check_logon
+from offchain_book.gateways.fix_logon import WINDOW_MS, Logon, LogonRefused, Service, check_logon
 from offchain_book.gateways.fix_market_data import MarketData
 from offchain_book.gateways.fix_message import Message
 from offchain_book.gateways.fix_orders import OrderEntry
@@ -86,6 +86,8 @@ class FixGateway:
         """API key -> the task of its connection."""
         self._by_owner: dict[str, set[FixSession]] = defaultdict(set)
         self._market_data: set[MarketData] = set()
+        self._used: dict[bytes, int] = {}
+        """Signature of a Logon that came in -> when; as long as its SendingTime would let it in again."""
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -161,13 +163,21 @@ class FixGateway:
             del self._by_key[logon.key.key_id], self._tasks[logon.key.key_id]
 
     async def _claim(self, logon: Logon) -> None:
-        """Take the key for this connection, after one that is ending. Raises LogonRefused: a key has one connection."""
+        """Take the key for this connection, after one that is ending.
+
+        Raises LogonRefused: a key has one connection, and a Logon that somebody has overheard works no second time.
+        """
         key_id = logon.key.key_id
         before = self._by_key.get(key_id)
         if before is not None and before.is_over:
             await asyncio.wait([self._tasks[key_id]], timeout=STOP_S)
         if key_id in self._by_key:
             raise LogonRefused("already exists: this API key has a connection; end that one, or use a key of its own")
+        now_ms = self._now_ms()
+        self._used = {signature: at_ms for signature, at_ms in self._used.items() if at_ms > now_ms - 2 * WINDOW_MS}
+        if logon.signature in self._used:
+            raise LogonRefused("this Logon was used already: sign a new one, with a SendingTime<52> of its own")
+        self._used[logon.signature] = now_ms
         task = asyncio.current_task()
         assert task is not None
         self._by_key[key_id], self._tasks[key_id] = None, task

@@ -19,6 +19,8 @@ from offchain_book.gateways.fix_message import Message, Refused
 from offchain_book.reports import PREFIX
 
 HOUR_MS = 3_600_000
+WINDOW_MS = SIGNATURE_WINDOW_S * 1000
+"""How far SendingTime may be off."""
 DEFAULT_RETENTION_H, MAX_RETENTION_H = 24, 72
 MIN_HEARTBEAT_S, MAX_HEARTBEAT_S = 4, 3_600
 
@@ -54,6 +56,7 @@ class Logon:
 
     service: Service
     key: ApiKey
+    signature: bytes
     number: int
     heartbeat_s: int
     resets: bool
@@ -87,8 +90,7 @@ def check_logon(service: Service, message: Message, state: State, now_ms: Callab
         _check_names(service, message)
         check_time(message, now_ms())
         key = _key(message, state)
-        _check_signature(message, key)
-        logon = _terms(service, message, key)
+        logon = _terms(service, message, key, _check_signature(message, key))
     except Refused as error:
         raise LogonRefused(str(error)) from error
     _check_terms(logon)
@@ -108,7 +110,7 @@ def check_time(message: Message, now_ms: int) -> None:
     if sent is None:
         raise Refused(1, "SendingTime<52> is missing", 52)
     late_ms = now_ms - sent
-    if abs(late_ms) > SIGNATURE_WINDOW_S * 1000:
+    if abs(late_ms) > WINDOW_MS:
         where = "behind" if late_ms > 0 else "ahead of"
         text = f"SendingTime<52> is {abs(late_ms)} ms {where} this server; {SIGNATURE_WINDOW_S} s are allowed"
         raise Refused(10, text, 52)
@@ -122,7 +124,8 @@ def _key(message: Message, state: State) -> ApiKey:
     return key
 
 
-def _check_signature(message: Message, key: ApiKey) -> None:
+def _check_signature(message: Message, key: ApiKey) -> bytes:
+    """Return the signature, which is good."""
     values = message.values
     expected = SOH.join((values[52], "A", values[34], values[49], values[56]))
     try:
@@ -136,15 +139,17 @@ def _check_signature(message: Message, key: ApiKey) -> None:
     if not verify(public, signature, expected):
         shown = expected.replace(SOH, "<SOH>")
         raise LogonRefused(f"the signature in RawData<96> does not verify (RSA-PSS, SHA-256, salt 32); sign exactly {shown}")
+    return signature
 
 
-def _terms(service: Service, message: Message, key: ApiKey) -> Logon:
+def _terms(service: Service, message: Message, key: ApiKey, signature: bytes) -> Logon:
     message.choice(98, {"0": 0}, 0)
     message.choice(1137, {"9": 9}, 9)
     retention_h = message.integer(20200, 1, MAX_RETENTION_H)
     return Logon(
         service=service,
         key=key,
+        signature=signature,
         number=message.number,
         heartbeat_s=message.required_integer(108, MIN_HEARTBEAT_S, MAX_HEARTBEAT_S),
         resets=message.flag(141),

@@ -93,7 +93,8 @@ class FixStore:
             raise
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Do some work in the store's thread: to its end, though who asked for it may be cancelled meanwhile."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     async def close(self) -> None:
         """Finish and release the file."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,16 @@ def order(name: str, **more: Any) -> dict[int, Any]:
 class RawClient:
     """One connection."""
 
-    def __init__(self, service: Service, key: Key, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        service: Service,
+        key: Key,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
         self.service, self.key = service, key
+        self.now_ms = now_ms
         self.reader, self.writer = reader, writer
         self.number = 1
         self._framer = Framer()
@@ -42,13 +50,13 @@ class RawClient:
         number = more.get("number", self.number)
         if "number" not in more:
             self.number += 1
-        sent = time_text(more.get("sent_ms", wall_clock_ms()))
+        sent = time_text(more.get("sent_ms", self.now_ms()))
         names = (more.get("sender", self.key.key_id), more.get("target", self.service.value))
         return encode(kind, number, *names, sent, payload(fields.items()), payload(more.get("extra", {}).items()))
 
     def logon(self, flags: dict[int, Any] | None = None, **more: Any) -> bytes:
         """Return a signed Logon."""
-        sent_ms = more.pop("sent_ms", wall_clock_ms())
+        sent_ms = more.pop("sent_ms", self.now_ms())
         number = more.get("number", self.number)
         names = (more.get("sender", self.key.key_id), more.get("target", self.service.value))
         signature = self.key.sign(SOH.join((time_text(sent_ms), "A", str(number), *names)))
@@ -115,6 +123,8 @@ class FixWorld:
         self.venue = venue
         self.path = folder / "fix.sqlite"
         self.gateway: FixGateway
+        self.ahead_ms = 0
+        """How far tests have moved the wall clock of gateway and clients."""
         self.ports: dict[Service, int] = {}
         self._clients: list[RawClient] = []
 
@@ -122,8 +132,12 @@ class FixWorld:
         """Start the gateway, again after `close`."""
         listeners = listen("127.0.0.1", 0)
         self.ports = {service: one.getsockname()[1] for service, one in listeners.items()}
-        self.gateway = FixGateway(self.venue.sequencer, FixStore(self.path))
+        self.gateway = FixGateway(self.venue.sequencer, FixStore(self.path), now_ms=self.now_ms)
         await self.gateway.start(listeners)
+
+    def now_ms(self) -> int:
+        """Return the wall time that gateway and clients believe in."""
+        return wall_clock_ms() + self.ahead_ms
 
     async def close(self) -> None:
         """Stop the gateway."""
@@ -144,7 +158,7 @@ class FixWorld:
     async def connect(self, service: Service, key: Key) -> RawClient:
         """Open a connection without logging on."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[service])
-        self._clients.append(RawClient(service, key, reader, writer))
+        self._clients.append(RawClient(service, key, reader, writer, self.now_ms))
         return self._clients[-1]
 
     async def client(
