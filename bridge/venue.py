@@ -40,6 +40,7 @@ from offchain_book.app import build_app
 from offchain_book.config import Settings
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
+from offchain_book.engine.market_commands import SetRetention
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.fix import PortTaken
 from offchain_book.gateways.fix_store import StoreInUse
@@ -57,6 +58,8 @@ _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 BATCH_OPERATIONS = 100
 """A settlement batch is cut at so many operations, or after --batch-ms."""
+RETENTION_MS = 30 * 86_400_000
+"""How long ids of finished orders and requests are remembered at least; see `engine/memory.py`."""
 KEEP_ALIVE_S = 65
 """How long an idle connection stays open; longer than clients keep theirs, so that none is closed as it is used."""
 DRAIN_TIMEOUT_S = 10
@@ -177,6 +180,7 @@ class Venue:
         self._serve(listener, artifacts, Site(page, self._data.passwords, self._owns_chain))
         self._supervise("timekeeper", Timekeeper(self._sequencer).run())
         self._undo.push_async_callback(self._cancel, "timekeeper")
+        await self._unless_stopped(self._set_retention())
         await self._unless_stopped(self._make_demo(artifacts))
         self._write_status()
         self._sequencer.subscribe(self._on_command)
@@ -323,6 +327,10 @@ class Venue:
         origin = f" after snapshot {found.from_seq}" if found.from_seq else ""
         replayed = found.state.seq - found.from_seq
         self._console.step("book", f"replayed {replayed} commands{origin} in {took_ms} ms  state {self._state_hash()[:12]}")
+
+    async def _set_retention(self) -> None:
+        if self._sequencer.state.retention_ms != RETENTION_MS:
+            await self._sequencer.submit(SetRetention(RETENTION_MS), "venue")
 
     async def _watch_sequencer(self) -> None:
         while True:

@@ -220,7 +220,7 @@ def assert_orders_are_listed(state: State) -> None:
             assert not (group.triggered and mine)
             assert group.matched_micros == sum(size for _, size in group.window)
     assert listed == state.orders.keys()
-    assert not listed & state.finished_order_ids
+    assert not listed & (state.finished_order_ids | state.recent_order_ids | state.earlier_order_ids)
     assert sorted(state.expiries) == sorted((o.expires_ms, o.order_id) for o in state.orders.values() if o.expires_ms)
     timers = [(ms, a.account_id, session) for a in state.accounts.values() for session, ms in a.dead_men.items()]
     assert list(state.dead_men) == sorted(timers)

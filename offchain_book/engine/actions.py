@@ -1,6 +1,6 @@
 """Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
 
-from offchain_book.engine import collateral, custody, outflow, policy, resolution, risk
+from offchain_book.engine import collateral, custody, memory, outflow, policy, resolution, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import (
     AccountOpened,
@@ -117,7 +117,7 @@ def withdraw(state: State, command: c.Withdraw) -> list[Event]:
         return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=command.account_id)
     if account.is_wallet:
         return reject(RejectCode.CUSTODY_MISMATCH, account_id=account.account_id, custody=account.custody)
-    if command.reference in state.references:
+    if memory.is_used(state, command.reference):
         return reject(RejectCode.DUPLICATE_REQUEST, reference=command.reference)
     if command.amount_micros <= 0:
         return reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=command.amount_micros)
@@ -141,7 +141,7 @@ def send_withdrawal(state: State, command: c.Withdraw, approved: bool = True) ->
     if not approved:
         return policy.hold(state, command)
     policy.count(state, account, command.amount_micros)
-    state.references.add(command.reference)
+    memory.use(state, command.reference)
     events: list[Event] = []
     number = send_from_pool(
         state, account, market, command.outcome, command.amount_micros, command.to, command.reference, events

@@ -1,6 +1,6 @@
 """Who may place what: the checks of an arriving order, in the order of their reporting. Nothing here changes state."""
 
-from offchain_book.engine import claims, custody, failures, groups, limits, risk
+from offchain_book.engine import claims, custody, failures, groups, limits, memory, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event
 from offchain_book.engine.fees import CONTRACT_CAP_E4
@@ -63,7 +63,7 @@ def by_amount_micros(state: State, account: Account, market: Market, side: BookS
 
 
 def _check_identity(state: State, account: Account, command: c.PlaceOrder) -> list[Event] | None:
-    if command.order_id in state.orders or command.order_id in state.finished_order_ids:
+    if command.order_id in state.orders or memory.is_finished(state, command.order_id):
         return reject(RejectCode.DUPLICATE_ORDER_ID, order_id=command.order_id)
     if command.client_order_id:
         known = account.client_order_ids.get(command.client_order_id)

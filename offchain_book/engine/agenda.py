@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from offchain_book.engine import fee_changes, hours, lifecycle, resolution
+from offchain_book.engine import fee_changes, hours, lifecycle, memory, resolution
 from offchain_book.engine.events import Event
 from offchain_book.engine.state import Due, State
 
 _DO: Mapping[Due, Callable[[State, str, list[Event]], None]] = {
     Due.FEES: fee_changes.make_change,
+    Due.FORGET: lambda state, _, events: memory.forget(state, events),
     Due.HOURS: lambda state, _, events: hours.turn(state, events),
     Due.MODE: lambda state, _, events: hours.end_mode(state, events),
     Due.OPEN: lifecycle.open_market,

@@ -1,6 +1,6 @@
 """Changing an open order: shrinking keeps its place in the queue, a new price or a larger size is a new arrival."""
 
-from offchain_book.engine import admission, limits, risk
+from offchain_book.engine import admission, limits, memory, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_order
 from offchain_book.engine.events import Event, OrderAmended, OrderDecreased
@@ -16,7 +16,7 @@ def find_open(state: State, account_id: str, order_id: str) -> Order | list[Even
     order = state.orders.get(order_id)
     if order is not None and order.account.account_id == account_id:
         return order
-    if order_id in state.finished_order_ids:
+    if memory.is_finished(state, order_id):
         return reject(RejectCode.ORDER_NOT_OPEN, order_id=order_id, status="finished")
     return reject(RejectCode.UNKNOWN_ORDER, order_id=order_id)
 

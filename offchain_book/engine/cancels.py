@@ -1,6 +1,6 @@
 """Taking orders out of the book: the hold goes back, the id stays known."""
 
-from offchain_book.engine import claims, risk
+from offchain_book.engine import claims, memory, risk
 from offchain_book.engine.events import Event, MarketStatusChanged, OrderCancelled
 from offchain_book.engine.fees import FREE
 from offchain_book.engine.order import CancelReason, Order
@@ -8,8 +8,8 @@ from offchain_book.engine.state import Account, Market, MarketStatus, State
 
 
 def forget(state: State, order: Order) -> None:
-    """Drop a finished order from every index of open orders; its id can never be used again."""
-    state.finished_order_ids.add(order.order_id)
+    """Drop a finished order from every index of open orders; its id cannot be used again while it is remembered."""
+    memory.finish(state, order)
     if order.terms.signed is not None:
         claims.give_back(order, order.terms.signed)
     if state.orders.pop(order.order_id, None) is not None:

@@ -433,6 +433,18 @@ class ExchangeModeChanged(Happened, frozen=True):
     until_ms: int
 
 
+class RetentionSet(Happened, frozen=True):
+    """Finished ids are remembered for so long from now on; 0 is for ever."""
+
+    retention_ms: int
+
+
+class IdsForgotten(Happened, frozen=True):
+    """So many ids of finished orders and requests are new again."""
+
+    count: int
+
+
 class TradingHoursSet(Happened, frozen=True):
     """The trading hours were replaced."""
 
@@ -541,6 +553,8 @@ Event = (
     | FeesChanged
     | TicksRefined
     | ExchangeModeChanged
+    | RetentionSet
+    | IdsForgotten
     | TradingHoursSet
     | SessionChanged
     | MarketVoided

@@ -27,6 +27,7 @@ from offchain_book.engine import (
     lifecycle,
     limits,
     listing,
+    memory,
     policy,
     resolution,
     rewards,
@@ -332,4 +333,5 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     m.SetFees: fee_changes.set_fees,
     m.SetExchangeMode: hours.set_mode,
     m.SetTradingHours: hours.set_hours,
+    m.SetRetention: memory.set_retention,
 }

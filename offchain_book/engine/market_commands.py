@@ -115,6 +115,12 @@ class SetFees(Struct, frozen=True):
     whole_cents: bool = False
 
 
+class SetRetention(Struct, frozen=True):
+    """Remember finished ids for this long, and at most twice as long (`memory.py`); 0 is for ever, as before any such command."""
+
+    retention_ms: int
+
+
 MarketCommand = (
     AdvanceClock
     | PauseMarket
@@ -126,4 +132,5 @@ MarketCommand = (
     | SetExchangeMode
     | SetTradingHours
     | SetFees
+    | SetRetention
 )

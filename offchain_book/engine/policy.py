@@ -8,6 +8,7 @@ reserved meanwhile. A custodial fill that is delivered to a linked wallet leaves
 """
 
 from offchain_book.engine import commands as c
+from offchain_book.engine import memory
 from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.cancels import cancel_for_pause
 from offchain_book.engine.events import Event
@@ -92,7 +93,7 @@ def hold(state: State, command: c.Withdraw) -> list[Event]:
         return reject(RejectCode.TOO_MANY_WAITING, limit=MAX_WAITING)
     policy = state.withdrawal_policy
     assert policy is not None
-    state.references.add(command.reference)
+    memory.use(state, command.reference)
     state.waiting_withdrawals[command.reference] = WaitingWithdrawal(command, state.now_ms)
     return [WithdrawalHeld(command.reference, command.account_id, command.amount_micros, command.to, policy.approvals)]
 

@@ -343,6 +343,7 @@ class Due(StrEnum):
     """What the clock may have to do at an instant; `agenda.py` does it. Equal instants go in this alphabet's order."""
 
     FEES = "fees"
+    FORGET = "forget"
     HOURS = "hours"
     MODE = "mode"
     OPEN = "open"
@@ -580,8 +581,17 @@ class State:
     restricted: bool = False
     """Whether mode or session restrict anything; one look instead of two for every command."""
     finished_order_ids: set[str] = field(default_factory=set)
+    """Never forgotten: of orders that wallets signed, and of all that finished without a retention."""
     references: set[str] = field(default_factory=set)
-    """Withdrawal and action ids ever used."""
+    """Never forgotten: actions and their nonces, exits, and all that were used without a retention."""
+    retention_ms: int = 0
+    """How long ids are remembered at least (`memory.py`); 0 is for ever."""
+    forget_ms: int = 0
+    """When the older generation goes."""
+    recent_order_ids: set[str] = field(default_factory=set)
+    earlier_order_ids: set[str] = field(default_factory=set)
+    recent_references: set[str] = field(default_factory=set)
+    earlier_references: set[str] = field(default_factory=set)
     next_match: int = 0
     next_operation: int = 0
     next_batch: int = 0

@@ -4,7 +4,7 @@ Orders, positions, holds, limits and groups are per subaccount because they are 
 them: opening, moving cash between them, and whether one nets YES against NO.
 """
 
-from offchain_book.engine import collateral, risk
+from offchain_book.engine import collateral, memory, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.actions import check_balance, net_position
 from offchain_book.engine.events import CashTransferred, Event, NettingSet, SubaccountOpened
@@ -60,7 +60,7 @@ def transfer_cash(state: State, command: c.TransferCash) -> list[Event]:
             )
         parts.append(part)
     reference = f"transfer:{account.account_id}:{command.transfer_id}"
-    if not command.transfer_id or reference in state.references:
+    if not command.transfer_id or memory.is_used(state, reference):
         return reject(RejectCode.DUPLICATE_REQUEST, reference=command.transfer_id)
     amount = command.amount_micros
     if amount <= 0:
@@ -69,7 +69,7 @@ def transfer_cash(state: State, command: c.TransferCash) -> list[Event]:
     refused = check_balance(giver.cash, amount, RejectCode.INSUFFICIENT_CASH)
     if refused:
         return refused
-    state.references.add(reference)
+    memory.use(state, reference)
     events: list[Event] = []
     post(state, reference, [(giver.account_id, CASH, -amount), (receiver.account_id, CASH, amount)], events)
     events.append(

@@ -275,16 +275,21 @@ class Exchange(RuleBasedStateMachine):
         self.venue.do(m.AdvanceClock())
 
     @rule(
-        rates=st.sampled_from([(700, 175), (0, 0), (350, -100), (700, 700)]),
+        rates=st.sampled_from([(700, 175), (0, 0), (350, -100), (700, 700), (100, 50)]),
         event=st.booleans(),
-        kind=st.sampled_from(["quadratic", ""]),
+        kind=st.sampled_from(["quadratic", "flat", ""]),
+        cents=st.booleans(),
         later=st.sampled_from([0, 300]),
     )
-    def fees_change(self, rates: tuple[int, int], event: bool, kind: str, later: int) -> None:
+    def fees_change(self, rates: tuple[int, int], event: bool, kind: str, later: int, cents: bool) -> None:
         self.nonce += 1
         whose = {"event_ticker": "SNOW"} if event else {"series_ticker": "PAID"}
         at_ms = later and self.venue.now_ms + later
-        self.venue.do(m.SetFees(f"f{self.nonce}", kind, *rates, at_ms=at_ms, **whose))
+        self.venue.do(m.SetFees(f"f{self.nonce}", kind, *rates, at_ms=at_ms, whole_cents=cents, **whose))
+
+    @rule(retention_ms=st.sampled_from([0, 500, 3_000]))
+    def ids_are_remembered_for(self, retention_ms: int) -> None:
+        self.venue.do(m.SetRetention(retention_ms))
 
     @rule(ticker=TICKERS, step=st.sampled_from([100, 50, 20, 10, 1]), price=st.integers(1, 9_999))
     def ticks_get_finer(self, ticker: str, step: int, price: int) -> None:

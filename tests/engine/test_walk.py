@@ -57,6 +57,8 @@ REACHED = (
     "TicksRefined",
     "FeesScheduled",
     "FeesChanged",
+    "RetentionSet",
+    "IdsForgotten",
     "MarketVoided",
     "ResolutionDisputed",
     "ExchangeModeChanged",

@@ -91,7 +91,9 @@ class MarketWalk:
         self._some_trading()
 
     def clock(self) -> None:
-        """Time passes without anybody."""
+        """Time passes without anybody; perhaps ids are remembered for another time."""
+        if self.random.random() < 0.3:
+            self.do(m.SetRetention(self.random.choice((0, 700, 4_000))))
         self.venue.now_ms += self.random.choice((1, 500, 5_000))
         self.do(m.AdvanceClock())
 

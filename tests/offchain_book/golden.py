@@ -10,6 +10,7 @@ from pathlib import Path
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
 from offchain_book.engine.state import COLLATERAL, State
@@ -55,13 +56,34 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
     _advances(venue)
+    _cents(venue)
     venue.do(m.SetExchangeMode(m.ExchangeMode.POST_ONLY, venue.now_ms + 10**9))
     week = m.Week(0, 10**15, ((0, 4_500), (4_620, 10_080)))
     venue.do(m.SetTradingHours(m.TradingHours((week,), ((10**12, 10**12 + 1),), ((0, -300), (10**11, -240)))))
     venue.do(market("TIMED-1", open_ms=10**12, latest_expiration_ms=10**15, settlement_timer_s=60, can_close_early=False))
     venue.do(m.SetFees("fees-1", "quadratic", 350, -100, event_ticker="SNOW"))
     venue.do(m.SetFees("fees-2", "quadratic_with_maker_fees", 500, 125, series_ticker="PAID", at_ms=10**12))
+    venue.now_ms += 3_600_000  # one generation of ids goes
+    venue.do(m.AdvanceClock())
     return made
+
+
+def _cents(venue: Venue) -> None:
+    """Flat fees and whole cents, filled in parts; a freeze that pauses; ids that are remembered for an hour."""
+    venue.do(m.SetRetention(3_600_000))
+    venue.do(c.CreateSeries("CENTS", "Cents", fee_type="flat", taker_rate_e4=100, maker_rate_e4=50, whole_cents=True))
+    venue.do(c.CreateEvent("HAIL", "CENTS", "Hail"))
+    venue.do(market("HAIL-1", "HAIL", step=1))
+    for name in (BOB, f"{ALICE}/1"):
+        venue.deposit(name, 20 * DOLLAR)
+    venue.place(BOB, "bid", 3_333, 2.5, "HAIL-1")
+    for size in (0.01, 0.37, 1):
+        venue.place(f"{ALICE}/1", "ask", 3_333, size, "HAIL-1")
+    venue.do(m.SetFees("hail-1", "quadratic", 700, 175, event_ticker="HAIL", whole_cents=True))
+    venue.place(f"{ALICE}/1", "ask", 3_333, 0.5, "HAIL-1")
+    venue.place(BOB, "bid", 1_234, 0.07, "HAIL-1", cancel_on_pause=True)
+    venue.do(pc.Freeze("a difference", pauses=True))
+    venue.do(pc.Unfreeze("found"))
 
 
 def _advances(venue: Venue) -> None:
