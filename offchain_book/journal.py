@@ -283,10 +283,14 @@ def read_checkpoints(path: Path, start: Position = _START) -> dict[int, Checkpoi
     found: dict[int, Checkpoint] = {}
     for body in bodies:
         if _is_checkpoint(body):
-            with suppress(msgspec.MsgspecError):  # Damage is for `read_records` to report.
-                checkpoint = _checkpoint_decoder.decode(body)
-                found[checkpoint.seq] = checkpoint
+            _note_checkpoint(found, body)
     return found
+
+
+def _note_checkpoint(found: dict[int, Checkpoint], body: bytes) -> None:
+    with suppress(msgspec.MsgspecError):  # Damage is for `read_records` to report.
+        checkpoint = _checkpoint_decoder.decode(body)
+        found[checkpoint.seq] = checkpoint
 
 
 class Journal:
@@ -315,16 +319,18 @@ class Journal:
             raise
 
     def _open(self, config: dict[str, Any], start: Position) -> None:
+        """Look once at every line after `start`: its hash, its checkpoint, and where the last whole one ends."""
         self._start = start
-        end = start.offset
-        for line in _lines(self.path, start.offset):
-            end += len(line)
-        self.repaired_bytes = self._cut_torn_tail(end)
-        self._last_hash, self.last_seq, self._size = start.last_hash, start.seq, end
+        self._last_hash, self.last_seq, self._size = start.last_hash, start.seq, start.offset
+        self._checkpoints: dict[int, Checkpoint] = {}
         for seq, digest, body in _checked(self.path, start):
-            if seq == 0:
+            if seq == 0 and not self._size:
                 _header(self.path, body)
+            elif _is_checkpoint(body):
+                _note_checkpoint(self._checkpoints, body)
             self._last_hash, self.last_seq = digest, seq
+            self._size += len(digest) + len(body) + 2
+        self.repaired_bytes = self._cut_torn_tail(self._size)
         if self.last_seq < 0:
             self._write([_encoder.encode({"format": FORMAT_VERSION, "config": config})])
             self.last_seq = 0
@@ -398,7 +404,7 @@ class Journal:
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """Return the checkpoints that opening has read, by the command that they are about."""
-        return read_checkpoints(self.path, self._start)
+        return dict(self._checkpoints)
 
     def close(self) -> None:
         """Release the file and its lock."""
