@@ -48,13 +48,16 @@ def fee_of(rate_e4: int, flat: bool, whole_cents: bool) -> Fee:
 class Schedule:
     """The fees of a market."""
 
-    taker: Fee = FREE
-    maker: Fee = FREE
+    taker: Fee
+    maker: Fee
+    highest: Fee
+    """The higher of both."""
 
-    @property
-    def highest(self) -> Fee:
-        """The higher of both."""
-        return self.taker if self.taker.rate_e4 > self.maker.rate_e4 else self.maker
+
+def schedule(taker_rate_e4: int, maker_rate_e4: int, flat: bool, whole_cents: bool) -> Schedule:
+    """Return the fees of a market with these rates."""
+    taker, maker = (fee_of(rate, flat, whole_cents) for rate in (taker_rate_e4, maker_rate_e4))
+    return Schedule(taker, maker, taker if taker_rate_e4 > maker_rate_e4 else maker)
 
 
 def charges(fee: Fee, order: Order) -> bool:

@@ -56,7 +56,8 @@ def _execute(
 ) -> CancelReason | None:
     """Fill both orders at the maker's price: sizes, ledger, holds, fees, chain. Returns why to stop, if so."""
     price = maker.price_e4
-    taker_fee, maker_fee, highest_fee = market.fees.taker, market.fees.maker, market.fees.highest
+    fees_here = market.fees
+    taker_fee, maker_fee, highest_fee = fees_here.taker, fees_here.maker, fees_here.highest
     on_chain = taker.account.is_wallet or maker.account.is_wallet
     guarantee = 0
     if on_chain:

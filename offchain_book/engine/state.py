@@ -12,7 +12,7 @@ from sortedcontainers import SortedList
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import BatchStage, Custody, KeyKind, Withdraw
-from offchain_book.engine.fees import CONTRACT_CAP_E4, FLAT, Schedule, fee_of
+from offchain_book.engine.fees import CONTRACT_CAP_E4, FLAT, Schedule, schedule
 from offchain_book.engine.market_commands import ExchangeMode, TradingHours
 from offchain_book.engine.operations import NO, YES, Operation, Outcome
 from offchain_book.engine.order import Order
@@ -428,8 +428,7 @@ class Market:
 
     def schedule(self) -> Schedule:
         """Return what trading here costs."""
-        shape = self.flat_fees, self.whole_cents
-        return Schedule(fee_of(self.taker_rate_e4, *shape), fee_of(self.maker_rate_e4, *shape))
+        return schedule(self.taker_rate_e4, self.maker_rate_e4, self.flat_fees, self.whole_cents)
 
     def charge(self, source: "Series | FeeChange") -> None:
         """Have the fees of a series or of a change from now on."""
