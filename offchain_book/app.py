@@ -10,11 +10,12 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,6 +54,7 @@ from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
+LLMS_TXT = Path(__file__).resolve().parents[1] / "llms.txt"
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _KALSHI_PREFIX = "/trade-api"
 _OUR_PREFIXES = ("/venue", "/healthz", "/readyz", "/metrics")
@@ -283,6 +285,11 @@ def build_app(
     async def errors() -> Response:
         """Every error, by anchor."""
         return HTMLResponse(error_page.page())
+
+    @app.get("/llms.txt", include_in_schema=False)
+    async def llms() -> Response:
+        """Where a language model finds what, as llmstxt.org has it."""
+        return FileResponse(LLMS_TXT, media_type="text/plain; charset=utf-8")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

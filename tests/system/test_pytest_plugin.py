@@ -1,11 +1,12 @@
 """The fixture `causeway_venue`, as other people's tests use it."""
 
 import importlib
+import re
 import tomllib
+from typing import Any
 
 import pytest
 
-from bridge.cli_client import CommandError
 from bridge.cli_options import ROOT
 from bridge.pytest_plugin import CausewayVenue
 
@@ -20,13 +21,15 @@ def test_the_fixture_knows_where_everything_is_and_who_is_there(causeway_venue: 
     assert any(entry.get("name") == "settleBatch" for entry in causeway_venue.abi("Venue"))
 
 
-def test_a_market_of_a_tests_own_lives_to_its_end(causeway_venue: CausewayVenue) -> None:
-    market = causeway_venue.new_market("KXTEST-PLUGIN")
-    assert market.ticker in causeway_venue.markets
-    causeway_venue.resolve(market.ticker, "0.25")
-    assert causeway_venue.client.admin("GET", f"/markets/{market.ticker}")["yes_payout_micros"] == 250_000
-    with pytest.raises(CommandError, match="resolved"):
-        causeway_venue.resolve(market.ticker, "yes")
+def test_the_example_of_the_docs_passes(causeway_venue: CausewayVenue) -> None:
+    (example,) = re.findall(
+        r"^```python plugin\n(.*?)^```", (ROOT / "docs" / "testing.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/testing.md", "exec"), names)
+    names["test_a_bot_of_mine"](causeway_venue)
+    shown = causeway_venue.client.admin("GET", "/markets/KXMINE-1-A")
+    assert (shown["yes_payout_micros"], shown["resolved_on_chain"]) == (250_000, True)
 
 
 def test_pytest_finds_the_plugin_by_its_entry_point() -> None:

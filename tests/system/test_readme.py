@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,39 @@ def test_the_kalshi_example_and_the_polymarket_example_meet(placed: dict[str, st
     assert "'status': 'matched'" in answer, answer
 
 
-def test_the_shell_example_answers(venue: dict[str, Any], placed: dict[str, str]) -> None:
+def test_the_shell_example_answers(venue: dict[str, Any], placed: dict[str, str], tmp_path: Path) -> None:
     lines = [line.partition("#")[0].strip() for line in placed["shell"].splitlines() if line.strip()]
-    assert len(lines) == 3
-    status, eip712, trace = lines
-    done = subprocess.run(
-        [*status.split(), "--data-dir", venue["data_dir"]], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout)["ready"] is True
-    for line in (eip712, trace):
-        with urllib.request.urlopen(line.rpartition(" ")[2], timeout=10) as response:
+    verbs = [line.replace("--out build", f"--out {tmp_path}") for line in lines if not line.startswith("curl")]
+    asked = [line.rpartition(" ")[2] for line in lines if line.startswith("curl")]
+    assert (len(verbs), len(asked)) == (2, 2)
+    for verb in verbs:
+        more = ["-o", "json", "--data-dir", venue["data_dir"]]
+        done = subprocess.run([*verb.split(), *more], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)
+    for url in asked:
+        with urllib.request.urlopen(url, timeout=10) as response:
             assert json.load(response)
+    # the bindings' own example, on what was just written
+    found = re.search(
+        r"^```python bindings\n(.*?)^```", (ROOT / "docs" / "developers.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert found is not None
+    code = found[1].replace("http://127.0.0.1:8545", venue["rpc"])
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout.splitlines()[-1:] == ["ExitNotReady(exitAt=0)"], ran.stderr
+
+
+def test_llms_txt_is_served_and_names_what_exists(venue: dict[str, Any]) -> None:
+    with urllib.request.urlopen(f"{venue['http']}/llms.txt", timeout=10) as response:
+        text = response.read().decode()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 10
+    for link in links:
+        if link.startswith("/"):
+            with urllib.request.urlopen(venue["http"] + link, timeout=10) as response:
+                assert response.status == 200
+        else:
+            assert (ROOT / link).exists(), link
 
 
 def test_no_example_is_longer_than_ten_lines() -> None:
