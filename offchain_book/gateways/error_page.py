@@ -47,6 +47,8 @@ GATEWAY: Mapping[str, str] = {
     "INVALID_DATE": "a date is written YYYY-MM-DD",
     "INVALID_EXPIRATION": "only GTD orders expire, at least 60 s ahead, in seconds since 1970",
     "INVALID_FIDELITY": "fidelity is a whole number of minutes",
+    "NAME_TAKEN": "somebody else has this name: choose another",
+    "UNKNOWN_ASSET": "the page was built anew: load it again",
     "INVALID_HEARTBEAT": "the heartbeat id is not the one that the last answer gave",
     "INVALID_ID": "the id has not the form of its kind",
     "INVALID_INTERVAL": "the interval is none of those that the message lists",
@@ -55,8 +57,6 @@ GATEWAY: Mapping[str, str] = {
     "INVALID_SIDE": "side is BUY or SELL",
     "INVALID_TIMESTAMP": "a timestamp is whole seconds since 1970",
     "INVALID_SIGNATURE": "the order is not signed by its signer under this venue's domain; `details` has recovered and expected "
-    "NAME_TAKEN": "somebody else has this name: choose another",
-    "UNKNOWN_ASSET": "the page was built anew: load it again",
     "address, digest and domain, `POST /venue/explain/signature` finds what differs",
     "AMOUNT_PRECISION": "market buys have 2 decimals of dollars and 4 of contracts; `details` has the nearest valid amounts",
     "MALFORMED_BODY": "the body is no JSON of the documented shape; `reason` names the place",
