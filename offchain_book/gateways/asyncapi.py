@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from offchain_book.config import Settings
-from offchain_book.gateways import kalshi_stream, polymarket_stream, venue_stream
+from offchain_book.gateways import kalshi_stream, kalshi_stream_protocol, polymarket_stream, venue_stream
 from offchain_book.gateways import venue_stream_messages as messages
 
 Json = dict[str, Any]
@@ -30,7 +30,7 @@ def document(settings: Settings) -> Json:
             },
             "kalshi": {
                 "address": kalshi_stream.PATH,
-                "description": f"{_summary(kalshi_stream.__doc__)} Channels: {', '.join(kalshi_stream.CHANNELS)}.",
+                "description": f"{_summary(kalshi_stream.__doc__)} Channels: {', '.join(kalshi_stream_protocol.CHANNELS)}.",
             },
             "polymarket_market": {
                 "address": polymarket_stream.MARKET_PATH,

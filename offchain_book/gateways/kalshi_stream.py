@@ -7,149 +7,43 @@ deltas; nothing is left out between them. Our own extension: `resume_from` (see 
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, WebSocket
 
-from offchain_book.engine.state import ApiKey, MarketStatus
+from offchain_book.engine.state import ApiKey
 from offchain_book.gateways import kalshi_stream_messages as words
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants, wall_clock_ms
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body
 from offchain_book.gateways.kalshi_portfolio import History, held
+from offchain_book.gateways.kalshi_stream_protocol import (
+    CHANNELS,
+    COMMANDS,
+    NOT_SERVED,
+    PARAMS,
+    READ_SCOPE,
+    YES_PRICES,
+    Channel,
+    Command,
+    Params,
+    Refused,
+)
+from offchain_book.gateways.kalshi_stream_subscription import Subscription, tail_of
 from offchain_book.gateways.kalshi_units import count_text, dollars_text
 from offchain_book.gateways.kalshi_views import owner_and_number
-from offchain_book.gateways.stream import BadCursor, Client, Cursor, Hub, Publication, TooMany, topic_of
+from offchain_book.gateways.stream import BadCursor, Client, Cursor, Hub, Publication, TooMany
 from offchain_book.gateways.stream_facts import (
-    EventFeesChanged,
-    EventListed,
-    Fact,
-    Filled,
-    GridRefined,
-    GroupChanged,
     LevelChanged,
-    MarketListed,
-    MarketMoved,
-    OrderChanged,
     PositionChanged,
-    TickerChanged,
-    Traded,
 )
 from offchain_book.gateways.stream_wire import refuse, serve, wire_of
 
 PATH = "/trade-api/ws/v2"
-READ_SCOPE = "read"
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One of Kalshi's channels: which facts it tells, and how it may be narrowed down."""
-
-    name: str
-    facts: tuple[type, ...]
-    sequenced: bool
-    private: bool
-    markets: str
-    """`required`, `optional`, or empty when it cannot be narrowed down."""
-
-
-LIFECYCLE = (EventListed, EventFeesChanged, MarketListed, MarketMoved, GridRefined)
-CHANNELS = {
-    channel.name: channel
-    for channel in (
-        Channel("orderbook_delta", (LevelChanged,), True, False, "required"),
-        Channel("ticker", (TickerChanged,), False, False, "optional"),
-        Channel("trade", (Traded,), True, False, "optional"),
-        Channel("fill", (Filled,), False, True, "optional"),
-        Channel("user_orders", (OrderChanged,), False, True, "optional"),
-        Channel("market_positions", (PositionChanged,), False, True, "optional"),
-        Channel("market_lifecycle_v2", LIFECYCLE, True, False, ""),
-        Channel("multivariate_market_lifecycle", (), True, False, ""),
-        Channel("order_group_updates", (GroupChanged,), True, True, ""),
-    )
-}
-"""There are no multivariate events on this venue, so that channel is silent."""
-NOT_SERVED = {
-    "communications": "requests for quotes are not served; every order meets the one book",
-    "cfbenchmarks_value": "this venue has no index values",
-    "cfbenchmarks_value_5hz": "this venue has no index values",
-    "pyth_value": "this venue has no index values",
-}
-_YES_PRICES = "orderbook_delta in YES prices"
-_FACT_TYPES: dict[type, str] = {EventListed: "event_lifecycle", EventFeesChanged: "event_fee_update"}
-_MESSAGE_TYPES = {
-    "user_orders": "user_order",
-    "market_positions": "market_position",
-}
-_ERRORS = {
-    1: "Unable to process message",
-    2: "Params required",
-    3: "Channels required",
-    4: "Subscription IDs required",
-    5: "Unknown command",
-    7: "Unknown subscription ID",
-    8: "Unknown channel name",
-    9: "Authentication required",
-    10: "Channel error",
-    11: "Invalid parameter",
-    12: "Exactly one subscription ID is required",
-    13: "Unsupported action",
-    14: "Market Ticker required",
-    15: "Action required",
-    25: "Subscription buffer overflow",
-    26: "Subscription market limit exceeded",
-    27: "Too many requests",
-}
-
-
-class Refused(Exception):
-    """A command that is answered with an error; `more` stands in the error's `msg`."""
-
-    def __init__(self, code: int, why: str = "", **more: Any) -> None:
-        super().__init__(code, why)
-        self.code = code
-        self.message = f"{_ERRORS[code]}: {why}" if why else _ERRORS[code]
-        self.more = more
-
-
-class Params(msgspec.Struct):
-    """The parameters of every command; each uses its own."""
-
-    channels: list[str] = []
-    market_ticker: str = ""
-    market_tickers: list[str] = []
-    market_id: str = ""
-    market_ids: list[str] = []
-    send_initial_snapshot: bool = False
-    skip_ticker_ack: bool = False
-    use_yes_price: bool = False
-    sid: int | None = None
-    sids: list[int] = []
-    action: str = ""
-    resume_from: str | None = None
-
-
-class Command(msgspec.Struct):
-    """What every message of a client is."""
-
-    cmd: str = ""
-    id: int = 0
-    params: msgspec.Raw = msgspec.Raw()
-
-
-_commands = msgspec.json.Decoder(Command)
-_params = msgspec.json.Decoder(Params)
-
-
-def _tail(payload: bytes) -> bytes:
-    """Return the end of a channel's message, which does not depend on the subscription."""
-    return b',"msg":%b,"sending_ts_ms":%d}' % (payload, wall_clock_ms())
 
 
 def _tail_writer(write: Callable[[Publication], bytes]) -> Callable[[Publication], bytes]:
-    return lambda publication: _tail(write(publication))
+    return lambda publication: tail_of(write(publication))
 
 
 class KalshiStreams:
@@ -166,7 +60,7 @@ class KalshiStreams:
         self._tickers_by_id: dict[str, str] = {}
         writers: dict[str, Callable[[Publication], bytes]] = {
             "orderbook_delta": self.book.no_prices,
-            _YES_PRICES: self.book.yes_prices,
+            YES_PRICES: self.book.yes_prices,
             "ticker": self.ticker,
             "trade": words.trade,
             "fill": self.fill,
@@ -253,117 +147,6 @@ class KalshiStreams:
         return self._tickers_by_id.get(market_id.lower(), "")
 
 
-class Subscription:
-    """One channel of one connection."""
-
-    def __init__(self, session: "Session", channel: Channel, tickers: list[str] | None, params: Params) -> None:
-        self.sid = 0
-        self.channel = channel
-        self.tickers: dict[str, None] | None = None if tickers is None else dict.fromkeys(tickers)
-        """None is every market."""
-        self._session = session
-        self._streams = session.streams
-        self._seq = 0
-        self._skip_ack = params.skip_ticker_ack
-        self._yes_prices = params.use_yes_price and channel.name == "orderbook_delta"
-        self._with_cursor = params.resume_from is not None
-        self._message_type = _MESSAGE_TYPES.get(channel.name, channel.name)
-        self._tail = self._streams.tails[_YES_PRICES if self._yes_prices else channel.name]
-        self._heads: dict[str, bytes] = {}
-
-    # --- what it hears -----------------------------------------------------------------------------------------------
-
-    def topics(self) -> list[tuple[type, str]]:
-        """Return what it listens to."""
-        if self.channel.private:
-            return [(kind, self._session.owner) for kind in self.channel.facts]
-        keys = [""] if self.tickers is None else list(self.tickers)
-        return [(kind, key) for kind in self.channel.facts for key in keys]
-
-    def wants(self, publication: Publication) -> bool:
-        """Whether a fact belongs here; for what is read again."""
-        kind, key = topic_of(publication.fact)
-        if kind not in self.channel.facts:
-            return False
-        if self.channel.private:
-            return key == self._session.owner and self._may_see(publication.fact)
-        return self.tickers is None or key in self.tickers
-
-    def _may_see(self, fact: Fact) -> bool:
-        """Whether a private fact is for this key and within the markets asked for."""
-        if not self._session.sees(fact[0]):
-            return False
-        if self.tickers is None:
-            return True
-        if isinstance(fact, Filled):
-            return fact.fill.trade.ticker in self.tickers
-        if isinstance(fact, OrderChanged):
-            return fact.order.ticker in self.tickers
-        return isinstance(fact, PositionChanged) and fact.ticker in self.tickers
-
-    def take(self, publication: Publication) -> None:
-        """Tell a fact."""
-        fact = publication.fact
-        if self.channel.private and not self._may_see(fact):
-            return
-        if isinstance(fact, MarketMoved) and fact.status == MarketStatus.DISPUTED:
-            return  # Kalshi has no word for it; the amendment that follows is told
-        if isinstance(fact, LevelChanged) and self._session.caused(fact):
-            tail = _tail(self._streams.book.own(publication, yes_prices=self._yes_prices))
-        else:
-            tail = publication.words(self._tail)
-        kind = _FACT_TYPES.get(type(fact), self._message_type)
-        self._tell(kind, tail, publication.cursor)
-
-    # --- what it says ------------------------------------------------------------------------------------------------
-
-    def _tell(self, kind: str, tail: bytes, cursor: Cursor, command_id: int = 0) -> None:
-        """Put this subscription's envelope before what is the same for all."""
-        head = self._heads.get(kind) or self._new_head(kind)
-        if self.channel.sequenced:
-            self._seq += 1
-            head = head % self._seq
-        if command_id:
-            head += b',"id":%d' % command_id
-        if self._with_cursor:
-            head += b',"cursor":"%b"' % str(cursor).encode()
-        self._session.client.send(head + tail)
-
-    def _new_head(self, kind: str) -> bytes:
-        head = b'{"type":"%b","sid":%d' % (kind.encode(), self.sid) + (b',"seq":%d' if self.channel.sequenced else b"")
-        self._heads[kind] = head
-        return head
-
-    def snapshot(self, ticker: str, command_id: int = 0) -> None:
-        """Send a whole book."""
-        hub = self._streams.hub
-        market = self._streams.state.markets[ticker]
-        payload = words.orderbook_snapshot(market, hub.book_clock(ticker), yes_prices=self._yes_prices)
-        self._tell("orderbook_snapshot", _tail(payload), hub.now, command_id)
-
-    def current(self, ticker: str) -> None:
-        """Send a market's ticker as it is."""
-        hub = self._streams.hub
-        self._tell("ticker", _tail(words.ticker(self._streams.state, self._streams.projections, ticker)), hub.now)
-
-    def acknowledge(self, kind: str, command_id: int) -> Json:
-        """Return a reply about this subscription, counted in its sequence; `ok` lists its markets."""
-        self._seq += 1
-        reply: Json = {"type": kind, "sid": self.sid, "seq": self._seq}
-        if command_id:
-            reply["id"] = command_id
-        if kind == "ok" and not self._skip_ack:
-            reply["msg"] = {"market_tickers": list(self.tickers or ())}
-        return reply
-
-    def overflow(self) -> bytes:
-        """Return the last message of a subscription whose client does not read."""
-        reply = self.acknowledge("error", 0)
-        if not self.channel.sequenced:
-            del reply["seq"]
-        return words.encode(reply | {"msg": {"code": 25, "msg": _ERRORS[25]}})
-
-
 class Session:
     """One connection's commands and subscriptions."""
 
@@ -417,7 +200,7 @@ class Session:
 
     def _decode(self, raw: bytes) -> Command:
         try:
-            command = _commands.decode(raw)
+            command = COMMANDS.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(1, str(error)[:200]) from None
         if command.id < 0:
@@ -441,7 +224,7 @@ class Session:
         if bytes(command.params) in (b"", b"null"):
             raise Refused(2)
         try:
-            params = _params.decode(command.params)
+            params = PARAMS.decode(command.params)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(11, str(error)[:200]) from None
         await handler(command.id, params)
