@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from eth_abi.exceptions import DecodingError
+
 from bridge.chain import Abi, Chain, Reverted, TransactionReceipt, keccak_hex
 from bridge.clock import VenueClock
 from bridge.deployment import Deployment, Key, dev_key
@@ -32,6 +34,17 @@ GAS_MONEY_WEI = 10**18
 LEAST_GAS_MONEY_WEI = 10**17
 DEV_WALLETS = FUNDER_INDEX + 1
 """Accounts of the development mnemonic below the role keys."""
+
+_MAGIC = bytes.fromhex("1626ba7e")
+"""What `isValidSignature` returns for a yes (ERC-1271)."""
+_ERC1271: Abi = (
+    {
+        "type": "function",
+        "name": "isValidSignature",
+        "inputs": [{"name": "hash", "type": "bytes32"}, {"name": "signature", "type": "bytes"}],
+        "outputs": [{"name": "magicValue", "type": "bytes4"}],
+    },
+)
 
 T = TypeVar("T")
 
@@ -104,6 +117,20 @@ class ChainHooks:
         """Give a wallet test dollars, and gas money if it has next to none."""
         self._running()
         return await self._on_chain(lambda: self._give(wallet, amount_micros))
+
+    async def is_signed(self, wallet: str, digest: bytes, signature: str) -> bool:
+        """Ask a contract wallet by ERC-1271 whether it signed a digest; False when there is no code."""
+        self._running()
+        return await self._on_chain(lambda: self._asked(wallet, digest, signature))
+
+    async def approve_order(self, wallet: str, digest: bytes, signature: str) -> bool:
+        """Record a contract wallet's yes on chain, and return when no reorganisation can take it back."""
+        _, indexer = self._running()
+        block = await self._on_chain(lambda: self._approve(wallet, digest, signature))
+        if block is None:
+            return False
+        await self._in_time(indexer.caught_up(block))
+        return True
 
     async def publish_liabilities(self) -> str:
         """Compare every reserve and publish what is owed."""
@@ -179,6 +206,25 @@ class ChainHooks:
         receipts = self._send_all(self._admin, calls)
         return found, receipts[-1].block_number if receipts else self._chain.head().number
 
+    def _asked(self, wallet: str, digest: bytes, signature: str) -> bool:
+        if self._chain.rpc.call("eth_getCode", wallet, "latest") in ("0x", None):
+            return False
+        try:
+            answer = self._chain.read("isValidSignature", [digest, _hex_bytes(signature)], to=wallet, abi=_ERC1271)
+        except (Reverted, DecodingError):
+            return False
+        return bool(answer == _MAGIC)
+
+    def _approve(self, wallet: str, digest: bytes, signature: str) -> int | None:
+        """Return a block in which the approval stands, None when the wallet says no."""
+        if self._chain.read("orderApproved", [wallet, digest]):
+            return self._chain.head().number
+        if not self._asked(wallet, digest, signature):
+            return None
+        calldata = self._chain.encode("approveOrderFor", [wallet, digest, _hex_bytes(signature)])
+        (receipt,) = self._send_all(self._admin, [_Call(self._deployment.venue, calldata)])
+        return receipt.block_number
+
     def _pay_pool(self, account_id: str, amount: int) -> Paid:
         funder, venue = dev_key(FUNDER_INDEX), self._deployment.venue
         reference = bytes.fromhex(account_reference(account_id)[2:])
@@ -211,6 +257,13 @@ class ChainHooks:
     def _send_all(self, key: str, calls: Sequence[_Call]) -> list[TransactionReceipt]:
         """Send calls that build on each other as consecutive transactions, so that one block can take them all."""
         return self._chain.transact_all(key, [(call.to, call.calldata, call.value) for call in calls], GAS)
+
+
+def _hex_bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        return b""
 
 
 def _dev_wallet(address: str) -> Key:

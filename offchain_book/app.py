@@ -243,7 +243,7 @@ def build_app(
     shows the reserves, `site` is the page; without it browsers get a list of addresses.
     """
     app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
-    wallets = polymarket.router(sequencer, settings)
+    wallets = polymarket.router(sequencer, settings, hooks)
     app.router.routes.append(ExactPaths(wallets.routes))
     app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
     people = PageSessions()
@@ -252,7 +252,7 @@ def build_app(
     signed_in = sessions.Sessions(settings)
     app.include_router(sessions.router(signed_in))
     app.include_router(explain.router(sequencer, settings))
-    app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in)))
+    app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in, hooks)))
     app.include_router(withdrawals.router(sequencer, settings, routes))
     app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
     if hooks is not None:

@@ -22,6 +22,7 @@ from offchain_book.engine.state import Account, EventInfo, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
 from offchain_book.gateways.admin_markets import LifeRoutes, add_routes, reviewer_router
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.credentials import UnsupportedKey, parse_public_key
 from offchain_book.gateways.market_file import MarketFile, MarketFileError, RewardPart
 from offchain_book.gateways.native import Amount, account_view, address_of, micros, problem, read_body, refusal
@@ -62,7 +63,7 @@ class HookRefused(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class Hooks(Protocol):
+class Hooks(ContractWallets, Protocol):
     """What these routes ask of the chain's side. Every method may raise HookRefused."""
 
     async def prepare_conditions(self, questions: Sequence[tuple[str, str]]) -> list[Condition]:

@@ -62,7 +62,6 @@ GATEWAY: Mapping[str, str] = {
     "MALFORMED_BODY": "the body is no JSON of the documented shape; `reason` names the place",
     "MESSAGE_EXPIRED": "the sign-in's expiration time has passed; ask for another message",
     "MESSAGE_NOT_YET_VALID": "the sign-in is dated in the future; check your clock",
-    "NOT_A_CONTRACT": "no contract wallet with this address has an account here; deposit first, or sign with the address's own key",
     "NOT_A_DEV_WALLET": "only the public development wallets can be made to deposit; others call the contract",
     "NOT_COUNTED_YET": "the account has opened since the newest statement of what is owed; ask after the next one",
     "NOT_FINAL": "it was done, and the chain has not made it final in time; ask again",

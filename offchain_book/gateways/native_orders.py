@@ -6,8 +6,8 @@ one of them, or a signed `Cancel`. Custodial accounts place orders in Kalshi's d
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request
@@ -17,11 +17,14 @@ from offchain_book.config import Settings
 from offchain_book.engine import admission
 from offchain_book.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from offchain_book.engine.events import OrderCancelled, Rejected
+from offchain_book.engine.exchange import refusal_of
 from offchain_book.engine.operations import ZERO_BYTES32, OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.order import CancelReason, OrderStatus, TimeInForce
 from offchain_book.engine.state import Market, State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.errors import details, sentence
+from offchain_book.gateways.admin import HookRefused
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.native import Hex, Json, NativeRoutes, address_of, problem, read_body, refusal
 from offchain_book.gateways.polymarket_errors import mirrored
 from offchain_book.gateways.polymarket_orders import neighbours
@@ -248,7 +251,15 @@ def _claimed(place: str) -> int:
 class NativeOrders:
     """The routes of one venue."""
 
-    def __init__(self, sequencer: Sequencer, settings: Settings, native: NativeRoutes, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        settings: Settings,
+        native: NativeRoutes,
+        sessions: Sessions,
+        contracts: ContractWallets | None = None,
+    ) -> None:
+        self._contracts = contracts
         self._sequencer = sequencer
         self._native = native
         self._sessions = sessions
@@ -263,26 +274,36 @@ class NativeOrders:
         token = find_token(self._sequencer.state, signed.token_id)
         if token is None:
             raise problem(404, "UNKNOWN_TOKEN", f"no market has the token {signed.token_id}")
-        signed = await self._checked(signed)
-        command = to_command(body, signed, token)
+        command = await self._signed_command(body, signed, token)
         receipt = await self._sequencer.submit(command, _request_id(request))
         if receipt.rejected:
             raise order_refusal(receipt.rejected, token.outcome)
         return self._view(command.order_id)
 
-    async def _checked(self, signed: SignedOrder) -> SignedOrder:
-        """Check that the wallet signed exactly this, and return it with its signature in one form."""
+    async def _signed_command(self, body: PlaceBody, signed: SignedOrder, token: Token) -> PlaceOrder:
+        """Return the command of an order that its wallet stands behind: by its key, or as a contract by its recorded yes."""
         digest = bytes.fromhex(signed.digest[2:])
+        recovered, reason = "", "the signature is not the wallet's over this order"
         try:
             r, s, bit = signatures.parse_signature(signed.signature)
             recovered = (await self._signatures.recover(digest, signed.signature)).lower()
+            if recovered == signed.maker:
+                own = dataclasses.replace(signed, signature=f"0x{r:064x}{s:064x}{bit + 27:02x}")
+                return to_command(body, own, token)
         except signatures.InvalidSignature as error:
-            raise self._native.bad_signature(str(error), digest, signed.maker, "") from None
-        if recovered != signed.maker:
-            raise self._native.bad_signature(
-                "the signature is not the wallet's over this order", digest, signed.maker, recovered
-            )
-        return dataclasses.replace(signed, signature=f"0x{r:064x}{s:064x}{bit + 27:02x}")
+            reason = str(error)
+        refused = self._native.bad_signature(reason, digest, signed.maker, recovered)
+        if self._contracts is None or signed.maker not in self._sequencer.state.accounts:
+            raise refused
+        if not await _asked(self._contracts.is_signed(signed.maker, digest, signed.signature)):
+            raise refused
+        command = to_command(body, dataclasses.replace(signed, signature=""), token)
+        for event in refusal_of(self._sequencer.state, command) or ():
+            if isinstance(event, Rejected):
+                raise order_refusal(event, token.outcome)
+        if not await _asked(self._contracts.approve_order(signed.maker, digest, signed.signature)):
+            raise refused
+        return command
 
     def _view(self, order_id: str) -> Json:
         return order_view(self._sequencer.projections.orders[order_id], self._sequencer.state)
@@ -330,7 +351,7 @@ class NativeOrders:
         order_id = order_id.lower() if order_id.startswith(("0x", "0X")) else order_id
         if await request.body() and "kalshi-access-key" not in request.headers:
             body = await read_body(request, SignedCancelBody)
-            account_id = self._signed_cancel(body.wallet, [order_id], body.deadline, body.signature)
+            account_id = await self._signed_cancel(body.wallet, [order_id], body.deadline, body.signature)
         else:
             account_id = await self.caller(request)
         await self._native.submit(request, CancelOrder(account_id, order_id))
@@ -340,7 +361,7 @@ class NativeOrders:
         """Cancel the orders named, or all that are open when none is: by session, by key, or by a signed `Cancel`."""
         body = await read_body(request, CancelBody)
         if body.signature:
-            account_id = self._signed_cancel(body.wallet, body.orders, body.deadline, body.signature)
+            account_id = await self._signed_cancel(body.wallet, body.orders, body.deadline, body.signature)
         else:
             account_id = await self.caller(request)
         if not body.orders:
@@ -355,7 +376,7 @@ class NativeOrders:
                 refused[order_id] = {"code": receipt.rejected.code.name, "message": sentence(receipt.rejected)}
         return {"canceled": [one for one in wanted if one not in refused], "not_canceled": refused}
 
-    def _signed_cancel(self, wallet_text: str, order_ids: Sequence[str], deadline_s: int, signature: str) -> str:
+    async def _signed_cancel(self, wallet_text: str, order_ids: Sequence[str], deadline_s: int, signature: str) -> str:
         """Check a `Cancel` and return its wallet. It may be sent again until its deadline, so that must be near."""
         wallet, now_s = address_of(wallet_text, "wallet"), self._sequencer.clock_ms() // 1_000
         wrong = [one for one in order_ids if not _ORDER_ID.fullmatch(one)]
@@ -365,7 +386,17 @@ class NativeOrders:
             limits = {"earliest_s": now_s, "latest_s": now_s + CANCEL_LIFE_S}
             message = f"the deadline {deadline_s} has to be within {CANCEL_LIFE_S} s of venue time, {now_s}"
             raise problem(400, "DEADLINE_PASSED" if deadline_s < now_s else "DEADLINE_TOO_FAR", message, limits)
-        self._native.check_wallet(signatures.cancel_digest(self._domain, wallet, order_ids, deadline_s), signature, wallet)
+        digest = signatures.cancel_digest(self._domain, wallet, order_ids, deadline_s)
+        try:
+            self._native.check_wallet(digest, signature, wallet)
+        except HTTPException:
+            known = wallet in self._sequencer.state.accounts
+            if (
+                self._contracts is None
+                or not known
+                or not await _asked(self._contracts.is_signed(wallet, digest, signature))
+            ):
+                raise
         return wallet
 
     async def nonces(self, wallet: str, request: Request) -> Json:
@@ -386,6 +417,14 @@ class NativeOrders:
         wanted = request.query_params.get("ticker", "")
         found = self._sequencer.state.markets.values()
         return {"markets": [market_view(one) for one in found if wanted in ("", one.ticker)]}
+
+
+async def _asked(question: Coroutine[Any, Any, bool]) -> bool:
+    """Wait for the chain's answer; its refusal becomes our error."""
+    try:
+        return await question
+    except HookRefused as error:
+        raise problem(error.status, error.code, error.message) from None
 
 
 def _request_id(request: Request) -> str:

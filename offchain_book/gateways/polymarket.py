@@ -23,6 +23,7 @@ from offchain_book.gateways import (
     polymarket_rewards,
     polymarket_trading,
 )
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Handler, PolymarketRoute, Venue, reply, wall_time_s
 from offchain_book.sequencer import Sequencer
@@ -82,9 +83,9 @@ def _refusal(reason: str) -> Handler:
     return endpoint
 
 
-def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
-    """Return the routes of the dialect."""
-    venue = Venue(sequencer, settings)
+def router(sequencer: Sequencer, settings: Settings, contracts: ContractWallets | None = None) -> APIRouter:
+    """Return the routes of the dialect. Without `contracts` wallets made of code are not served."""
+    venue = Venue(sequencer, settings, contracts)
     routes = APIRouter(route_class=PolymarketRoute, tags=["polymarket"])
     routes.add_api_route("/ok", _ok, methods=["GET"])
     routes.add_api_route("/time", _time, methods=["GET"])

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine.commands import Command
 from offchain_book.engine.state import ApiKey, Market, State
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.polymarket_errors import INVALID_L1, UNAUTHORIZED, ApiError, malformed, unknown_token
 from offchain_book.gateways.polymarket_words import LAST_PAGE, Token, cursor, find_token, position_of
 from offchain_book.gateways.wallet_credentials import (
@@ -133,6 +134,7 @@ class Venue:
 
     sequencer: Sequencer
     settings: Settings
+    contracts: ContractWallets | None = None
 
     @property
     def state(self) -> State:

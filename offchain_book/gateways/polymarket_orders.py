@@ -17,6 +17,8 @@ from offchain_book.engine.operations import ZERO_ADDRESS, OrderScheme, SignedOrd
 from offchain_book.engine.order import BookSide, TimeInForce
 from offchain_book.engine.state import ApiKey, Market
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
+from offchain_book.gateways.admin import HookRefused
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.polymarket_errors import INVALID_EXPIRATION, INVALID_PAYLOAD, ApiError, malformed, off_tick
 from offchain_book.gateways.polymarket_words import Token, book_side, fixed, own_price_e4, price_text
 from offchain_book.gateways.signature_pool import SignaturePool
@@ -164,7 +166,7 @@ def check_owner(key: ApiKey | None, posted: PostedOrder, signed: SignedOrder) ->
         reason = f"the order's owner is {posted.owner}, the request is signed with API key {known}"
         raise ApiError(400, "the order owner has to be the owner of the API KEY", "WRONG_OWNER", reason)
     _check_type(signed)
-    if signed.signer != key.account_id:
+    if signed.signer != key.account_id and signed.signature_type == EOA_SIGNATURE:
         raise ApiError(
             400,
             "the order signer address has to be the address of the API KEY",
@@ -189,7 +191,8 @@ def check_wallets(posted: PostedOrder, signed: SignedOrder) -> None:
 def _check_type(signed: SignedOrder) -> None:
     if not EOA_SIGNATURE <= signed.signature_type <= CONTRACT_SIGNATURE:
         raise malformed(INVALID_PAYLOAD, f"there is no signature type {signed.signature_type}")
-    if signed.signature_type != EOA_SIGNATURE:
+    contract = signed.signature_type == CONTRACT_SIGNATURE and signed.scheme is OrderScheme.POLYMARKET_V2
+    if signed.signature_type != EOA_SIGNATURE and not contract:
         raise _unsupported_type(signed.signature_type)
 
 
@@ -202,6 +205,8 @@ async def checked(
     """
     check_owner(key, posted, signed)
     check_wallets(posted, signed)
+    if signed.signature_type == CONTRACT_SIGNATURE:
+        return signed  # the chain is asked when everything else is right: `approved`
     digest = bytes.fromhex(signed.digest[2:])
     try:
         r, s, bit = parse_signature(signed.signature)
@@ -214,11 +219,28 @@ async def checked(
     return dataclasses.replace(signed, signature=f"0x{r:064x}{s:064x}{bit + 27:02x}")
 
 
+async def approved(contracts: ContractWallets | None, settings: Settings, command: PlaceOrder) -> None:
+    """Let a contract wallet stand behind its order on chain, or refuse it. What the exchange would refuse is not asked for."""
+    signed = command.signed
+    assert signed is not None
+    if contracts is None:
+        reason = "contract wallets (signature type 3, ERC-1271) are not served: no chain is attached to ask them"
+        raise ApiError(501, f"invalid signature: {reason}", "SIGNATURE_TYPE", reason, signature_type=CONTRACT_SIGNATURE)
+    try:
+        yes = await contracts.approve_order(signed.maker, bytes.fromhex(signed.digest[2:]), signed.signature)
+    except HookRefused as error:
+        raise ApiError(error.status, error.message, error.code) from error
+    if not yes:
+        raise _invalid_signature(
+            settings, signed, "", f"the contract {signed.maker} does not take this signature (ERC-1271)"
+        )
+
+
 def _unsupported_type(signature_type: int) -> ApiError:
     name = SIGNATURE_TYPES[signature_type]
     if signature_type == CONTRACT_SIGNATURE:
-        reason = "contract wallets (signature type 3, ERC-1271) are not served yet; sign as EOA with signature type 0"
-        return ApiError(501, f"invalid signature: {reason}", "SIGNATURE_TYPE", reason, signature_type=signature_type)
+        reason = "signature type 3 (ERC-1271) is for V2 orders; a V1 order is signed as EOA with signature type 0"
+        return ApiError(400, f"invalid signature: {reason}", "SIGNATURE_TYPE", reason, signature_type=signature_type)
     reason = (
         f"signature type {signature_type} ({name}) names a proxy wallet of Polymarket's; this venue settles from the "
         "signer's own vault balance, so sign as EOA with signature type 0 and without a funder"

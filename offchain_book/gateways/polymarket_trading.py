@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from offchain_book.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from offchain_book.engine.events import Matched, OrderCancelled, Rejected
+from offchain_book.engine.exchange import refusal_of
 from offchain_book.engine.operations import TokenSide
 from offchain_book.engine.order import CancelReason, TimeInForce
 from offchain_book.engine.rejects import RejectCode
@@ -25,7 +26,7 @@ from offchain_book.gateways.polymarket_errors import (
     unknown_token,
 )
 from offchain_book.gateways.polymarket_http import Caller, Venue, decode, reply
-from offchain_book.gateways.polymarket_orders import PostedOrder, checked, signed_order, to_command
+from offchain_book.gateways.polymarket_orders import PostedOrder, approved, checked, signed_order, to_command
 from offchain_book.gateways.polymarket_words import (
     Token,
     decimal,
@@ -37,6 +38,7 @@ from offchain_book.gateways.polymarket_words import (
 from offchain_book.gateways.signature_pool import SignaturePool
 from offchain_book.gateways.wallet_credentials import builder_code
 from offchain_book.sequencer import Receipt, Unavailable
+from offchain_book.signatures import CONTRACT_SIGNATURE
 
 MAX_BATCH = 15
 """Most orders in one POST /orders, as in production."""
@@ -125,6 +127,11 @@ class TradingRoutes:
         if token is None:
             raise unknown_token(signed.token_id)
         command = to_command(posted, signed, token, builder)
+        if signed.signature_type == CONTRACT_SIGNATURE:
+            for event in refusal_of(state, command) or ():
+                if isinstance(event, Rejected):
+                    raise from_order_rejection(event, command.order_id, token.market, token.outcome)
+            await approved(self._venue.contracts, settings, command)
         receipt = await self._venue.submit(command, caller.request_id)
         if receipt.rejected:
             raise from_order_rejection(receipt.rejected, command.order_id, token.market, token.outcome)

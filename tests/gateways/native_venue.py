@@ -62,6 +62,8 @@ class FakeHooks:
         self.sequencer = sequencer
         self.asked: list[Any] = []
         self.refuses: HookRefused | None = None
+        self.contracts: dict[str, bytes] = {}
+        """Wallets made of code -> the key that signs for each."""
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
@@ -89,6 +91,16 @@ class FakeHooks:
     async def publish_liabilities(self) -> str:
         self._note("publish_liabilities")
         return "0x4"
+
+    async def is_signed(self, wallet: str, digest: bytes, signature: str) -> bool:
+        key = self.contracts.get(wallet)
+        return key is not None and signatures.recover(digest, signature).lower() == address_of(key)
+
+    async def approve_order(self, wallet: str, digest: bytes, signature: str) -> bool:
+        if not await self.is_signed(wallet, digest, signature):
+            return False
+        self._note("approve", wallet, "0x" + digest.hex())
+        return True
 
     async def flush(self) -> int:
         self._note("flush")

@@ -365,7 +365,7 @@ async def test_an_invalid_signature_names_the_domain_that_it_fits(house: House, 
 
 
 async def test_proxy_wallets_are_refused_with_the_reason(house: House, wendy: Wallet) -> None:
-    """Types 1 and 2 never; type 3 not yet."""
+    """Types 1 and 2 never; type 3 where a chain can be asked."""
     with Untouched(house):
         for signature_type, status, word in ((1, 400, "POLY_PROXY"), (2, 400, "POLY_GNOSIS_SAFE"), (3, 501, "ERC-1271")):
             answer = await wendy.place("BUY", yes(house), 4 * DOLLAR, 10 * CONTRACT, signature_type=signature_type)
