@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge import cli
-from bridge.cli import EXIT_FAILED, EXIT_NOT_BUILT, EXIT_NOT_READY, ROOT
+from bridge.cli import EXIT_FAILED, EXIT_NOT_READY, ROOT
 from bridge.node import Anvil, anvil_binary
 from tests.system.clients import kalshi, polymarket
 from tests.system.conftest import VenueProcess, causeway, free_port, processes_of
@@ -249,13 +248,6 @@ def test_verify_finds_the_first_bad_record(running: VenueProcess, tmp_path: Path
     done = causeway("replay", str(copy), "-o", "json")
     assert done.returncode == EXIT_FAILED
     assert "record 5" in one_line(done.stderr)
-
-
-def test_verbs_of_later_issues_exit_64(tmp_path: Path) -> None:
-    for verb in cli._NOT_BUILT:
-        done = causeway(verb, "x", "--data-dir", str(tmp_path), "-o", "json")
-        assert done.returncode == EXIT_NOT_BUILT
-        assert json.loads(done.stdout)["error"]["exit_code"] == EXIT_NOT_BUILT
 
 
 def test_status_of_nothing_is_not_ready(tmp_path: Path) -> None:
