@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise, product
 from math import ceil, floor
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from offchain_book.engine import commands as c
 from offchain_book.engine import outflow
 from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.fees import Fee
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import (
@@ -245,22 +247,25 @@ def assert_holds_are_exact(state: State) -> None:
         if account.account_id not in VENUE_ACCOUNTS:
             assert account.cash.held == held
         for order in account.open_orders.values():
-            assert order.hold_micros == _most_paid(state.markets[order.ticker], order), order
+            fees = state.markets[order.ticker].fees.maker
+            paid = order.fee_charged_micros, order.fee_numerator
+            assert order.hold_micros == _most_paid(fees, order.side, order.price_e4, order.remaining_micros, *paid), order
     assert_advances_are_safe(state)
 
 
-def _most_paid(market: Market, order: Order) -> int:
+@lru_cache(maxsize=4_096)
+def _most_paid(fee: Fee, side: BookSide, price_e4: int, rest: int, charged: int, numerator: int) -> int:
     """Return the most that the rest of a custodial order may take from the cash, however it is cut into fills at its limit.
 
     In whole cents, fill by fill as Kalshi describes it: every balance change is rounded down to a cent, and whenever the
     roundings of the order add up to a cent, it is given back.
     """
-    rest, own = order.remaining_micros, order.own_price_e4
-    rate, chance = Fraction(market.maker_rate_e4, 10_000), Fraction(order.price_e4 * (10_000 - order.price_e4), 10**8)
+    own = price_e4 if side is BookSide.BID else 10_000 - price_e4
+    rate, chance = Fraction(fee.rate_e4, 10_000), Fraction(price_e4 * (10_000 - price_e4), 10**8)
     most = Fraction(7, 100) * chance
-    each = max(-most, min(rate, most)) if market.flat_fees else rate * chance
-    paid_too_much = order.fee_charged_micros - Fraction(order.fee_numerator, 10**12)
-    if not market.whole_cents:
+    each = max(-most, min(rate, most)) if fee.flat else rate * chance
+    paid_too_much = charged - Fraction(numerator, 10**12)
+    if not fee.whole_cents:
         return rest * own // 10_000 + max(0, floor(rest * each - paid_too_much))
     lots = rest // 10_000
     cuts = [[lots], [1, lots - 1], [lots // 2, lots - lots // 2], [1] * min(lots, 12) + [lots - min(lots, 12)]]
