@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
 
 from offchain_book.config import Settings
-from offchain_book.gateways import typed_data
+from offchain_book.gateways import erc7730, typed_data
 from offchain_book.gateways.metrics import Gauges, VenueMetrics
 from offchain_book.sequencer import Sequencer
 
@@ -111,6 +111,11 @@ def router(
     async def eip712() -> dict[str, Any]:
         """Domains and types of everything a wallet signs."""
         return typed_data.describe(settings)
+
+    @routes.get("/venue/erc7730.json")
+    async def clear_signing() -> dict[str, Any]:
+        """How a wallet shows in words what it signs (ERC-7730)."""
+        return erc7730.descriptor(settings)
 
     routes.include_router(_admin_router(sequencer, settings))
     return routes

@@ -1,0 +1,58 @@
+"""A custodial account and a wallet that are linked: money goes both ways, and both are one owner for self-trade and limits."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from offchain_book.engine import commands as c
+from offchain_book.engine.operations import Outcome, TokenSide
+from offchain_book.engine.order import BookSide
+from tests.builders import assert_books_balance
+from tests.gateways.native_venue import CONTRACT, DOLLAR, STRANGER, TICKER, WALLET, NativeVenue
+
+BUY, YES = TokenSide.BUY, Outcome.YES
+
+
+@pytest.fixture
+async def linked(tmp_path: Path) -> AsyncIterator[NativeVenue]:
+    async with NativeVenue(tmp_path).running() as running:
+        await running.do(c.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, STRANGER))
+        assert (await running.signed("/venue/links", running.link())).status_code == 201
+        yield running
+        assert_books_balance(running.state)
+
+
+async def test_cash_and_positions_go_to_the_wallet_and_come_back_by_reference(linked: NativeVenue) -> None:
+    cash = {"reference": "w", "amount": "5", "to": WALLET}
+    tokens = {"reference": "t", "ticker": TICKER, "outcome": "yes", "count": "4", "wallet": WALLET}
+    assert (await linked.signed("/venue/withdrawals", cash)).json()["to"] == WALLET
+    assert (await linked.signed("/venue/tokenize", tokens)).json()["to"] == WALLET
+    assert linked.state.accounts["alice"].cash.total == 95 * DOLLAR
+    await linked.do(c.CreditDeposit(4, "alice", 5 * DOLLAR, "0x5", 2, WALLET))
+    await linked.do(c.CreditDeposit(5, "alice", 4 * CONTRACT, "0x6", 2, WALLET, TICKER, YES))
+    alice = linked.state.accounts["alice"]
+    assert (alice.cash.total, alice.balances[f"{TICKER}:YES"].total) == (100 * DOLLAR, 10 * CONTRACT)
+
+
+async def test_both_never_trade_with_each_other(linked: NativeVenue) -> None:
+    await linked.do(c.PlaceOrder("a1", "alice", TICKER, BookSide.ASK, 4_000, 3 * CONTRACT))
+    shown = (await linked.order(BUY, YES, 4_500, 3)).json()
+    assert (shown["status"], shown["cancel_reason"], shown["trades"]) == ("canceled", "self_trade", [])
+    assert linked.state.orders["a1"].remaining_micros == 3 * CONTRACT
+
+
+async def test_a_limit_of_the_owner_counts_both(linked: NativeVenue) -> None:
+    limits = {"account": "alice", "ticker": TICKER, "position_limit": "12", "whole_owner": True}
+    set_limit = await linked.admin("POST", "/limits", limits)
+    assert set_limit.status_code == 200, set_limit.text
+    assert (await linked.order(BUY, YES, 4_000, 2)).status_code == 201
+    refused = (await linked.order(BUY, YES, 4_000, 1)).json()["error"]
+    assert (refused["code"], refused["details"]["scope"]) == ("POSITION_LIMIT", "owner")
+
+
+async def test_a_linked_wallet_belongs_to_one_account(linked: NativeVenue) -> None:
+    await linked.do(c.OpenAccount("bob", c.Custody.CUSTODIAL, "bob"))
+    receipt = await linked.sequencer.submit(c.LinkAccount("bob", WALLET, False))
+    assert receipt.rejected is not None
+    assert receipt.rejected.code.name == "ALREADY_LINKED"
