@@ -44,6 +44,7 @@ from offchain_book.gateways import (
     withdrawals,
 )
 from offchain_book.gateways.exact_paths import ExactPaths
+from offchain_book.gateways.hot_path import HotPath
 from offchain_book.gateways.metrics import Gauges
 from offchain_book.gateways.page_passwords import Passwords
 from offchain_book.gateways.page_sessions import PageSessions
@@ -258,7 +259,8 @@ def build_app(
     if hooks is not None:
         for part in admin.routers(sequencer, settings, hooks):
             app.include_router(part)
-    app.include_router(kalshi.router(sequencer, settings))
+    orders = kalshi.router(sequencer, settings)
+    app.include_router(orders)
     app.include_router(wallets)
     hub = Hub(sequencer, settings.stream)
     app.include_router(kalshi_stream.router(hub))
@@ -302,4 +304,5 @@ def build_app(
     app.add_exception_handler(Exception, _on_bug)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestId)
+    app.add_middleware(HotPath, routes=kalshi.hot_routes(orders))
     return app

@@ -26,6 +26,7 @@ from scripts import (
     bench_gas,
     bench_growth,
     bench_journal,
+    bench_kalshi_orders,
     bench_peers,
     bench_stages,
     bench_wallet_orders,
@@ -36,7 +37,7 @@ from tests.engine.workload import Workload, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = 1
-SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "wallet_orders", "fix", "ws", "gas")
+SECTIONS = ("book", "peers", "apply", "stages", "growth", "journal", "kalshi_orders", "wallet_orders", "fix", "ws", "gas")
 OPS, QUICK_OPS = 1_000_000, 100_000
 
 
@@ -73,7 +74,11 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         report = _reporter(progress)
         report(f"generate {scale.ops:,} operations", 0, 0)
-        work = generate(scale.ops) if set(names) - {"gas", "growth", "wallet_orders", "ws"} else Workload([], [])
+        work = (
+            generate(scale.ops)
+            if set(names) - {"gas", "growth", "kalshi_orders", "wallet_orders", "ws"}
+            else Workload([], [])
+        )
         sections: dict[str, Callable[[Report], Json]] = {
             "book": lambda report: bench_book.run(console, work, scale, report),
             "peers": lambda report: bench_peers.run(console, work, scale, report),
@@ -81,6 +86,7 @@ def _run(console: Console, names: Sequence[str], scale: Scale, folder: Path) -> 
             "stages": lambda report: bench_stages.run(console, work, scale, report),
             "growth": lambda report: bench_growth.run(console, scale, report),
             "journal": lambda report: bench_journal.run(console, work, scale, report, folder),
+            "kalshi_orders": lambda report: bench_kalshi_orders.run(console, scale.wallet_orders, report),
             "wallet_orders": lambda report: bench_wallet_orders.run(console, scale.wallet_orders, report),
             "fix": lambda report: bench_fix.run(console, scale.fix_orders, report),
             "ws": lambda report: bench_ws.run(console, report, quick=scale.rounds == 2),

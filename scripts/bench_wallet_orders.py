@@ -34,6 +34,7 @@ from offchain_book.gateways.wallet_credentials import authenticate_request
 from offchain_book.journal import Journal
 from offchain_book.sequencer import Receipt
 from scripts.bench_common import Json, Report, show
+from scripts.bench_http import drive, request
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet, open_house
 
 AIM_PER_S = 5_000
@@ -47,12 +48,6 @@ class Sent:
 
     raw: bytes
     orders: int
-
-
-def _request(path: str, headers: dict[str, str], body: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: venue", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
 async def _wallets(house: House, count: int) -> list[Wallet]:
@@ -81,36 +76,11 @@ def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) 
         path, own = "/order" if batch == 1 else "/orders", []
         for group in groups:
             body = json.dumps(group, separators=(",", ":"))
-            own.append(Sent(_request(path, wallet.headers("POST", path, body), body), 1 if batch == 1 else len(group)))
+            own.append(
+                Sent(request("POST", path, wallet.headers("POST", path, body), body), 1 if batch == 1 else len(group))
+            )
         made.append(own)
     return made
-
-
-def _drive(port: int, connections: list[list[bytes]], results: Any) -> None:
-    """Send each connection's requests one after the other; report (seconds, answers with status 200, latencies)."""
-    uvloop.run(_drive_all(port, connections, results))
-
-
-async def _drive_all(port: int, connections: list[list[bytes]], results: Any) -> None:
-    latencies: list[float] = []
-    good = 0
-
-    async def one(requests: list[bytes]) -> None:
-        nonlocal good
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for raw in requests:
-            began = time.perf_counter()
-            writer.write(raw)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            body = await reader.readexactly(length)
-            latencies.append(time.perf_counter() - began)
-            good += head.startswith(b"HTTP/1.1 200") and b'"success":false' not in body
-        writer.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*map(one, connections))
-    results.put((time.perf_counter() - began, good, sorted(latencies)))
 
 
 async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
@@ -124,8 +94,8 @@ async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
         serving = asyncio.create_task(server.serve([listening]))
         context = multiprocessing.get_context("spawn")
         results = context.Queue()
-        raw = [[request.raw for request in own] for own in sent]
-        clients = context.Process(target=_drive, args=(listening.getsockname()[1], raw, results))
+        raw = [[one.raw for one in own] for own in sent]
+        clients = context.Process(target=drive, args=(listening.getsockname()[1], raw, results))
         clients.start()
         cpu, commands = time.process_time(), house.state.seq
         seconds, good, latencies = await asyncio.to_thread(results.get)
@@ -133,7 +103,7 @@ async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
         await asyncio.to_thread(clients.join)
         server.should_exit = True
         await serving
-        orders = sum(request.orders for own in sent for request in own)
+        orders = sum(one.orders for own in sent for one in own)
         assert good == len(latencies), f"{len(latencies) - good} of {len(latencies)} requests were refused"
         assert house.state.seq - commands == orders
         return {

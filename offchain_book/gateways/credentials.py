@@ -9,7 +9,8 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from offchain_book.config import SIGNATURE_WINDOW_S
 from offchain_book.engine.commands import KeyKind
 from offchain_book.engine.state import ApiKey, State
+from offchain_book.gateways.signature_pool import Batches
 
 KEY_HEADER = "KALSHI-ACCESS-KEY"
 TIMESTAMP_HEADER = "KALSHI-ACCESS-TIMESTAMP"
@@ -78,6 +80,28 @@ def verify(key: PublicKey, signature: bytes, text: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A signed request, all of it checked but the signature."""
+
+    key: ApiKey
+    public: PublicKey
+    signature: bytes
+    timestamp: str
+    method: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """What must have been signed."""
+        return f"{self.timestamp}{self.method}{self.path}"
+
+
+def verify_all(claims: Sequence[Claim]) -> list[bool]:
+    """Verify many requests, one after the other."""
+    return [verify(claim.public, claim.signature, claim.text) for claim in claims]
+
+
 def grants(key: ApiKey, needed: str) -> bool:
     """Whether a key has a scope, or the parent of it: `write` grants `write::trade`."""
     return any(scope == needed or needed.startswith(f"{scope}::") for scope in key.scopes)
@@ -89,12 +113,27 @@ class Authenticator:
     def __init__(self, state: State, now_ms: Callable[[], int] = wall_clock_ms) -> None:
         self._state = state
         self._now_ms = now_ms
+        self._verified: Batches[Claim, bool] = Batches(verify_all, "credentials")
 
     def check(self, headers: Mapping[str, str], method: str, path: str, query: str = "") -> ApiKey:
         """Return the key that signed a request. `path` is raw; `query` only serves to explain a wrong signature.
 
         Raises BadCredentials naming the first check that fails.
         """
+        claim = self._claim(headers, method.upper(), path)
+        if not verify(claim.public, claim.signature, claim.text):
+            raise _wrong(claim, query)
+        return claim.key
+
+    async def check_off_loop(self, headers: Mapping[str, str], method: str, path: str, query: str = "") -> ApiKey:
+        """Do the same with the arithmetic in a thread, so that the loop serves others meanwhile."""
+        claim = self._claim(headers, method.upper(), path)
+        if not await self._verified.ask(claim):
+            raise _wrong(claim, query)
+        return claim.key
+
+    def _claim(self, headers: Mapping[str, str], method: str, path: str) -> Claim:
+        """Return what a request says about itself when everything but the signature is right."""
         absent = [name for name in HEADERS if not headers.get(name)]
         if absent:
             raise BadCredentials(
@@ -109,8 +148,7 @@ class Authenticator:
             )
         timestamp = headers[TIMESTAMP_HEADER]
         self._check_timestamp(timestamp)
-        self._check_signature(key, headers[SIGNATURE_HEADER], timestamp, method.upper(), path, query)
-        return key
+        return _parsed(key, headers[SIGNATURE_HEADER], timestamp, method, path)
 
     def _check_timestamp(self, timestamp: str) -> None:
         now = self._now_ms()
@@ -133,28 +171,32 @@ class Authenticator:
                 },
             )
 
-    def _check_signature(self, key: ApiKey, encoded: str, timestamp: str, method: str, path: str, query: str) -> None:
-        expected = f"{timestamp}{method}{path}"
-        details: dict[str, int | str] = {
-            "check": "signature",
-            "reason": "INCORRECT_API_KEY_SIGNATURE",
-            "expected_text": expected,
-        }
-        try:
-            signature = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            raise BadCredentials(f"{SIGNATURE_HEADER} is not base64", details) from None
-        try:
-            public = parse_public_key(key.public_key_pem)
-        except UnsupportedKey as error:
-            raise BadCredentials(str(error), {**details, "reason": "UNUSABLE_API_KEY"}) from error
-        if verify(public, signature, expected):
-            return
-        details["scheme"] = "Ed25519" if isinstance(public, Ed25519PublicKey) else "RSA-PSS SHA-256 salt 32"
-        hint = _explain(public, signature, timestamp, method, path, query)
-        if hint:
-            details["hint"] = hint
-        raise BadCredentials("the signature does not verify; sign exactly expected_text", details)
+
+def _details(claim_text: str) -> dict[str, int | str]:
+    return {"check": "signature", "reason": "INCORRECT_API_KEY_SIGNATURE", "expected_text": claim_text}
+
+
+def _parsed(key: ApiKey, encoded: str, timestamp: str, method: str, path: str) -> Claim:
+    details = _details(f"{timestamp}{method}{path}")
+    try:
+        signature = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadCredentials(f"{SIGNATURE_HEADER} is not base64", details) from None
+    try:
+        public = parse_public_key(key.public_key_pem)
+    except UnsupportedKey as error:
+        raise BadCredentials(str(error), {**details, "reason": "UNUSABLE_API_KEY"}) from error
+    return Claim(key, public, signature, timestamp, method, path)
+
+
+def _wrong(claim: Claim, query: str) -> BadCredentials:
+    """Return what to say about a signature that does not verify."""
+    details = _details(claim.text)
+    details["scheme"] = "Ed25519" if isinstance(claim.public, Ed25519PublicKey) else "RSA-PSS SHA-256 salt 32"
+    hint = _explain(claim.public, claim.signature, claim.timestamp, claim.method, claim.path, query)
+    if hint:
+        details["hint"] = hint
+    return BadCredentials("the signature does not verify; sign exactly expected_text", details)
 
 
 def _explain(key: PublicKey, signature: bytes, timestamp: str, method: str, path: str, query: str) -> str:

@@ -8,18 +8,19 @@ answered in the dialect's shape. Routes that Kalshi has and this venue does not 
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from offchain_book.config import Settings
 from offchain_book.engine.state import ApiKey
 from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCredentials, grants
-from offchain_book.gateways.kalshi_call import Call, Json
+from offchain_book.gateways.kalshi_call import Call, Endpoint, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
 from offchain_book.gateways.kalshi_later import later_routes
 from offchain_book.gateways.kalshi_legacy import is_older, older
@@ -34,8 +35,6 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
@@ -67,6 +66,20 @@ def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     return routes
 
 
+HOT = ("CreateOrderV2", "BatchCreateOrdersV2", "CancelOrderV2", "BatchCancelOrdersV2", "CreateOrder", "CancelOrder")
+"""Operations that are served beside the framework (`hot_path`)."""
+
+
+def hot_routes(routes: APIRouter) -> Mapping[tuple[str, str], Endpoint]:
+    """Return (method, path) and function of the operations in HOT."""
+    return {
+        (method, route.path): route.endpoint
+        for route in routes.routes
+        if isinstance(route, APIRoute) and route.operation_id in HOT
+        for method in route.methods or ()
+    }
+
+
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     """Return a route's parameters for /openapi.json; the handlers parse them by themselves."""
     in_path = re.findall(r"{(\w+)}", operation.path)
@@ -91,7 +104,7 @@ class _Frame:
             request_id = _request_id(request)
             bucket = self._bucket(request, None)
             try:
-                key = self._sender(request, operation.scope)
+                key = await self._sender(request, operation.scope)
                 bucket = bucket if key is None else self._bucket(request, key)
                 bill = partial(self._bill, bucket, cost_of(operation.operation_id))
                 if operation.operation_id not in PER_ROW:
@@ -118,13 +131,15 @@ class _Frame:
         endpoint.__doc__ = operation.handler.__doc__
         return endpoint
 
-    def _sender(self, request: Request, scope: str) -> ApiKey | None:
+    async def _sender(self, request: Request, scope: str) -> ApiKey | None:
         """Return the key that signed a request, None without one. Credentials on a public route are optional, but never wrong."""
         if not scope and not any(name in request.headers for name in HEADERS):
             return None
         raw_path: bytes = request.scope["raw_path"]
         try:
-            key = self._authenticator.check(request.headers, request.method, raw_path.decode("latin-1"), request.url.query)
+            key = await self._authenticator.check_off_loop(
+                request.headers, request.method, raw_path.decode("latin-1"), request.scope["query_string"].decode("latin-1")
+            )
         except BadCredentials as error:
             raise KalshiError(401, "authentication_error", error.message, error.details) from error
         return key

@@ -9,12 +9,12 @@ import base64
 import binascii
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -24,6 +24,8 @@ from offchain_book.engine.subaccounts import MAX_SUBACCOUNT
 from offchain_book.gateways.kalshi_errors import KalshiError, invalid
 
 Json = dict[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
+"""What answers a route."""
 T = TypeVar("T")
 
 MAX_SCAN = 10_000

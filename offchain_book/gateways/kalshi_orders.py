@@ -69,7 +69,8 @@ def _expires_ms(body: CreateOrder) -> int:
     return expiration_ms(at_s)
 
 
-def _command(account_id: str, body: CreateOrder, max_cost_micros: int) -> PlaceOrder:
+def command_of(account_id: str, body: CreateOrder, max_cost_micros: int) -> PlaceOrder:
+    """Return the command that a body means."""
     check_exchange(body.exchange_index)
     return PlaceOrder(
         order_id=str(uuid.uuid4()),
@@ -103,7 +104,7 @@ def averages(fills: Sequence[Matched]) -> Json:
     }
 
 
-def _created(command: PlaceOrder, receipt: Receipt) -> Json:
+def created(command: PlaceOrder, receipt: Receipt) -> Json:
     """Return CreateOrderV2Response; averages only when something was filled."""
     if receipt.rejected is not None:
         raise refused(receipt.rejected)
@@ -135,8 +136,8 @@ class Orders:
 
     async def place(self, call: Call, body: CreateOrder, max_cost_micros: int = 0) -> Json:
         """Place an order; `max_cost_micros` > 0 bounds what it may spend."""
-        command = _command(call.part(body.subaccount).account_id, body, max_cost_micros)
-        return _created(command, await self._sequencer.submit(command, call.request_id))
+        command = command_of(call.part(body.subaccount).account_id, body, max_cost_micros)
+        return created(command, await self._sequencer.submit(command, call.request_id))
 
     async def create_batch(self, call: Call) -> Json:
         """Place several orders, in order; each row succeeds or fails alone."""

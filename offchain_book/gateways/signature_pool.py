@@ -5,8 +5,9 @@ event loop serves others meanwhile. `scripts/bench_wallet_orders.py` measures wh
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from offchain_book.signatures import InvalidSignature, recover
 
@@ -27,36 +28,53 @@ def _recovered(digest: bytes, signature: str) -> Found:
         return error
 
 
-class SignaturePool:
-    """One thread and what waits for it. Use it from one event loop."""
+A = TypeVar("A")
+F = TypeVar("F")
 
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
+
+class Batches(Generic[A, F]):
+    """One thread that answers what waits for it, batch after batch. Use it from one event loop."""
+
+    def __init__(self, work: Callable[[Sequence[A]], list[F]], name: str) -> None:
+        self._answer = work
+        self._name = name
+        self._waiting: list[tuple[A, asyncio.Future[F]]] = []
         self._thread: ThreadPoolExecutor | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def recover(self, digest: bytes, signature: str) -> str:
-        """Return who signed a digest. Raises InvalidSignature."""
-        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((digest, signature), future))
+    async def ask(self, asked: A) -> F:
+        """Return the answer to one question."""
+        future: asyncio.Future[F] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, future))
         if self._task is None:
-            self._task = asyncio.create_task(self._work(), name="signatures")
-        found = await future
-        if isinstance(found, InvalidSignature):
-            raise found
-        return found
+            self._task = asyncio.create_task(self._work(), name=self._name)
+        return await future
 
     async def _work(self) -> None:
-        """Work off what waits, batch after batch, until nothing does."""
+        """Work off what waits, until nothing does."""
         loop = asyncio.get_running_loop()
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "signatures")
+            self._thread = ThreadPoolExecutor(1, self._name)
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                found = await loop.run_in_executor(self._thread, recover_all, [asked for asked, _ in batch])
+                found = await loop.run_in_executor(self._thread, self._answer, [asked for asked, _ in batch])
                 for (_, future), one in zip(batch, found, strict=True):
                     if not future.done():
                         future.set_result(one)
         finally:
             self._task = None
+
+
+class SignaturePool:
+    """Recovers wallets' signatures off the loop."""
+
+    def __init__(self) -> None:
+        self._batches: Batches[Asked, Found] = Batches(lambda asked: recover_all(asked), "signatures")
+
+    async def recover(self, digest: bytes, signature: str) -> str:
+        """Return who signed a digest. Raises InvalidSignature."""
+        found = await self._batches.ask((digest, signature))
+        if isinstance(found, InvalidSignature):
+            raise found
+        return found

@@ -1,0 +1,196 @@
+"""Signed custodial orders per second through Kalshi's dialect, durable before the reply, and where the time goes.
+
+The clients sign every request beforehand (RSA-PSS) and run in a process of their own; the venue is the whole gateway, sequencer,
+journal and engine, without a chain. Stage costs are CPU time of one thread, measured apart on the same payloads; what is left
+of a request's CPU time is HTTP. Wall-clock rates depend on what else the machine does; CPU time per order does not.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from offchain_book.app import build_app
+from offchain_book.engine import commands as c
+from offchain_book.engine.exchange import apply
+from offchain_book.gateways.credentials import Claim, parse_public_key, verify_all
+from offchain_book.gateways.kalshi_bodies import CreateOrder
+from offchain_book.gateways.kalshi_orders import command_of, created
+from offchain_book.journal import Journal
+from offchain_book.sequencer import Receipt
+from scripts.bench_common import Json, Report, show
+from scripts.bench_http import drive, request
+from tests.sdk.kalshi_venue import ALICE, DOLLAR, SETTINGS, TICKER, Key, SmallVenue, make_keys
+
+AIM_PER_S, AIM_P50_MS = 10_000, 2.0
+CONNECTIONS = 64
+BATCH = 20
+SINGLE, MANY = "/trade-api/v2/portfolio/events/orders", "/trade-api/v2/portfolio/events/orders/batched"
+
+
+def _body(number: int) -> dict[str, str]:
+    """Return an order that rests: YES at 1 to 39 cents."""
+    return {
+        "ticker": TICKER,
+        "client_order_id": f"bench-{number}",
+        "side": "bid",
+        "count": "1.00",
+        "price": f"0.{1 + number % 39:02}00",
+        "time_in_force": "good_till_canceled",
+        "self_trade_prevention_type": "taker_at_cross",
+    }
+
+
+def _sign(key: Key, orders: int, connections: int, batch: int) -> list[list[bytes]]:
+    """Return each connection's requests, every one with a signature of its own."""
+    made: list[list[bytes]] = []
+    each = max(1, orders // (connections * batch))
+    number = 0
+    for _ in range(connections):
+        own = []
+        for _ in range(each):
+            rows = [_body(number + place) for place in range(batch)]
+            number += batch
+            path, body = (SINGLE, rows[0]) if batch == 1 else (MANY, {"orders": rows})
+            own.append(request("POST", path, key.headers("POST", path), json.dumps(body, separators=(",", ":"))))
+        made.append(own)
+    return made
+
+
+async def _run(folder: Path, orders: int, connections: int, batch: int) -> Json:
+    """Measure one way of posting."""
+    async with SmallVenue(folder / "journal", make_keys()).running() as venue:
+        await venue.deposit(ALICE, 10_000_000 * DOLLAR)
+        sent = _sign(venue.keys[ALICE], orders, connections, batch)
+        app = build_app(venue.sequencer, SETTINGS, {}, lambda: "")
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+        serving = asyncio.create_task(server.serve([listening]))
+        context = multiprocessing.get_context("spawn")
+        results = context.Queue()
+        clients = context.Process(target=drive, args=(listening.getsockname()[1], sent, results))
+        clients.start()
+        cpu, commands = time.process_time(), venue.state.seq
+        seconds, good, latencies = await asyncio.to_thread(results.get)
+        cpu = time.process_time() - cpu
+        await asyncio.to_thread(clients.join)
+        server.should_exit = True
+        await serving
+        assert good == len(latencies), f"{len(latencies) - good} of {len(latencies)} requests were refused"
+        done = venue.state.seq - commands
+        assert done == len(latencies) * batch
+        return {
+            "connections": connections,
+            "batch": batch,
+            "orders": done,
+            "orders_per_s": round(done / seconds),
+            "cpu_us_per_order": round(cpu / done * 1e6, 1),
+            "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
+            "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
+        }
+
+
+# --- stages ---------------------------------------------------------------------------------------------------------------
+
+
+def _timed(work: Callable[[], object], count: int) -> float:
+    """Return the CPU microseconds per item of something that handles `count` items, in this thread."""
+    began = time.thread_time()
+    work()
+    return round((time.thread_time() - began) / count * 1e6, 1)
+
+
+async def _stages(folder: Path, count: int) -> Json:
+    """Measure each stage apart on the same payloads."""
+    async with SmallVenue(folder / "venue", make_keys()).running() as venue:
+        await venue.deposit(ALICE, 10_000_000 * DOLLAR)
+        key = venue.keys[ALICE]
+        known = venue.state.keys[key.key_id]
+        decoder = msgspec.json.Decoder(CreateOrder)
+        bodies = [json.dumps(_body(number)).encode() for number in range(count)]
+        commands: list[c.PlaceOrder] = []
+        found: Json = {
+            "parse": _timed(lambda: commands.extend(command_of(ALICE, decoder.decode(body), 0) for body in bodies), count)
+        }
+        signed = [key.headers("POST", SINGLE) for _ in range(min(count, 500))]
+        public = parse_public_key(known.public_key_pem)
+        claims = [Claim(known, public, _signature(head), head["KALSHI-ACCESS-TIMESTAMP"], "POST", SINGLE) for head in signed]
+        found["signature (off the loop)"] = _timed(lambda: verify_all(claims), len(claims))
+        seq, at_ms = venue.state.seq, venue.state.now_ms
+        entries = [c.Sequenced(seq + place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
+        numbered = [c.Sequenced(place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
+        groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
+        journal = Journal(folder / "stage", {})
+        found["journal"] = _timed(lambda: [journal.append(group) for group in groups], count)
+        journal.close()
+        events: list[Any] = []
+        found["risk and match"] = _timed(lambda: events.extend(apply(venue.state, entry) for entry in entries), count)
+        read = venue.sequencer.projections
+        found["read models"] = _timed(
+            lambda: [read.observe(venue.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
+        )
+        encoder = msgspec.json.Encoder(decimal_format="number")
+        found["response"] = _timed(
+            lambda: [
+                encoder.encode(created(command, Receipt(entry, one)))
+                for command, entry, one in zip(commands, entries, events, strict=True)
+            ],
+            count,
+        )
+        return found
+
+
+def _signature(head: dict[str, str]) -> bytes:
+    import base64
+
+    return base64.b64decode(head["KALSHI-ACCESS-SIGNATURE"])
+
+
+def run(console: Console, orders: int, report: Report) -> Json:
+    """Measure and print."""
+    ways = ((1, 1), (CONNECTIONS, 1), (1, BATCH), (CONNECTIONS, BATCH))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for place, (connections, batch) in enumerate(ways):
+            report(f"{connections} connections, batches of {batch}", place, len(ways) + 1)
+            (Path(folder) / str(place)).mkdir()
+            count = orders if connections > 1 else max(BATCH, orders // 8)
+            rows.append(uvloop.run(_run(Path(folder) / str(place), count, connections, batch)))
+        report("stages", len(ways), len(ways) + 1)
+        stages = asyncio.run(_stages(Path(folder), orders))
+    stages["HTTP, routing, waiting"] = round(max(0.0, rows[1]["cpu_us_per_order"] - sum(stages.values())), 1)
+    title = (
+        f"RSA-signed custodial orders, durable before the reply (aim {AIM_PER_S:,}/s, p50 {AIM_P50_MS} ms, 64 connections)"
+    )
+    table = Table(title=title, title_justify="left")
+    for heading in ("connections", "request", "orders/s", "CPU us/order", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        what = "single" if row["batch"] == 1 else f"batch of {row['batch']}"
+        figures = (f"{row['orders_per_s']:,}", f"{row['cpu_us_per_order']:,}", str(row["p50_ms"]), str(row["p99_ms"]))
+        table.add_row(str(row["connections"]), what, *figures)
+    parts = Table(title="Where a single order's CPU time goes", title_justify="left")
+    parts.add_column("stage")
+    parts.add_column("us", justify="right")
+    for name, cost in stages.items():
+        parts.add_row(name, f"{cost:,}")
+    show(console, table, parts)
+    return {
+        "aim_per_s": AIM_PER_S,
+        "aim_p50_ms": AIM_P50_MS,
+        "rows": rows,
+        "stages_us": stages,
+        "load": os.getloadavg()[0],
+    }
