@@ -8,6 +8,7 @@
 #   make forge                   fuzz and invariant tests of the contracts (ARGS='--match-test P8 -vvv')
 #   make slither                 static analysis of the contracts; fails on any finding that docs/slither.md does not answer
 #   make hardhat                 compile and test the contracts with Hardhat (then: npx hardhat ...)
+#   make screenshots            re-make the pictures of the page in docs/images
 #   make lock                    re-make the lock files after a change of pyproject.toml or package.json
 #   make clean                   remove everything that was installed or made, `var/` excepted
 
@@ -32,7 +33,7 @@ SLITHER    := .venv-slither/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup up test check bench soak snapshot forge slither hardhat lock clean
+.PHONY: help setup up test check bench soak snapshot forge slither hardhat screenshots lock clean
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:
@@ -61,6 +62,7 @@ check: $(DEVELOPER) $(NODE_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	node_modules/.bin/tsc -p web
 	node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
 # Half a minute: not part of `make check`, part of .ci/run. Every finding is answered in docs/slither.md.
@@ -76,6 +78,9 @@ snapshot: $(DEVELOPER) $(NODE)
 
 hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
+
+screenshots: $(DEVELOPER) $(NODE_DEV)
+	@CAUSEWAY_PICTURES=docs/images exec $(BIN)/pytest tests/web/test_accessibility.py
 
 clean:
 	rm -rf .venv .venv-kalshi .venv-kalshi-320 .venv-kalshi-214 .venv-polymarket .venv-peers .venv-quickfix .venv-halmos .venv-slither node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info
@@ -137,7 +142,7 @@ $(PEERS): scripts/peers.lock
 # `npm ci` empties node_modules first, so the full set counts as the small one too.
 $(NODE): package-lock.json package.json
 	$(need_node)
-	@echo "causeway: installing the chain and the compiler" >&2
+	@echo "causeway: installing the chain, the compiler and the page's builder" >&2
 	@npm ci --ignore-scripts --omit=dev --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $@
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from eth_account import Account
@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
 from bridge.rpc import RpcClient
+from offchain_book.signatures import checksum_address
 from tests.system.clients import Client, kalshi
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -137,7 +138,7 @@ class InjectedWallet:
 
     def _send(self, call: dict[str, Any]) -> str:
         terms = {
-            "to": self.account.address if not call.get("to") else call["to"],
+            "to": checksum_address(call["to"]),
             "data": call.get("data", "0x"),
             "gas": 400_000,
             "maxFeePerGas": 10**11,
@@ -145,9 +146,30 @@ class InjectedWallet:
             "nonce": int(self._rpc.call("eth_getTransactionCount", self.account.address, "pending"), 16),
             "chainId": self._chain_id,
         }
-        from eth_utils.address import to_checksum_address
-
-        terms["to"] = to_checksum_address(terms["to"])
         return str(
             self._rpc.call("eth_sendRawTransaction", "0x" + self.account.sign_transaction(terms).raw_transaction.hex())
         )
+
+    def close(self) -> None:
+        """Close the connection to the chain."""
+        self._rpc.close()
+
+
+class Inject(Protocol):
+    """Puts a wallet with a key into the browser, before the page loads."""
+
+    def __call__(self, private_key: str, *, together: bool = False) -> InjectedWallet: ...
+
+
+@pytest.fixture
+def inject(context: BrowserContext, causeway_venue: CausewayVenue) -> Iterator[Inject]:
+    """Wallets that are closed after the test."""
+    made: list[InjectedWallet] = []
+
+    def put(private_key: str, *, together: bool = False) -> InjectedWallet:
+        made.append(InjectedWallet(context, causeway_venue, private_key, together=together))
+        return made[-1]
+
+    yield put
+    for wallet in made:
+        wallet.close()

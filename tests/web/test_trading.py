@@ -3,10 +3,10 @@
 import secrets
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
-from tests.web.conftest import SETTLED_MS, InjectedWallet
+from tests.web.conftest import SETTLED_MS, Inject, Quote
 
 pytestmark = pytest.mark.slow
 CLICKS = """window.clicks = 0; addEventListener("click", (event) => event.isTrusted && window.clicks++, true)"""
@@ -46,9 +46,9 @@ def test_a_first_visit_leads_to_a_settled_fill_with_a_burner_wallet_in_six_click
 
 
 def test_a_wallet_with_money_in_its_vault_trades_with_one_prompt(
-    context: BrowserContext, page: Page, market: VenueMarket, causeway_venue: CausewayVenue
+    inject: Inject, page: Page, market: VenueMarket, causeway_venue: CausewayVenue
 ) -> None:
-    wallet = InjectedWallet(context, causeway_venue, causeway_venue.wallets["erin"].private_key)
+    wallet = inject(causeway_venue.wallets["erin"].private_key)
     page.goto(f"/#/m/{market.ticker}")
     page.get_by_role("complementary").get_by_role("button", name="Start trading").click()
     page.get_by_role("button", name="Connect Test Wallet").click()
@@ -58,16 +58,16 @@ def test_a_wallet_with_money_in_its_vault_trades_with_one_prompt(
 
 
 def test_a_wallet_that_sends_calls_together_deposits_and_trades_with_two_prompts(
-    context: BrowserContext, page: Page, market: VenueMarket, causeway_venue: CausewayVenue
+    inject: Inject, page: Page, market: VenueMarket, causeway_venue: CausewayVenue
 ) -> None:
-    wallet = InjectedWallet(context, causeway_venue, "0x" + secrets.token_hex(32), together=True)
+    wallet = inject("0x" + secrets.token_hex(32), together=True)
     page.goto(f"/#/m/{market.ticker}")
     page.get_by_role("complementary").get_by_role("button", name="Start trading").click()
     page.get_by_role("button", name="Connect Test Wallet").click()
     page.get_by_role("button", name="Get test money").click()
     expect(page.locator(".figures .line").filter(has_text="In the wallet")).to_contain_text("$100.00", timeout=SETTLED_MS)
     page.get_by_role("button", name="Deposit", exact=True).click()
-    expect(page.get_by_text("Deposited:")).to_be_visible(timeout=SETTLED_MS)
+    expect(page.locator(".said", has_text="Deposited:")).to_be_visible(timeout=SETTLED_MS)
     page.get_by_role("button", name="Close").click()
     review_and_confirm(page)
     settled(page)
@@ -81,7 +81,7 @@ def sign_up(page: Page, name: str) -> None:
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Create account").click()
     page.get_by_role("button", name="Deposit test money").click()
-    expect(page.locator(".figures .strong dd")).to_have_text("$1,000.00", timeout=SETTLED_MS)
+    expect(page.get_by_role("dialog").locator(".strong dd")).to_have_text("$1,000.00", timeout=SETTLED_MS)
     page.get_by_role("button", name="Close").click()
 
 
@@ -109,7 +109,7 @@ def test_somebody_signs_up_with_a_password_trades_leaves_and_comes_back(page: Pa
 def test_an_order_that_rests_is_shown_and_cancelled(page: Page, market: VenueMarket) -> None:
     page.goto(f"/#/m/{market.ticker}")
     sign_up(page, f"zoe-{secrets.token_hex(4)}")
-    page.get_by_label("Limit price").first.fill("41")
+    page.get_by_label("Limit price", exact=True).fill("41")
     review_and_confirm(page)
     expect(page.get_by_role("heading", name="In the book")).to_be_visible()
     expect(page.locator(".ladder .bid tr").first).to_contain_text("41¢")
@@ -117,9 +117,8 @@ def test_an_order_that_rests_is_shown_and_cancelled(page: Page, market: VenueMar
     expect(page.locator(".ladder .bid tr").first).to_contain_text("40¢")
 
 
-def test_a_book_that_changes_elsewhere_changes_on_the_page(page: Page, market: VenueMarket, quote: object) -> None:
+def test_a_book_that_changes_elsewhere_changes_on_the_page(page: Page, market: VenueMarket, quote: Quote) -> None:
     page.goto(f"/#/m/{market.ticker}")
     expect(page.locator(".ladder .ask tr").last).to_contain_text("60¢")
-    assert callable(quote)
     quote(market.ticker, "ask", "0.5500", "7.00")
     expect(page.locator(".ladder .ask tr").last).to_contain_text("55¢")

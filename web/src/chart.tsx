@@ -36,7 +36,7 @@ export function Chart({ ticker }: { ticker: string }) {
   const empty = found.value !== null && found.value.length === 0;
   useEffect(() => {
     if (!box.current || empty || !found.value) return;
-    const chart = createChart(box.current, { autoSize: true, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
+    const chart = createChart(box.current, { autoSize: true, layout: { attributionLogo: false }, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
     const bars = chart.addSeries(CandlestickSeries, { priceFormat: { type: "custom", formatter: (p: number) => `${Math.round(p * 100) / 100}¢`, minMove: 0.01 } });
     const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceLineVisible: false, lastValueVisible: false });
     volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });

@@ -24,7 +24,11 @@ function readBook() {
 }
 const press = (name: string) => [...document.querySelectorAll<HTMLElement>(".stepper button")].find((b) => b.getAttribute("aria-label") === name)?.click();
 
+// Sequences stand first: a key that ends one does nothing else.
 export const MAP: [string, string, string, () => void][] = [
+  ["g m", "g m", "Markets", () => go("#/")],
+  ["g p", "g p", "Portfolio", () => go("#/portfolio")],
+  ["g c", "g c", "Proof: book, ledger, chain", () => go("#/proof")],
   ["/", "/", "Search", () => focus(".search")],
   ["j", "j", "Next market in the list", () => move(1)],
   ["k", "k", "Previous market in the list", () => move(-1)],
@@ -36,9 +40,6 @@ export const MAP: [string, string, string, () => void][] = [
   ["[", "[", "Price one tick down", () => press("Less: Limit price")],
   ["]", "]", "Price one tick up", () => press("More: Limit price")],
   ["r", "r", "Read the top of the book aloud", readBook],
-  ["g m", "g m", "Markets", () => go("#/")],
-  ["g p", "g p", "Portfolio", () => go("#/portfolio")],
-  ["g c", "g c", "Proof: book, ledger, chain", () => go("#/proof")],
   ["a", "a", "Account and money", () => (dialog.value = "account")],
   ["t", "t", "Light or dark", switchTheme],
 ];

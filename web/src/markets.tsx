@@ -16,9 +16,9 @@ export function Buy({ market, outcome }: { market: Market; outcome: Outcome }) {
   const price = ask(market, outcome);
   const word = outcome === "yes" ? "Yes" : "No";
   return (
-    <a class={`pick ${outcome}`} href={`#/m/${market.ticker}`} aria-label={`Buy ${word}, ${market.yes || market.title}${price ? `, ${cents(price)}` : ""}`}
+    <a class={`pick ${outcome}`} href={`#/m/${market.ticker}`}
       onClick={() => (ticket.value = { ...ticket.value, action: "buy", outcome, price: "" })}>
-      {word}<b class="num">{price ? cents(price) : "–"}</b>
+      <span>{word}<span class="sr">: buy, {market.yes || market.title},</span></span><b class="num">{price ? cents(price) : "–"}</b>
     </a>
   );
 }

@@ -140,7 +140,7 @@ function Money() {
     ["Pending", usd.pending, "Moved by fills that are not final on chain yet; may be traded, not withdrawn"],
     ["Settled", usd.settled, wallet.value ? "Your vault balance in the newest final block" : "Everything that waits for nothing"],
   ];
-  return <dl class="money">{cells.map(([name, value, why]) => <div key={name}><dt>{name}</dt><dd class="num">{dollars(value)}</dd><p>{why}</p></div>)}</dl>;
+  return <dl class="money">{cells.map(([name, value, why]) => <div key={name}><dt>{name}</dt><dd class="num">{dollars(value)}</dd><dd class="why">{why}</dd></div>)}</dl>;
 }
 
 export function PortfolioPage() {

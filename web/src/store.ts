@@ -112,7 +112,11 @@ export async function useWallet(found: Wallet) {
 }
 
 export async function start() {
-  window.addEventListener("hashchange", () => ((route.value = location.hash || "#/"), window.scrollTo(0, 0)));
+  window.addEventListener("hashchange", () => {
+    route.value = location.hash || "#/";
+    if (route.value !== "#/") search.value = "";
+    window.scrollTo(0, 0);
+  });
   await Promise.all([loadOverview(), loadSession()]);
   const known = session.value ? null : restoredBurner(overview.value);
   if (known) await useWallet(known).catch(() => undefined);

@@ -14,12 +14,14 @@ export class Stream {
   private cursor = "";
   private ticker = "";
   private ticket = "";
+  /** Whether this connection has asked for its channels: from then on a change of market is asked for by itself. */
+  private begun = false;
 
   constructor(private readonly hear: (message: Message) => void, private readonly getTicket: () => Promise<string>) {
     const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/venue/ws`;
     this.socket = new Reconnecting(address, [], { maxReconnectionDelay: 5_000, minReconnectionDelay: 300, connectionTimeout: 4_000 });
     this.socket.addEventListener("open", () => void this.begin());
-    this.socket.addEventListener("close", () => (link.value = "lost"));
+    this.socket.addEventListener("close", () => ((link.value = "lost"), (this.begun = false)));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data as string)));
     setInterval(() => link.value === "live" && this.send({ op: "ping" }), PING_MS);
   }
@@ -27,7 +29,7 @@ export class Stream {
   /** Hear one market's book, and no other's. */
   follow(ticker: string) {
     if (ticker === this.ticker) return;
-    if (link.value === "live") {
+    if (this.begun) {
       if (this.ticker) this.send({ op: "unsubscribe", channels: ["book"], tickers: [this.ticker] });
       if (ticker) this.send({ op: "subscribe", channels: ["book"], tickers: [ticker] });
     }
@@ -46,6 +48,7 @@ export class Stream {
     const resume = this.cursor ? { resume_from: this.cursor } : {};
     this.send({ op: "subscribe", channels: this.ticket ? [...PUBLIC, "account"] : PUBLIC, ...resume });
     if (this.ticker) this.send({ op: "subscribe", channels: ["book"], tickers: [this.ticker] });
+    this.begun = true;
   }
 
   private send(message: object) {

@@ -4,7 +4,7 @@ import { decodeEventLog, formatGwei, type TransactionReceipt } from "viem";
 import { collateralAbi, venueAbi } from "./abi";
 import { get, sentence } from "./api";
 import { cents, count, dollars, short, utc } from "./money";
-import { overview } from "./store";
+import { loadOverview, overview } from "./store";
 import { reader } from "./wallet";
 
 type Row = Record<string, any>;
@@ -31,6 +31,7 @@ export function ChainPane({ hashes }: { hashes: string[] }) {
   useEffect(() => {
     const venue = overview.value!;
     let wanted = true;
+    void loadOverview();
     Promise.all(hashes.map((hash) => reader(venue).getTransactionReceipt({ hash: hash as `0x${string}` }))).then(
       (receipts) => wanted && (found.value = { receipts, problem: "" }),
       (error) => wanted && (found.value = { receipts: [], problem: sentence(error) }),
@@ -66,7 +67,7 @@ export function Panes({ trace }: { trace: Trace }) {
     <div class="panes">
       <section class="panel"><h2>Book</h2>
         {trace.commands.map((c) => <p class="fact" key={c.seq}><To id={`command:${c.seq}`}>{`#${c.seq}`}</To> <b>{c.kind}</b> <time class="muted num">{utc(c.at_ms)}</time></p>)}
-        {trace.orders.map((o) => <p class="fact" key={o.order_id}><b>{o.side === "bid" ? "Bid" : "Ask"}</b> <span class="num">{count(o.size_micros)}</span> at <span class="num">{cents(o.yes_price_e4)}</span> of <a href={`#/m/${o.ticker}`}>{o.ticker}</a> <span class="chip">{o.status}</span> <To id={o.order_id} /></p>)}
+        {trace.orders.map((o) => <p class="fact" key={o.order_id}><b>{String(o.side).toLowerCase() === "bid" ? "Bid" : "Ask"}</b> <span class="num">{count(o.size_micros)}</span> at <span class="num">{cents(o.yes_price_e4)}</span> of <a href={`#/m/${o.ticker}`}>{o.ticker}</a> <span class="chip">{o.status}</span> <To id={o.order_id} /></p>)}
         {trace.fills.map((f) => <p class="fact" key={f.trade_id}><b>Fill</b> <span class="num">{count(f.size_micros)}</span> at <span class="num">{cents(f.yes_price_e4)}</span> <To id={f.trade_id}>{f.trade_id}</To> <span class="chip">{String(f.stage).toLowerCase()}</span></p>)}
         {trace.deposits.map((d) => <p class="fact" key={d.deposit_index}><b>Deposit</b> {amount(d.asset, d.amount_micros)}</p>)}
         {!trace.orders.length && !trace.fills.length && !trace.deposits.length && <p class="quiet">It moved no order.</p>}
