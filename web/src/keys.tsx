@@ -52,7 +52,8 @@ export function listen() {
     work();
   };
   const map = Object.fromEntries(MAP.map(([key, , , work]) => [key, guarded(work)]));
-  tinykeys(window, { ...map, "Shift+?": guarded(() => (dialog.value = dialog.value === "keys" ? "" : "keys"), true) });
+  const help = guarded(() => (dialog.value = dialog.value === "keys" ? "" : "keys"), true);
+  tinykeys(window, { ...map, "?": help, "Shift+?": help });
   window.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && (event.target as Element).matches?.(".search")) search.value = "";
   });
