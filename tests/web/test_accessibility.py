@@ -140,4 +140,4 @@ def test_keys_search_choose_sides_and_prices_and_are_off_inside_fields(page: Pag
     expect(page.locator("#app > .sr")).to_have_text(re.compile("^Bids: .+ Offers: .+"))
     page.keyboard.press("g")
     page.keyboard.press("c")
-    expect(page.get_by_role("heading", name="Proof")).to_be_visible()
+    expect(page.get_by_role("heading", name="Proof", exact=True)).to_be_visible()
