@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, type UTCTimestamp } from "lightweight-charts";
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api";
-import { cents, clock, count } from "./money";
+import { cents, clock, count, plural } from "./money";
 import { book, tradesSeen } from "./store";
 import { theme } from "./theme";
 import type { Candle, Levels } from "./types";
@@ -57,7 +57,7 @@ export function Chart({ ticker }: { ticker: string }) {
 
   const last = found.value?.at(-1);
   const first = found.value?.[0];
-  const summary = first && last ? `From ${cents(first.open_e4)} to ${cents(last.close_e4)} over ${found.value!.length} periods with trades.` : "";
+  const summary = first && last ? `From ${cents(first.open_e4)} to ${cents(last.close_e4)} over ${plural(found.value!.length, "period")} with trades.` : "";
   return (
     <>
       <div class="periods" role="group" aria-label="Period">
