@@ -105,7 +105,7 @@ def _floor() -> dict[str, int]:
         apply(state, c.Sequenced(state.seq + 1, state.now_ms, "", c.CancelOrder(ALICE, "none")))
 
     def hold_and_release() -> None:
-        risk.hold_custodial(order, 0)
+        risk.hold_custodial(order, FREE)
         order.remaining_micros = 0
         risk.adjust(order, 1_000_000, FREE)
         order.remaining_micros = 1_000_000

@@ -165,7 +165,7 @@ class Session:
         """What the venue does not offer yet, and what nobody may do."""
         see = self.seen
         see["unfunded"] = failure(self.taker.create_order_v2, **self.body("bid", "0.99", "900000"))
-        see["not_offered"] = failure(self.maker.get_milestones, limit=1)
+        see["not_offered"] = failure(self.maker.get_rfqs, limit=1)
         see["unsigned"] = failure(self.nobody.get_balance)
 
     def changing(self) -> None:

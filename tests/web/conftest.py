@@ -24,9 +24,9 @@ WALLET_SCRIPT = (Path(__file__).parent / "wallet.js").read_text()
 expect.set_options(timeout=10_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of the page."""
+    """One browser for a file's tests. Its event loop is this thread's, so it has to end before a test with one of its own."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
         yield found
