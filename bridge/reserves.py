@@ -108,7 +108,7 @@ class Reserves:
                     await self.look()
             except (ChainUnavailable, RpcError, Reverted, StateUnavailable, Unavailable) as error:
                 self._board.waiting = str(error)
-                _log.warning("the reserves could not be looked at: %s", error)
+                _log.info("the reserves could not be looked at: %s", error)
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> bool:

@@ -26,6 +26,7 @@ from offchain_book.engine import commands as c
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import kalshi_stream, venue_stream
+from offchain_book.gateways.sessions import Sessions
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.gateways.stream_wire import server_options
@@ -129,7 +130,7 @@ class _Bench:
         self.limits = StreamLimits(backlog_bytes=BACKLOG_BYTES)
         self.hub = Hub(venue.sequencer, self.limits)
         venue.app.include_router(kalshi_stream.router(self.hub))
-        venue.app.include_router(venue_stream.router(self.hub, SETTINGS, Tickets()))
+        venue.app.include_router(venue_stream.router(self.hub, SETTINGS, Tickets(), Sessions(SETTINGS)))
         self.durable_ns: dict[int, int] = {}
         self._orders = 0
         venue.sequencer.subscribe(lambda entry, _: self._note(entry))

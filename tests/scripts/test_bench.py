@@ -19,7 +19,19 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     done = bench(
-        "book", "apply", "stages", "growth", "journal", "wallet_orders", "--quick", "--ops", "2000", "--out", str(out)
+        "book",
+        "apply",
+        "stages",
+        "growth",
+        "journal",
+        "kalshi_orders",
+        "wallet_orders",
+        "ws",
+        "--quick",
+        "--ops",
+        "2000",
+        "--out",
+        str(out),
     )
     assert done.returncode == 0, done.stderr
     assert "x naive" in done.stdout
@@ -28,7 +40,7 @@ def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     assert results["quick"] is True
     assert results["machine"]["python"]
     sections = results["sections"]
-    assert list(sections) == ["book", "apply", "stages", "growth", "journal", "wallet_orders"]
+    assert list(sections) == ["book", "apply", "stages", "growth", "journal", "kalshi_orders", "wallet_orders", "ws"]
     for name, engines in (("book", 3), ("apply", 3)):
         assert sections[name]["fills"] > 0
         assert [set(row) for row in sections[name]["rows"]] == [LANE] * engines
