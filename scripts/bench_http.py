@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
@@ -39,3 +40,21 @@ async def _drive_all(port: int, connections: list[list[bytes]], results: Any) ->
     began = time.perf_counter()
     await asyncio.gather(*map(one, connections))
     results.put((time.perf_counter() - began, good, sorted(latencies)))
+
+
+def figures(orders: int, seconds: float, cpu_s: float, latencies: list[float]) -> dict[str, float]:
+    """Return a run's figures; `latencies` are seconds, in order."""
+    return {
+        "orders": orders,
+        "orders_per_s": round(orders / seconds),
+        "cpu_us_per_order": round(cpu_s / orders * 1e6, 1),
+        "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
+        "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
+    }
+
+
+def timed(work: Callable[[], object], count: int) -> float:
+    """Return the CPU microseconds per item of something that handles `count` items, in this thread."""
+    began = time.thread_time()
+    work()
+    return round((time.thread_time() - began) / count * 1e6, 1)

@@ -12,7 +12,6 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from offchain_book.gateways.kalshi_orders import command_of, created
 from offchain_book.journal import Journal
 from offchain_book.sequencer import Receipt
 from scripts.bench_common import Json, Report, show
-from scripts.bench_http import drive, request
+from scripts.bench_http import drive, figures, request, timed
 from tests.sdk.kalshi_venue import ALICE, DOLLAR, SETTINGS, TICKER, Key, SmallVenue, make_keys
 
 AIM_PER_S, AIM_P50_MS = 10_000, 2.0
@@ -94,22 +93,11 @@ async def _run(folder: Path, orders: int, connections: int, batch: int) -> Json:
         return {
             "connections": connections,
             "batch": batch,
-            "orders": done,
-            "orders_per_s": round(done / seconds),
-            "cpu_us_per_order": round(cpu / done * 1e6, 1),
-            "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
-            "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
+            **figures(done, seconds, cpu, latencies),
         }
 
 
 # --- stages ---------------------------------------------------------------------------------------------------------------
-
-
-def _timed(work: Callable[[], object], count: int) -> float:
-    """Return the CPU microseconds per item of something that handles `count` items, in this thread."""
-    began = time.thread_time()
-    work()
-    return round((time.thread_time() - began) / count * 1e6, 1)
 
 
 async def _stages(folder: Path, count: int) -> Json:
@@ -122,27 +110,27 @@ async def _stages(folder: Path, count: int) -> Json:
         bodies = [json.dumps(_body(number)).encode() for number in range(count)]
         commands: list[c.PlaceOrder] = []
         found: Json = {
-            "parse": _timed(lambda: commands.extend(command_of(ALICE, decoder.decode(body), 0) for body in bodies), count)
+            "parse": timed(lambda: commands.extend(command_of(ALICE, decoder.decode(body), 0) for body in bodies), count)
         }
         signed = [key.headers("POST", SINGLE) for _ in range(min(count, 500))]
         public = parse_public_key(known.public_key_pem)
         claims = [Claim(known, public, _signature(head), head["KALSHI-ACCESS-TIMESTAMP"], "POST", SINGLE) for head in signed]
-        found["signature (off the loop)"] = _timed(lambda: verify_all(claims), len(claims))
+        found["signature (off the loop)"] = timed(lambda: verify_all(claims), len(claims))
         seq, at_ms = venue.state.seq, venue.state.now_ms
         entries = [c.Sequenced(seq + place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
         numbered = [c.Sequenced(place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
         groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
         journal = Journal(folder / "stage", {})
-        found["journal"] = _timed(lambda: [journal.append(group) for group in groups], count)
+        found["journal"] = timed(lambda: [journal.append(group) for group in groups], count)
         journal.close()
         events: list[Any] = []
-        found["risk and match"] = _timed(lambda: events.extend(apply(venue.state, entry) for entry in entries), count)
+        found["risk and match"] = timed(lambda: events.extend(apply(venue.state, entry) for entry in entries), count)
         read = venue.sequencer.projections
-        found["read models"] = _timed(
+        found["read models"] = timed(
             lambda: [read.observe(venue.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
         )
         encoder = msgspec.json.Encoder(decimal_format="number")
-        found["response"] = _timed(
+        found["response"] = timed(
             lambda: [
                 encoder.encode(created(command, Receipt(entry, one)))
                 for command, entry, one in zip(commands, entries, events, strict=True)

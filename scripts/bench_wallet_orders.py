@@ -12,7 +12,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from offchain_book.gateways.wallet_credentials import authenticate_request
 from offchain_book.journal import Journal
 from offchain_book.sequencer import Receipt
 from scripts.bench_common import Json, Report, show
-from scripts.bench_http import drive, request
+from scripts.bench_http import drive, figures, request, timed
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet, open_house
 
 AIM_PER_S = 5_000
@@ -108,22 +108,11 @@ async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
         assert house.state.seq - commands == orders
         return {
             "batch": batch,
-            "orders": orders,
-            "orders_per_s": round(orders / seconds),
-            "cpu_us_per_order": round(cpu / orders * 1e6, 1),
-            "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
-            "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
+            **figures(orders, seconds, cpu, latencies),
         }
 
 
 # --- stages ---------------------------------------------------------------------------------------------------------------
-
-
-def _timed(work: Callable[[], object], count: int) -> float:
-    """Return the CPU microseconds per item of something that handles `count` items, in this thread."""
-    began = time.thread_time()
-    work()
-    return round((time.thread_time() - began) / count * 1e6, 1)
 
 
 async def _stages(folder: Path, count: int) -> Json:
@@ -134,9 +123,9 @@ async def _stages(folder: Path, count: int) -> Json:
         bodies = [json.dumps(payload, separators=(",", ":")).encode() for payload in payloads]
         headers = [wallet.headers("POST", "/order", b.decode()) for b in bodies]
         posted: list[PostedOrder] = []
-        found: Json = {"parse": _timed(lambda: posted.extend(map(order_decoder.decode, bodies)), count)}
+        found: Json = {"parse": timed(lambda: posted.extend(map(order_decoder.decode, bodies)), count)}
         now_s = int(time.time())
-        found["hmac"] = _timed(
+        found["hmac"] = timed(
             lambda: [
                 authenticate_request(house.state, SETTINGS, head, "POST", "/order", body, now_s)
                 for head, body in zip(headers, bodies, strict=True)
@@ -144,9 +133,9 @@ async def _stages(folder: Path, count: int) -> Json:
             count,
         )
         signed = []
-        found["digest"] = _timed(lambda: signed.extend(signed_order(SETTINGS, one.order) for one in posted), count)
+        found["digest"] = timed(lambda: signed.extend(signed_order(SETTINGS, one.order) for one in posted), count)
         asked = [(bytes.fromhex(one.digest[2:]), one.signature) for one in signed]
-        found["recover (off the loop)"] = _timed(lambda: recover_all(asked), count)
+        found["recover (off the loop)"] = timed(lambda: recover_all(asked), count)
         token = find_token(house.state, signed[0].token_id)
         assert token is not None
         commands = [to_command(one, order, token) for one, order in zip(posted, signed, strict=True)]
@@ -155,15 +144,15 @@ async def _stages(folder: Path, count: int) -> Json:
         journal = Journal(folder / "stage", {})
         numbered = [c.Sequenced(place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
         groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
-        found["journal"] = _timed(lambda: [journal.append(group) for group in groups], count)
+        found["journal"] = timed(lambda: [journal.append(group) for group in groups], count)
         journal.close()
         events: list[Any] = []
-        found["risk and match"] = _timed(lambda: events.extend(apply(house.state, entry) for entry in entries), count)
+        found["risk and match"] = timed(lambda: events.extend(apply(house.state, entry) for entry in entries), count)
         read = house.sequencer.projections
-        found["read models"] = _timed(
+        found["read models"] = timed(
             lambda: [read.observe(house.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
         )
-        found["response"] = _timed(
+        found["response"] = timed(
             lambda: [
                 reply(placed(command, token, Receipt(entry, one)))
                 for command, entry, one in zip(commands, entries, events, strict=True)

@@ -10,6 +10,7 @@ waits for the last of them, so that it never shows what a later message takes ba
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -82,7 +83,7 @@ class Refused(Exception):
         self.message = message
 
 
-class _Connection:
+class _Connection(ABC):
     """What both channels share: PING, the rate limit, errors as events."""
 
     def __init__(self, hub: Hub, client: Client) -> None:
@@ -101,10 +102,11 @@ class _Connection:
         except Refused as refused:
             self.client.send(words.encode({"event_type": "error", "code": refused.code, "message": refused.message}))
 
+    @abstractmethod
     async def ask(self, raw: bytes) -> None:
         """Carry out a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Stop listening."""
 

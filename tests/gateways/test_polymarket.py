@@ -32,6 +32,7 @@ from tests.gateways.polymarket_fixtures import (
     Wallet,
     open_house,
 )
+from tests.gateways.polymarket_house import signed_get, token
 
 V1, V2 = OrderScheme.POLYMARKET_V1, OrderScheme.POLYMARKET_V2
 
@@ -48,38 +49,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         assert_books_balance(opened.state)
 
 
-@pytest.fixture
-async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client."""
-    async with house.client() as client:
-        yield client
-
-
-async def funded(house: House, http: httpx.AsyncClient, key: bytes) -> Wallet:
-    """Return a wallet with credentials and $1,000."""
-    wallet = Wallet(http, key)
-    await wallet.login()
-    await house.fund(wallet.account, 1_000 * DOLLAR)
-    return wallet
-
-
-@pytest.fixture
-async def wendy(house: House, http: httpx.AsyncClient) -> Wallet:
-    """A wallet."""
-    return await funded(house, http, b"\x11" * 32)
-
-
-@pytest.fixture
-async def walt(house: House, http: httpx.AsyncClient) -> Wallet:
-    """Another wallet."""
-    return await funded(house, http, b"\x22" * 32)
-
-
-def token(house: House, outcome: Outcome = Outcome.YES, ticker: str = TICKER) -> str:
-    """Return a token's id."""
-    return house.state.markets[ticker].token_id(outcome)
-
-
 async def placed(wallet: Wallet, *args: Any, **more: Any) -> dict[str, Any]:
     """Place an order that has to be taken."""
     response = await wallet.place(*args, **more)
@@ -87,13 +56,6 @@ async def placed(wallet: Wallet, *args: Any, **more: Any) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     assert (body["success"], body["errorMsg"]) == (True, "")
     return body
-
-
-async def got(wallet: Wallet, path: str, **query: str) -> Any:
-    """Return the body of a signed GET that has to succeed."""
-    response = await wallet.call("GET", path, **query)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 # --- books and prices --------------------------------------------------------------------------------------------------
@@ -163,7 +125,7 @@ async def test_a_closed_and_resolved_market_says_so(house: House, http: httpx.As
     """No more orders; the winner pays a dollar."""
     resting = await placed(wendy, "BUY", token(house), 3 * DOLLAR, 10 * CONTRACT)
     await house.do(c.CloseMarket(TICKER))
-    assert (await got(wendy, f"/data/order/{resting['orderID']}"))["status"] == "CANCELED_MARKET_RESOLVED"
+    assert (await signed_get(wendy, f"/data/order/{resting['orderID']}"))["status"] == "CANCELED_MARKET_RESOLVED"
     refused = await wendy.place("BUY", token(house), 3 * DOLLAR, 10 * CONTRACT)
     assert (refused.status_code, refused.json()["error"]) == (400, "the market is not yet ready to process new orders")
     await house.do(c.ResolveMarket(TICKER, 1_000_000, "test"))
@@ -205,7 +167,7 @@ async def test_each_token_and_side_has_its_place_in_the_one_book(
     assert (order.side, order.price_e4, order.outcome, order.size_micros) == (book_side, yes_price, outcome, size)
     assert order.signed is not None
     assert (order.signed.scheme, order.signed.side.name, order.signed.digest) == (scheme, side, answer["orderID"])
-    shown = await got(wendy, f"/data/order/{answer['orderID']}")
+    shown = await signed_get(wendy, f"/data/order/{answer['orderID']}")
     assert (shown["side"], shown["outcome"], shown["price"]) == (side, outcome.name.title(), fixed(price, 4))
     assert (shown["asset_id"], shown["original_size"], shown["status"]) == (token(house, outcome), "10", "LIVE")
 
@@ -214,7 +176,7 @@ async def test_an_order_partly_filled_on_arrival_is_matched_and_rests(house: Hou
     """100 at 50 cents, the rest waits."""
     answer = await placed(wendy, "BUY", token(house), 75 * DOLLAR, 150 * CONTRACT)
     assert (answer["status"], answer["makingAmount"], answer["takingAmount"]) == ("matched", "50", "100")
-    shown = await got(wendy, f"/data/order/{answer['orderID']}")
+    shown = await signed_get(wendy, f"/data/order/{answer['orderID']}")
     assert (shown["status"], shown["size_matched"], shown["original_size"]) == ("LIVE", "100", "150")
 
 
@@ -223,9 +185,9 @@ async def test_a_market_buy_spends_its_dollars_also_at_better_prices(house: Hous
     answer = await placed(wendy, "BUY", token(house), 60 * DOLLAR, 117_647_000, "FOK")
     assert (answer["status"], answer["makingAmount"], answer["takingAmount"]) == ("matched", "59.996", "119.6")
     assert len(answer["tradeIDs"]) == 2
-    shown = await got(wendy, f"/data/order/{answer['orderID']}")
+    shown = await signed_get(wendy, f"/data/order/{answer['orderID']}")
     assert (shown["status"], shown["order_type"], shown["original_size"]) == ("MATCHED", "FOK", "117.647")
-    balance = await got(wendy, "/balance-allowance", asset_type="COLLATERAL")
+    balance = await signed_get(wendy, "/balance-allowance", asset_type="COLLATERAL")
     assert balance["balance"] == str(1_000 * DOLLAR - 59_996_000)
     assert balance["held"] == "0"
 
@@ -246,9 +208,9 @@ async def test_a_market_buy_in_a_market_with_fees_needs_its_dollars_and_the_fee(
     await house.quote("ask", 5_000, 200, FEE_TICKER)
     answer = await placed(wendy, "BUY", token(house, ticker=FEE_TICKER), 50 * DOLLAR, 100 * CONTRACT, "FOK")
     assert (answer["makingAmount"], answer["takingAmount"], answer["fee"]) == ("50", "100", "1.75")
-    (trade,) = (await got(wendy, "/data/trades", id=answer["tradeIDs"][0]))["data"]
+    (trade,) = (await signed_get(wendy, "/data/trades", id=answer["tradeIDs"][0]))["data"]
     assert (trade["fee_rate_bps"], trade["fee"]) == ("700", "1.75")
-    balance = await got(wendy, "/balance-allowance", asset_type="COLLATERAL")
+    balance = await signed_get(wendy, "/balance-allowance", asset_type="COLLATERAL")
     assert balance["balance"] == str(1_000 * DOLLAR - 51_750_000)
 
 
@@ -258,7 +220,7 @@ async def test_a_gtd_order_leaves_a_minute_before_its_expiration(house: House, w
     for scheme in (V2, V1):
         answer = await placed(wendy, "BUY", token(house), 3 * DOLLAR, 10 * CONTRACT, "GTD", scheme, expiration=expiration)
         assert house.state.orders[answer["orderID"]].expires_ms == (expiration - 60) * 1_000
-        shown = await got(wendy, f"/data/order/{answer['orderID']}")
+        shown = await signed_get(wendy, f"/data/order/{answer['orderID']}")
         assert (shown["order_type"], shown["expiration"]) == ("GTD", str(expiration - 60))
 
 
@@ -266,7 +228,7 @@ async def test_a_batch_is_taken_in_its_order(house: House, wendy: Wallet) -> Non
     """Fifteen at one price queue as they were listed."""
     orders = [wendy.payload("BUY", token(house), 3 * DOLLAR, 10 * CONTRACT) for _ in range(15)]
     answers = (await wendy.call("POST", "/orders", orders)).json()
-    listed = (await got(wendy, "/data/orders"))["data"]
+    listed = (await signed_get(wendy, "/data/orders"))["data"]
     assert [row["id"] for row in listed] == [row["orderID"] for row in answers]
     queue = [order.order_id for order in house.state.markets[TICKER].book.orders(BookSide.BID)]
     assert queue[-15:] == [row["orderID"] for row in answers]
@@ -306,13 +268,13 @@ async def test_a_trade_moves_from_matched_to_confirmed(house: House, wendy: Wall
     (trade_id,) = answer["tradeIDs"]
 
     async def seen() -> tuple[str, str]:
-        (trade,) = (await got(wendy, "/data/trades", id=trade_id))["data"]
+        (trade,) = (await signed_get(wendy, "/data/trades", id=trade_id))["data"]
         assert trade["id"] == trade_id
         return trade["status"], trade["transaction_hash"]
 
     assert answer["transactionsHashes"] == []
     assert await seen() == ("MATCHED", "")
-    balance = await got(wendy, "/balance-allowance", asset_type="CONDITIONAL", token_id=token(house))
+    balance = await signed_get(wendy, "/balance-allowance", asset_type="CONDITIONAL", token_id=token(house))
     assert (balance["balance"], balance["pending"], balance["settled"]) == ("10000000", "10000000", "0")
     assert balance["withdrawable"] == "0"
     batch = await house.cut()
@@ -326,7 +288,7 @@ async def test_a_trade_moves_from_matched_to_confirmed(house: House, wendy: Wall
     await house.observe(batch, BatchStage.MINED, "0xbb")
     await house.confirm(batch, "0xbb")
     assert await seen() == ("CONFIRMED", "0xbb")
-    balance = await got(wendy, "/balance-allowance", asset_type="CONDITIONAL", token_id=token(house))
+    balance = await signed_get(wendy, "/balance-allowance", asset_type="CONDITIONAL", token_id=token(house))
     assert (balance["pending"], balance["settled"]) == ("0", "10000000")
 
 
@@ -335,8 +297,8 @@ async def test_a_trade_between_wallets_shows_each_its_side(house: House, wendy: 
     rested = await placed(wendy, "BUY", token(house), 4_500_000, 10 * CONTRACT)
     arrived = await placed(walt, "BUY", token(house, Outcome.NO), 5_500_000, 10 * CONTRACT, scheme=V1)
     assert (arrived["makingAmount"], arrived["takingAmount"]) == ("5.5", "10")
-    (his,) = (await got(walt, "/data/trades"))["data"]
-    (hers,) = (await got(wendy, "/data/trades"))["data"]
+    (his,) = (await signed_get(walt, "/data/trades"))["data"]
+    (hers,) = (await signed_get(wendy, "/data/trades"))["data"]
     for trade, side, key in ((his, "TAKER", walt), (hers, "MAKER", wendy)):
         assert (trade["trader_side"], trade["taker_order_id"]) == (side, arrived["orderID"])
         assert (trade["side"], trade["outcome"], trade["price"], trade["size"]) == ("BUY", "No", "0.55", "10")
@@ -352,7 +314,7 @@ async def test_a_custodial_counterparty_shows_as_the_pool(house: House, wendy: W
     """Maria hits Wendy's bid; nothing of hers but the order id is told."""
     await placed(wendy, "BUY", token(house), 4_500_000, 10 * CONTRACT)
     await house.quote("ask", 4_500, 10)
-    (trade,) = (await got(wendy, "/data/trades"))["data"]
+    (trade,) = (await signed_get(wendy, "/data/trades"))["data"]
     assert (trade["trader_side"], trade["maker_address"], trade["owner"]) == ("MAKER", SETTINGS.venue_address, "")
     assert MAKER not in json.dumps(trade).replace(trade["taker_order_id"], "")
 
@@ -364,9 +326,9 @@ async def test_a_trade_that_failed_says_what_happened_instead(house: House, wend
     batch = await house.cut()
     await house.observe(batch, BatchStage.MINED, "0xaa")
     await house.confirm(batch, "0xaa", skipped=((0, 3),))
-    (trade,) = (await got(walt, "/data/trades", id=answer["tradeIDs"][0]))["data"]
+    (trade,) = (await signed_get(walt, "/data/trades", id=answer["tradeIDs"][0]))["data"]
     assert (trade["status"], trade["err_msg"], trade["resolution"]) == ("FAILED", "busted", "busted")
-    balance = await got(walt, "/balance-allowance", asset_type="COLLATERAL")
+    balance = await signed_get(walt, "/balance-allowance", asset_type="COLLATERAL")
     assert balance["balance"] == str(1_000 * DOLLAR)
 
 
@@ -378,7 +340,7 @@ async def test_trades_are_filtered(house: House, wendy: Wallet, walt: Wallet) ->
     now = int(time.time())
 
     async def count(wallet: Wallet, **query: str) -> int:
-        return len((await got(wallet, "/data/trades", **query))["data"])
+        return len((await signed_get(wallet, "/data/trades", **query))["data"])
 
     assert await count(wendy) == 2
     assert await count(walt) == 0
@@ -404,7 +366,7 @@ async def test_pages_end_and_lose_nothing(house: House, wendy: Wallet, monkeypat
         ids: list[str] = []
         position, pages = "MA==", 0
         while position != "LTE=":
-            page = await got(wendy, path, next_cursor=position)
+            page = await signed_get(wendy, path, next_cursor=position)
             assert page["count"] == len(page["data"]) <= page["limit"] == 3
             ids += [row["id"] for row in page["data"]]
             position, pages = page["next_cursor"], pages + 1
@@ -412,7 +374,7 @@ async def test_pages_end_and_lose_nothing(house: House, wendy: Wallet, monkeypat
                 await placed(wendy, "BUY", token(house), 500_000, CONTRACT)
         assert (len(ids), len(set(ids)), pages) == (7, 7, 3)
     assert ids == list(house.state.accounts[wendy.account].open_orders)
-    assert (await got(wendy, "/data/trades", next_cursor="LTE="))["data"] == []
+    assert (await signed_get(wendy, "/data/trades", next_cursor="LTE="))["data"] == []
 
 
 # --- words -------------------------------------------------------------------------------------------------------------
