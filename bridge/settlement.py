@@ -122,11 +122,6 @@ class FilledLog:
     closes_maker: bool
 
     @property
-    def maker_token_id(self) -> int:
-        """The same token in a COMPLEMENTARY fill, else the condition's other one."""
-        return self.taker_token_id if self.kind is MatchKind.COMPLEMENTARY else self.taker_token_id ^ 3
-
-    @property
     def maker_side(self) -> TokenSide:
         """The other side in a COMPLEMENTARY fill, else the same."""
         return TokenSide(1 - self.taker_side) if self.kind is MatchKind.COMPLEMENTARY else self.taker_side
