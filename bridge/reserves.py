@@ -150,7 +150,7 @@ class Reserves:
 
     async def _compare(self, assets: list[str], wallets: list[str], full: bool) -> bool:
         books = read_books(self._state, assets, wallets)
-        markets = list(self._state.markets.values()) if full else []
+        markets = list(self._state.markets.values()) if full else None
         tokens = {asset: self._token_id(asset) for asset in {*assets, *(asset for _, asset in books.wallets)} - {CASH}}
         view = await asyncio.to_thread(self._read, self._final_block(), books, tokens, markets)
         board = self._board
@@ -177,17 +177,19 @@ class Reserves:
         ticker, _, outcome = asset.rpartition(":")
         return self._state.markets[ticker].token_id(Outcome[outcome])
 
-    def _read(self, block: int, books: Books, tokens: dict[str, str], markets: Sequence[Market]) -> _View:
-        """Read one final block, in a thread."""
+    def _read(self, block: int, books: Books, tokens: dict[str, str], markets: Sequence[Market] | None) -> _View:
+        """Read one final block, in a thread; with all markets also the dollars of the whole contract."""
         keys = [(POOL_NAME, asset) for asset in books.pool] + list(books.wallets)
         calls: list[tuple[str, Sequence[Any]]] = [("nextOperation", ()), ("depositCount", ()), ("skippedOperations", ())]
         for holder, asset in keys:
             address = self._chain.address if holder == POOL_NAME else holder
             calls.append(("cashOf", (address,)) if asset == CASH else ("vaultBalanceOf", (address, int(tokens[asset]))))
-        calls += [("conditionOf", (bytes.fromhex(market.condition_id[2:]),)) for market in markets]
+        calls += [("conditionOf", (bytes.fromhex(market.condition_id[2:]),)) for market in markets or ()]
         next_operation, deposits, skipped, *rest = self._chain.read_all(calls, block)
-        address, abi = self._collateral
-        held = int(self._chain.read("balanceOf", (self._chain.address,), block, to=address, abi=abi)) if markets else 0
+        held = 0
+        if markets is not None:
+            address, abi = self._collateral
+            held = int(self._chain.read("balanceOf", (self._chain.address,), block, to=address, abi=abi))
         backing = sum(int(row[1]) for row in rest[len(keys) :])
         found = dict(zip(keys, map(int, rest[: len(keys)]), strict=True))
         return _View(block, int(next_operation), int(deposits), int(skipped), found, backing, held)
