@@ -19,8 +19,10 @@ import uvloop
 from bridge.cli_output import Format
 from bridge.options import Options
 from bridge.venue import Venue, VenueError
-from offchain_book.engine.commands import ConfirmBatch, Sequenced
-from offchain_book.engine.events import BatchCut, BatchObserved, Event, Matched, OperationFailed, Rejected
+from offchain_book.engine.chain_commands import ConfirmBatch
+from offchain_book.engine.chain_events import BatchCut, BatchObserved, OperationFailed
+from offchain_book.engine.commands import Sequenced
+from offchain_book.engine.events import Event, Matched, Rejected
 from offchain_book.errors import sentence
 
 MAX_LINES = 2_000

@@ -21,8 +21,8 @@ from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable, RpcError
 from bridge.seed import FUNDER_INDEX
 from bridge.submitter import Submitter, SubmitterHalted
-from offchain_book.engine import commands as c
-from offchain_book.engine.state import Account
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine.account import Account
 from offchain_book.gateways.admin import Condition, HookRefused, Paid
 from offchain_book.sequencer import Sequencer
 
@@ -165,7 +165,7 @@ class ChainHooks:
         await self._in_time(indexer.caught_up(head.number + 2))
         state = self._state
         await self._sequencer.submit(
-            c.ObserveChain(state.final_block, state.final_time_s, state.chain_halted, state.final_hash)
+            cc.ObserveChain(state.final_block, state.final_time_s, state.chain_halted, state.final_hash)
         )
 
     # --- waiting -----------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from bridge.logs import (
     VenueEvent,
 )
 from bridge.rpc import ChainUnavailable, RpcError
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import ZERO_ADDRESS, Outcome
 from offchain_book.engine.rejects import RejectCode
@@ -307,13 +308,13 @@ class Indexer:
                     found[event.index] = event
         return found
 
-    def _deposit(self, event: Deposited) -> c.CreditDeposit:
+    def _deposit(self, event: Deposited) -> cc.CreditDeposit:
         """Translate a deposit. A reference that names nobody is passed on: the engine puts it into suspense."""
         account_id = event.wallet
         if event.wallet == self._chain.address:
             account_id = self._account_of(event.account_reference) or event.account_reference
         ticker, outcome = self._token(event.token_id)
-        return c.CreditDeposit(
+        return cc.CreditDeposit(
             event.index,
             account_id,
             event.amount_micros,
@@ -344,7 +345,7 @@ class Indexer:
             reference = f"{event.place.tx_hash}:{event.place.log_index}"
             ticker, outcome = self._token(event.token_id)
             if outcome is not None and reference not in self._state.references:
-                await self._submit(c.RecordRefusedDelivery(reference, event.wallet, event.amount_micros, ticker, outcome))
+                await self._submit(cc.RecordRefusedDelivery(reference, event.wallet, event.amount_micros, ticker, outcome))
 
     async def _settle_exits(self, events: Sequence[VenueEvent], after: Block) -> None:
         """Take what final exits paid out off the ledger, once every batch up to there is confirmed."""
@@ -360,7 +361,7 @@ class Indexer:
             for part, (ticker, outcome, amount) in enumerate(paid):
                 reference = f"{where}:{part}"
                 if amount and reference not in self._state.references:
-                    command = c.RecordExit(reference, event.wallet, amount, ticker, outcome)
+                    command = cc.RecordExit(reference, event.wallet, amount, ticker, outcome)
                     await self._submit(command, RejectCode.UNKNOWN_ACCOUNT)
 
     async def _require_settled(self, after: Block) -> None:
@@ -388,7 +389,7 @@ class Indexer:
                 raise _NotYet
             place = event.place
             await self._submit(
-                c.ConfirmResolution(market.ticker, event.yes_payout_micros, place.tx_hash, place.block_number)
+                cc.ConfirmResolution(market.ticker, event.yes_payout_micros, place.tx_hash, place.block_number)
             )
 
     # --- the head ----------------------------------------------------------------------------------------------------
@@ -434,7 +435,7 @@ class Indexer:
             if account is None and exit_at_s:
                 continue
             if account is not None and account.exit_at_s != exit_at_s:
-                await self._submit(c.ObserveExit(wallet, exit_at_s))
+                await self._submit(cc.ObserveExit(wallet, exit_at_s))
             self._exits.discard(wallet)
 
     def _exit_at(self, wallet: str, head: Block, final: int) -> int:
@@ -446,9 +447,9 @@ class Indexer:
         for event in events:
             account = self._state.accounts.get(getattr(event, "wallet", ""))
             if isinstance(event, MinNonceSet) and (account is None or account.min_nonce < event.min_nonce):
-                await self._submit(c.ObserveWatermark(event.wallet, min_nonce=event.min_nonce))
+                await self._submit(cc.ObserveWatermark(event.wallet, min_nonce=event.min_nonce))
             if isinstance(event, CancelledBefore) and (account is None or account.cancel_before_ms < event.timestamp_ms):
-                await self._submit(c.ObserveWatermark(event.wallet, cancel_before_ms=event.timestamp_ms))
+                await self._submit(cc.ObserveWatermark(event.wallet, cancel_before_ms=event.timestamp_ms))
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
@@ -466,7 +467,7 @@ class Indexer:
         number, time_s, block_hash = state.final_block, state.final_time_s, state.final_hash
         if self._final is not None:
             number, time_s, block_hash = self._final.number, self._final.timestamp_s, self._final.hash
-        await self._submit(c.ObserveChain(number, time_s, halted, block_hash))
+        await self._submit(cc.ObserveChain(number, time_s, halted, block_hash))
         self._reported_ms = now
 
 

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from bridge.chain import Chain, Reverted, StateUnavailable
 from bridge.rpc import ChainUnavailable, RpcError
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import Event, OperationSettled, ResolutionReleased
+from offchain_book.engine.chain_events import OperationSettled
+from offchain_book.engine.events import Event
+from offchain_book.engine.market import Market
+from offchain_book.engine.market_events import ResolutionReleased
 from offchain_book.engine.resolution import is_released
-from offchain_book.engine.state import Market
 from offchain_book.sequencer import Sequencer
 
 _log = logging.getLogger(__name__)

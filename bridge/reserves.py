@@ -14,9 +14,9 @@ from typing import Any
 
 from bridge.chain import Abi, Chain, Reverted, StateUnavailable
 from bridge.rpc import ChainUnavailable, RpcError
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.policy_commands import Freeze
-from offchain_book.engine.state import Market
 from offchain_book.engine.units import CASH
 from offchain_book.liabilities import Tree
 from offchain_book.reserves import (

@@ -30,8 +30,9 @@ from offchain_book.engine.commands import (
     OpenAccount,
     RegisterKey,
 )
+from offchain_book.engine.names import COLLATERAL, EQUITY, GUARANTEE
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import COLLATERAL, EQUITY, GUARANTEE, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways.market_file import MarketFile, event_command, market_command, parse_toml, series_command
 from offchain_book.sequencer import Sequencer

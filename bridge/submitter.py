@@ -21,8 +21,10 @@ from bridge.proof import Claim, Contradiction, Doubtful, Proof, prove
 from bridge.rpc import ChainUnavailable, RpcError
 from bridge.settlement import as_packed, payload_hash, settle_batch_calldata
 from bridge.statements import Statements
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import Event, OperationQueued, OperationSettled
+from offchain_book.engine.chain_events import OperationQueued, OperationSettled
+from offchain_book.engine.events import Event
 from offchain_book.engine.operations import Operation
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Batch, OpenOperation
@@ -241,7 +243,7 @@ class Submitter:
             entries = self._next_operations()
             voided = tuple(entry.operation.number for entry in entries if entry.failed)
             operations = [as_packed(entry.operation, entry.failed) for entry in entries]
-            cut = c.CutBatch(state.next_batch, state.uncut, len(entries), payload_hash(operations), voided)
+            cut = cc.CutBatch(state.next_batch, state.uncut, len(entries), payload_hash(operations), voided)
             if await self._submit(cut, RejectCode.BATCH_CONTENT_CHANGED):
                 self._uncut_since_ms = -1
         return None
@@ -313,18 +315,18 @@ class Submitter:
         receipt = flight.receipt
         if receipt is not None:
             if (batch.stage, batch.tx_hash, batch.block_number) != (
-                c.BatchStage.MINED,
+                cc.BatchStage.MINED,
                 receipt.tx_hash,
                 receipt.block_number,
             ):
                 crash_point("after_receipt")
-                await self._observe(batch, c.BatchStage.MINED, receipt.tx_hash, receipt.block_number)
-        elif batch.stage is c.BatchStage.MINED:
+                await self._observe(batch, cc.BatchStage.MINED, receipt.tx_hash, receipt.block_number)
+        elif batch.stage is cc.BatchStage.MINED:
             _log.warning("batch %d left the chain: its transactions are sent again", batch.batch_no)
-            await self._observe(batch, c.BatchStage.RETRYING, batch.tx_hash)
+            await self._observe(batch, cc.BatchStage.RETRYING, batch.tx_hash)
 
-    async def _observe(self, batch: Batch, stage: c.BatchStage, tx_hash: str, block_number: int = 0) -> None:
-        await self._submit(c.ObserveBatch(batch.batch_no, stage, tx_hash, block_number))
+    async def _observe(self, batch: Batch, stage: cc.BatchStage, tx_hash: str, block_number: int = 0) -> None:
+        await self._submit(cc.ObserveBatch(batch.batch_no, stage, tx_hash, block_number))
 
     async def _send_missing(self, flights: Sequence[_Flight], view: _View) -> None:
         """Sign, in stream order, for every batch that no living transaction carries."""
@@ -348,7 +350,7 @@ class Submitter:
             return False
         crash_point("after_store")
         flight.attempts.append(attempt)
-        await self._observe(batch, c.BatchStage.SENT, attempt.tx_hash)
+        await self._observe(batch, cc.BatchStage.SENT, attempt.tx_hash)
         crash_point("before_broadcast")
         await asyncio.to_thread(self.lane.broadcast, attempt)
         crash_point("after_broadcast")
@@ -357,8 +359,8 @@ class Submitter:
     async def _may_retry(self, flight: _Flight, view: _View, calldata: bytes) -> bool:
         """All its transactions reverted: wait a little longer each time, and ask the chain before paying again."""
         batch = self._state.batches[flight.batch_no]
-        if batch.stage is not c.BatchStage.RETRYING:
-            await self._observe(batch, c.BatchStage.RETRYING, flight.attempts[-1].tx_hash)
+        if batch.stage is not cc.BatchStage.RETRYING:
+            await self._observe(batch, cc.BatchStage.RETRYING, flight.attempts[-1].tx_hash)
         if now_ms() < flight.retry_at_ms:
             return False
         if view.next_operation == flight.first:
@@ -395,7 +397,7 @@ class Submitter:
         _log.warning("no block takes batch %d (%s): it is cut after %d", flight.batch_no, reason or "out of gas", count)
         self._reverting = ""
         return await self._submit(
-            c.SplitBatch(flight.batch_no, count, payload_hash(part), self._state.next_batch, payload_hash(rest))
+            cc.SplitBatch(flight.batch_no, count, payload_hash(part), self._state.next_batch, payload_hash(rest))
         )
 
     def _operations(self, first: int, count: int) -> list[Operation]:
@@ -424,7 +426,7 @@ class Submitter:
             self._refuse_landed(self._flights[proof.batch_no], {number for number, _ in proof.skipped})
             receipt = proof.receipt
             await self._submit(
-                c.ConfirmBatch(proof.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, proof.skipped)
+                cc.ConfirmBatch(proof.batch_no, receipt.tx_hash, receipt.block_number, receipt.block_hash, proof.skipped)
             )
             del self._flights[proof.batch_no]
 
@@ -463,4 +465,4 @@ class Submitter:
         if late:
             _log.error("operations %d to %d missed their settlement deadline", late[0], late[-1])
             count = late[-1] - late[0] + 1
-            await self._submit(c.ExpireOperations(late[0], count, final.number, final.timestamp_s))
+            await self._submit(cc.ExpireOperations(late[0], count, final.number, final.timestamp_s))

@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from offchain_book import reports
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine import chain_events as ce
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
+from offchain_book.engine import market_events as me
+from offchain_book.engine.account import Account
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import ZERO_BYTES32, FillOperation, MatchKind, Operation, Outcome, SignedOrder
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus, SelfTrade, TimeInForce
-from offchain_book.engine.state import Account, State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.price_history import PriceHistory
 from offchain_book.reports import Report, ReportKind
@@ -415,20 +420,20 @@ class Projections:
         order.updated_ms = trade.at_ms
         order.matches.append(trade.match_id)
 
-    def _queued(self, state: State, entry: c.Sequenced, event: e.OperationQueued) -> None:
+    def _queued(self, state: State, entry: c.Sequenced, event: ce.OperationQueued) -> None:
         view = OperationView(event.operation, entry.seq, entry.at_ms, TradeStage.MATCHED)
         self.operations.append(view)
         self.changes.operations[event.operation.number] = view
         self.operations_by_seq[entry.seq].append(event.operation.number)
         self.wallets.queued(event.operation, entry.at_ms)
 
-    def _batch_cut(self, state: State, entry: c.Sequenced, event: e.BatchCut) -> None:
+    def _batch_cut(self, state: State, entry: c.Sequenced, event: ce.BatchCut) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
         self.changes.batches[event.batch_no] = None
         for number in range(event.first, event.first + event.operation_count):
             self._operation(number).batch_no = event.batch_no
 
-    def _batch_observed(self, state: State, entry: c.Sequenced, event: e.BatchObserved) -> None:
+    def _batch_observed(self, state: State, entry: c.Sequenced, event: ce.BatchObserved) -> None:
         self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
         self.changes.batches[event.batch_no] = None
         seen = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage)
@@ -439,12 +444,12 @@ class Projections:
             )
             self._move(number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
-    def _chain_observed(self, state: State, entry: c.Sequenced, event: e.ChainObserved) -> None:
+    def _chain_observed(self, state: State, entry: c.Sequenced, event: ce.ChainObserved) -> None:
         """While finality stands still every open fill is RETRYING; when it returns, those in a block are MINED again."""
         mined = {
             number
             for batch in state.batches.values()
-            if batch.stage is c.BatchStage.MINED
+            if batch.stage is cc.BatchStage.MINED
             for number in range(batch.first, batch.first + batch.count)
         }
         for number in state.operations:
@@ -453,11 +458,11 @@ class Projections:
             if view.stage != stage and (event.halted or number in mined):
                 self._move(number, stage, view.tx_hash, view.block_number, entry.at_ms)
 
-    def _settled(self, state: State, entry: c.Sequenced, event: e.OperationSettled) -> None:
+    def _settled(self, state: State, entry: c.Sequenced, event: ce.OperationSettled) -> None:
         stage = TradeStage.FAILED if event.skipped else TradeStage.CONFIRMED
         self._move(event.number, stage, event.tx_hash, event.block_number, entry.at_ms)
 
-    def _failed(self, state: State, entry: c.Sequenced, event: e.OperationFailed) -> None:
+    def _failed(self, state: State, entry: c.Sequenced, event: ce.OperationFailed) -> None:
         view = self._operation(event.number)
         self._move(event.number, TradeStage.FAILED, view.tx_hash, view.block_number, entry.at_ms)
         view.resolution = f"{event.resolution} ({event.reason})"
@@ -481,9 +486,9 @@ class Projections:
             self.account_updated_ms[account_id] = entry.at_ms
         self.wallets.posted(event, entry.at_ms)
 
-    def _deposited(self, state: State, entry: c.Sequenced, event: e.DepositCredited) -> None:
+    def _deposited(self, state: State, entry: c.Sequenced, event: ce.DepositCredited) -> None:
         command = entry.command
-        assert isinstance(command, c.CreditDeposit)
+        assert isinstance(command, cc.CreditDeposit)
         self.deposit_seqs.append(entry.seq)
         self.deposits.append(
             DepositView(
@@ -497,7 +502,7 @@ class Projections:
             )
         )
 
-    def _paid(self, state: State, entry: c.Sequenced, event: e.PositionPaid) -> None:
+    def _paid(self, state: State, entry: c.Sequenced, event: me.PositionPaid) -> None:
         market = state.markets[event.ticker]
         view = SettlementView(
             event.account_id,
@@ -511,7 +516,7 @@ class Projections:
         self.settlements_by_account[event.account_id].append(view)
         self.changes.settlements.append(view)
 
-    def _resolved(self, state: State, entry: c.Sequenced, event: e.MarketResolved) -> None:
+    def _resolved(self, state: State, entry: c.Sequenced, event: me.MarketResolved) -> None:
         assets = [token_asset(event.ticker, outcome) for outcome in Outcome]
         holders = [wallet for asset in assets for wallet in self.wallets.holders.get(asset, ())]
         for wallet in dict.fromkeys(holders):
@@ -554,16 +559,16 @@ _HANDLERS: dict[type[Any], Callable[[Projections, State, c.Sequenced, Any], None
     e.OrderAmended: Projections._amended,
     e.CashTransferred: Projections._transferred,
     e.Matched: Projections._matched,
-    e.OperationQueued: Projections._queued,
-    e.BatchCut: Projections._batch_cut,
-    e.BatchObserved: Projections._batch_observed,
-    e.ChainObserved: Projections._chain_observed,
-    e.OperationSettled: Projections._settled,
-    e.OperationFailed: Projections._failed,
+    ce.OperationQueued: Projections._queued,
+    ce.BatchCut: Projections._batch_cut,
+    ce.BatchObserved: Projections._batch_observed,
+    ce.ChainObserved: Projections._chain_observed,
+    ce.OperationSettled: Projections._settled,
+    ce.OperationFailed: Projections._failed,
     e.Posted: Projections._posted,
-    e.DepositCredited: Projections._deposited,
-    e.PositionPaid: Projections._paid,
-    e.MarketResolved: Projections._resolved,
+    ce.DepositCredited: Projections._deposited,
+    me.PositionPaid: Projections._paid,
+    me.MarketResolved: Projections._resolved,
     e.NotificationsDropped: Projections._dropped,
     e.RewardsEarned: Projections._earned,
 }

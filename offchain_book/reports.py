@@ -16,8 +16,9 @@ import msgspec
 from offchain_book import errors
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
+from offchain_book.engine.names import token_assets
 from offchain_book.engine.order import BID, BookSide, CancelReason, TimeInForce
-from offchain_book.engine.state import State, token_assets
+from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from offchain_book.engine.failures import POOL, projected_pool, vault_deltas
+from offchain_book.engine.names import COLLATERAL, EQUITY, GUARANTEE, token_asset
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import COLLATERAL, EQUITY, GUARANTEE, State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 from offchain_book.liabilities import Tree
 

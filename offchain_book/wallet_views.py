@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from offchain_book.engine import events as e
+from offchain_book.engine.names import OUTSIDE
 from offchain_book.engine.operations import Operation, VaultActionKind, WalletOperation
-from offchain_book.engine.state import OUTSIDE
 from offchain_book.engine.units import CASH
 
 K = TypeVar("K")

@@ -5,10 +5,10 @@ from itertools import starmap
 
 from rich.console import Console
 
+from offchain_book.engine.account import Account
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import Custody
 from offchain_book.engine.order import BID, BookSide, Order, Terms
-from offchain_book.engine.state import Account
 from scripts.bench_common import Engine, Json, Report, Scale, bytes_per_item, lane_row, lane_table, race, show
 from tests.engine.workload import CANCEL, CONTRACT_MICROS, Fill, LevelBook, Op, Workload
 

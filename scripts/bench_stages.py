@@ -23,8 +23,8 @@ from offchain_book.engine.exchange import apply
 from offchain_book.engine.fees import FREE
 from offchain_book.engine.ledger import post
 from offchain_book.engine.matching import supply_lines
+from offchain_book.engine.names import OUTSIDE
 from offchain_book.engine.order import BID, Order, Terms
-from offchain_book.engine.state import OUTSIDE
 from offchain_book.engine.units import CASH
 from scripts.bench_apply import ApplyEngine, FeeEngine, FreeEngine
 from scripts.bench_common import Json, Report, Scale, quiet_gc, show

@@ -9,25 +9,18 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import outflow
+from offchain_book.engine.account import Account
 from offchain_book.engine.events import Event, Rejected
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.fees import Fee
+from offchain_book.engine.market import EventInfo, Market
+from offchain_book.engine.names import COLLATERAL, OUTSIDE, VENUE_ACCOUNTS, collateral_account, owed_account, token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide, Order
-from offchain_book.engine.state import (
-    COLLATERAL,
-    OUTSIDE,
-    VENUE_ACCOUNTS,
-    Account,
-    EventInfo,
-    Market,
-    State,
-    collateral_account,
-    owed_account,
-    token_asset,
-)
+from offchain_book.engine.state import State
 from offchain_book.engine.strikes import CollateralReturn, StrikeType, rank
 from offchain_book.engine.units import CASH, whole_lots
 
@@ -61,7 +54,7 @@ class Venue:
 
     def deposit(self, account_id: str, micros: int, ticker: str = "", outcome: Outcome | None = None) -> None:
         """Credit a deposit."""
-        self.do(c.CreditDeposit(self.state.next_deposit, account_id, micros, "0x1", 1, "0x2", ticker, outcome))
+        self.do(cc.CreditDeposit(self.state.next_deposit, account_id, micros, "0x1", 1, "0x2", ticker, outcome))
 
     def place(
         self,
@@ -99,7 +92,7 @@ class Venue:
         state = self.state
         numbers = range(state.uncut, state.uncut + count)
         voided = tuple(number for number in numbers if state.operations[number].failed)
-        return self.do(c.CutBatch(state.next_batch, state.uncut, count, "0x", voided))
+        return self.do(cc.CutBatch(state.next_batch, state.uncut, count, "0x", voided))
 
     def land(self, skipped: tuple[tuple[int, int], ...] = ()) -> list[Event]:
         """Cut everything that waits into one batch and confirm it."""
@@ -107,7 +100,7 @@ class Venue:
         count = state.next_operation - state.uncut
         number = state.next_batch
         self.cut(count)
-        return self.do(c.ConfirmBatch(number, "0xabc", 7, "0xdef", skipped))
+        return self.do(cc.ConfirmBatch(number, "0xabc", 7, "0xdef", skipped))
 
     def total(self, account_id: str, asset: str = CASH) -> int:
         """Return an account's total."""

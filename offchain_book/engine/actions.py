@@ -1,34 +1,22 @@
 """Money and tokens in and out: deposits, withdrawals and tokenizations of custodial accounts, wallets' vault actions."""
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import collateral, custody, memory, outflow, policy, resolution, risk
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import (
-    AccountOpened,
-    ActionAccepted,
-    DepositCredited,
-    DepositUnassigned,
-    Event,
-    WithdrawalRequested,
-)
+from offchain_book.engine.account import Account, Balance
+from offchain_book.engine.chain_events import DepositCredited, DepositUnassigned
+from offchain_book.engine.events import AccountOpened, ActionAccepted, Event, WithdrawalRequested
 from offchain_book.engine.ledger import post
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.names import OUTSIDE, SUSPENSE, collateral_account, token_asset
 from offchain_book.engine.operations import Outcome, PoolAction, VaultAction, VaultActionKind, WalletOperation
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import (
-    OUTSIDE,
-    SUSPENSE,
-    Account,
-    Balance,
-    Market,
-    MarketStatus,
-    State,
-    collateral_account,
-    token_asset,
-)
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH, LOT_MICROS, whole_lots
 
 
-def credit_deposit(state: State, command: c.CreditDeposit) -> list[Event]:
+def credit_deposit(state: State, command: cc.CreditDeposit) -> list[Event]:
     """Credit a final deposit, in the contract's own order; one that names nobody waits in the suspense account."""
     if command.deposit_index != state.next_deposit:
         code = RejectCode.DEPOSIT_OUT_OF_ORDER
@@ -71,7 +59,7 @@ def wallet_account(state: State, wallet: str, events: list[Event]) -> Account:
     return account
 
 
-def _count_in_pool(state: State, account: Account, command: c.CreditDeposit, events: list[Event]) -> None:
+def _count_in_pool(state: State, account: Account, command: cc.CreditDeposit, events: list[Event]) -> None:
     """The pool received what a custodial account was credited: u stays, unless the account nets."""
     if command.outcome is None:
         state.pool_cash_micros += command.amount_micros

@@ -2,13 +2,16 @@
 
 from offchain_book.engine import claims, custody, failures, groups, limits, memory, risk
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.events import Event
 from offchain_book.engine.fees import CONTRACT_CAP_E4
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
 from offchain_book.engine.order import BID, FOK, GTC, BookSide, SelfTrade
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import GUARANTEE, Account, Market, MarketStatus, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros
 
 MAX_ORDER_MICROS = 1_000_000_000_000

@@ -5,10 +5,11 @@ from offchain_book.engine import commands as c
 from offchain_book.engine.cancels import cancel_order
 from offchain_book.engine.events import Event, OrderAmended, OrderDecreased
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.order import CancelReason, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Market, State
+from offchain_book.engine.state import State
 
 
 def find_open(state: State, account_id: str, order_id: str) -> Order | list[Event]:

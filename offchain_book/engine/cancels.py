@@ -1,10 +1,13 @@
 """Taking orders out of the book: the hold goes back, the id stays known."""
 
 from offchain_book.engine import claims, memory, risk
-from offchain_book.engine.events import Event, MarketStatusChanged, OrderCancelled
+from offchain_book.engine.account import Account
+from offchain_book.engine.events import Event, OrderCancelled
 from offchain_book.engine.fees import FREE
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.market_events import MarketStatusChanged
 from offchain_book.engine.order import CancelReason, Order
-from offchain_book.engine.state import Account, Market, MarketStatus, State
+from offchain_book.engine.state import State
 
 
 def forget(state: State, order: Order) -> None:

@@ -7,9 +7,9 @@ the claim lasts for ever once something of it was filled, and ends with an order
 V1 orders have a word each and claim nothing.
 """
 
+from offchain_book.engine.account import Account
 from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import Order
-from offchain_book.engine.state import Account
 
 TAG_BITS = 21
 EPOCH_BITS = 20

@@ -14,12 +14,15 @@ market, is written off. The venue's equity has gained it in the same rounding.
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import risk, scenarios
+from offchain_book.engine.account import Account, Advance
 from offchain_book.engine.events import CollateralMoved, CollateralReturnSet, Event
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import COLLATERAL, owed_account, token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import COLLATERAL, Account, Advance, Market, State, owed_account, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
 ADVANCED = "USD:advanced"

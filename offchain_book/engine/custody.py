@@ -11,18 +11,14 @@ that suffices, else by MINT; to the pool it sells by MERGE if the pool holds the
 
 from dataclasses import dataclass
 
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import outflow
-from offchain_book.engine.events import (
-    BatchCut,
-    BatchObserved,
-    ChainObserved,
-    Event,
-    OperationQueued,
-    OperationSettled,
-)
+from offchain_book.engine.chain_events import BatchCut, BatchObserved, ChainObserved, OperationQueued, OperationSettled
+from offchain_book.engine.events import Event
 from offchain_book.engine.ledger import Line, check, clear_pending, mark_pending, real_lines
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import (
     NO,
     YES,
@@ -38,7 +34,7 @@ from offchain_book.engine.operations import (
 )
 from offchain_book.engine.order import BID, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import GUARANTEE, Batch, Market, OpenOperation, State
+from offchain_book.engine.state import Batch, OpenOperation, State
 from offchain_book.engine.units import complement_e4, cost_micros
 
 NO_DEADLINE_S = 2**40 - 1
@@ -259,7 +255,7 @@ def _fill_leg(side: Side, leg: Leg) -> FillLeg:
     )
 
 
-def cut_batch(state: State, command: c.CutBatch) -> list[Event]:
+def cut_batch(state: State, command: cc.CutBatch) -> list[Event]:
     """Close a batch: from now on its content is fixed."""
     if command.first != state.uncut or command.batch_no != state.next_batch:
         return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.first, expected=state.uncut)
@@ -272,14 +268,14 @@ def cut_batch(state: State, command: c.CutBatch) -> list[Event]:
     for entry in operations:
         entry.voided = entry.failed
     state.batches[command.batch_no] = Batch(
-        command.batch_no, command.first, command.count, command.payload_hash, c.BatchStage.CUT
+        command.batch_no, command.first, command.count, command.payload_hash, cc.BatchStage.CUT
     )
     state.next_batch += 1
     state.uncut = command.first + command.count
     return [BatchCut(command.batch_no, command.first, command.count)]
 
 
-def split_batch(state: State, command: c.SplitBatch) -> list[Event]:
+def split_batch(state: State, command: cc.SplitBatch) -> list[Event]:
     """Make two batches of one whose transactions all reverted. Both are as fixed as it was."""
     batch = state.batches.get(command.batch_no)
     if batch is None:
@@ -290,13 +286,13 @@ def split_batch(state: State, command: c.SplitBatch) -> list[Event]:
         return reject(RejectCode.BATCH_OUT_OF_ORDER, first=command.count, expected=batch.count)
     first, count = batch.first + command.count, batch.count - command.count
     batch.count, batch.payload_hash = command.count, command.payload_hash
-    state.batches[command.rest_no] = Batch(command.rest_no, first, count, command.rest_hash, c.BatchStage.CUT)
+    state.batches[command.rest_no] = Batch(command.rest_no, first, count, command.rest_hash, cc.BatchStage.CUT)
     state.batches = dict(sorted(state.batches.items(), key=lambda item: item[1].first))
     state.next_batch += 1
     return [BatchCut(batch.batch_no, batch.first, batch.count), BatchCut(command.rest_no, first, count)]
 
 
-def observe_batch(state: State, command: c.ObserveBatch) -> list[Event]:
+def observe_batch(state: State, command: cc.ObserveBatch) -> list[Event]:
     """Note how far a batch's transaction has come. Nothing in the ledger moves."""
     batch = state.batches.get(command.batch_no)
     if batch is None:
@@ -328,7 +324,7 @@ def release(state: State, entry: OpenOperation) -> None:
         entry.guarantee_micros = 0
 
 
-def observe_chain(state: State, command: c.ObserveChain) -> list[Event]:
+def observe_chain(state: State, command: cc.ObserveChain) -> list[Event]:
     """Note finality. While it stands still, nothing with a wallet is matched (see `exchange.py`)."""
     outflow.advance(state, command.final_block, command.final_time_s)
     state.final_hash = command.final_hash

@@ -5,8 +5,10 @@ Every event is caused by the command whose `Sequenced` envelope the sequencer pu
 
 from enum import StrEnum
 
+from offchain_book.engine.chain_events import ChainEvent
 from offchain_book.engine.happened import Details, Happened
-from offchain_book.engine.operations import MatchKind, Operation, Outcome
+from offchain_book.engine.market_events import MarketEvent
+from offchain_book.engine.operations import MatchKind, Outcome
 from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
 from offchain_book.engine.policy_events import PolicyEvent
 from offchain_book.engine.rejects import RejectCode
@@ -55,13 +57,6 @@ class MarketCreated(Happened, frozen=True):
     """A market exists and may trade between its open and close times."""
 
     ticker: str
-
-
-class MarketStatusChanged(Happened, frozen=True):
-    """A market moved along its life."""
-
-    ticker: str
-    status: str
 
 
 class OrderAccepted(Happened, frozen=True):
@@ -269,74 +264,6 @@ class Posted(Happened, frozen=True):
     lines: tuple[tuple[str, str, int], ...]
 
 
-class OperationQueued(Happened, frozen=True):
-    """The chain has to execute this next in the stream."""
-
-    operation: Operation
-
-
-class DepositCredited(Happened, frozen=True):
-    """A deposit can be spent."""
-
-    deposit_index: int
-    account_id: str
-    asset: str
-    amount_micros: int
-
-
-class DepositUnassigned(Happened, frozen=True):
-    """A deposit into the pool names no account that exists; it waits in the suspense account."""
-
-    deposit_index: int
-    reference: str
-    asset: str
-    amount_micros: int
-
-
-class BatchCut(Happened, frozen=True):
-    """Operations were put into a batch."""
-
-    batch_no: int
-    first: int
-    operation_count: int
-
-
-class BatchObserved(Happened, frozen=True):
-    """A batch's transaction moved on, not final yet."""
-
-    batch_no: int
-    first: int
-    operation_count: int
-    stage: str
-    tx_hash: str
-    block_number: int
-
-
-class OperationSettled(Happened, frozen=True):
-    """An operation is final on chain: executed, or skipped by the contract."""
-
-    number: int
-    batch_no: int
-    tx_hash: str
-    block_number: int
-    skipped: bool
-
-
-class OperationFailed(Happened, frozen=True):
-    """An operation will never execute. `resolution` says what happened instead: guaranteed, busted, returned."""
-
-    number: int
-    reason: str
-    resolution: str
-
-
-class ChainObserved(Happened, frozen=True):
-    """Finality moved, stopped (`halted`) or came back."""
-
-    final_block: int
-    halted: bool
-
-
 class WithdrawalRequested(Happened, frozen=True):
     """Cash or tokens left the account and wait for the chain."""
 
@@ -364,21 +291,6 @@ class AccountLinked(Happened, frozen=True):
     deliver: bool
 
 
-class ExitObserved(Happened, frozen=True):
-    """A wallet's exit was seen on chain."""
-
-    wallet: str
-    exit_at_s: int
-
-
-class WatermarkObserved(Happened, frozen=True):
-    """A wallet's watermark was seen on chain."""
-
-    wallet: str
-    min_nonce: int
-    cancel_before_ms: int
-
-
 class RewardProgramSet(Happened, frozen=True):
     """A market's reward programme began, changed or ended."""
 
@@ -400,111 +312,6 @@ class NotificationsDropped(Happened, frozen=True):
     numbers: tuple[int, ...]
 
 
-class FeesScheduled(Happened, frozen=True):
-    """Fees of a series or an event will change, or do now."""
-
-    change_id: str
-    series_ticker: str
-    event_ticker: str
-    at_ms: int
-
-
-class FeesChanged(Happened, frozen=True):
-    """Fees of a series or an event have changed."""
-
-    change_id: str
-    series_ticker: str
-    event_ticker: str
-
-
-class TicksRefined(Happened, frozen=True):
-    """A market's price grid became finer; no order moved."""
-
-    ticker: str
-    price_structure: str
-    old_finest_e4: int
-    new_finest_e4: int
-
-
-class ExchangeModeChanged(Happened, frozen=True):
-    """The exchange takes more or less than before; `until_ms` 0 is until further notice."""
-
-    mode: str
-    until_ms: int
-
-
-class RetentionSet(Happened, frozen=True):
-    """Finished ids are remembered for so long from now on; 0 is for ever."""
-
-    retention_ms: int
-
-
-class IdsForgotten(Happened, frozen=True):
-    """So many ids of finished orders and requests are new again."""
-
-    count: int
-
-
-class TradingHoursSet(Happened, frozen=True):
-    """The trading hours were replaced."""
-
-    weeks: int
-    maintenance_windows: int
-
-
-class SessionChanged(Happened, frozen=True):
-    """The trading hours began, ended, or maintenance did; `opens_ms` is the next opening, 0 when none is in sight."""
-
-    session: str
-    opens_ms: int
-
-
-class MarketVoided(Happened, frozen=True):
-    """A market ended without an outcome; the payout is in the `MarketResolved` beside it."""
-
-    ticker: str
-    reason: str
-
-
-class ResolutionDisputed(Happened, frozen=True):
-    """The reviewer doubts an outcome."""
-
-    ticker: str
-    reason: str
-
-
-class ResolutionReleased(Happened, frozen=True):
-    """An outcome can no longer be disputed: the chain may have it."""
-
-    ticker: str
-
-
-class MarketResolved(Happened, frozen=True):
-    """The outcome is decided."""
-
-    ticker: str
-    yes_payout_micros: int
-
-
-class PositionPaid(Happened, frozen=True):
-    """A custodial position in a resolved market was paid out."""
-
-    account_id: str
-    ticker: str
-    yes_micros: int
-    no_micros: int
-    payout_micros: int
-    remainder_e6: int
-
-
-class ResolutionConfirmed(Happened, frozen=True):
-    """The chain carries the outcome."""
-
-    ticker: str
-    yes_payout_micros: int
-    tx_hash: str
-
-
 Event = (
     Rejected
     | AccountOpened
@@ -513,7 +320,6 @@ Event = (
     | SeriesCreated
     | EventCreated
     | MarketCreated
-    | MarketStatusChanged
     | OrderAccepted
     | OrderRested
     | OrderCancelled
@@ -533,35 +339,13 @@ Event = (
     | ExposureCapSet
     | Matched
     | Posted
-    | OperationQueued
-    | DepositCredited
-    | DepositUnassigned
-    | BatchCut
-    | BatchObserved
-    | OperationSettled
-    | OperationFailed
-    | ChainObserved
     | WithdrawalRequested
     | ActionAccepted
     | AccountLinked
-    | ExitObserved
-    | WatermarkObserved
     | RewardProgramSet
     | RewardsEarned
     | NotificationsDropped
-    | FeesScheduled
-    | FeesChanged
-    | TicksRefined
-    | ExchangeModeChanged
-    | RetentionSet
-    | IdsForgotten
-    | TradingHoursSet
-    | SessionChanged
-    | MarketVoided
-    | ResolutionDisputed
-    | ResolutionReleased
-    | MarketResolved
-    | PositionPaid
-    | ResolutionConfirmed
+    | ChainEvent
+    | MarketEvent
     | PolicyEvent
 )

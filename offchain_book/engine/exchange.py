@@ -35,18 +35,22 @@ from offchain_book.engine import (
     subaccounts,
     timers,
 )
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine import policy_commands as pc
+from offchain_book.engine.account import Account, Balance
 from offchain_book.engine.cancels import cancel_all, cancel_order, close_market
 from offchain_book.engine.events import Event, OrderAccepted
 from offchain_book.engine.ledger import InvariantBroken
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
 from offchain_book.engine.matching import match, rest_or_cancel
+from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
 from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import VENUE_ACCOUNTS, Account, Balance, Market, State, token_asset
+from offchain_book.engine.state import State
 
 _NEVER_MS = 2**62
 
@@ -297,19 +301,19 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.SetCollateralReturn: collateral.set_collateral_return,
     c.SetPositionLimit: limits.set_position_limit,
     c.SetExposureCap: limits.set_exposure_cap,
-    c.CreditDeposit: actions.credit_deposit,
+    cc.CreditDeposit: actions.credit_deposit,
     c.Withdraw: actions.withdraw,
     c.SubmitAction: actions.submit_action,
-    c.CutBatch: custody.cut_batch,
-    c.SplitBatch: custody.split_batch,
-    c.ObserveBatch: custody.observe_batch,
-    c.ConfirmBatch: failures.confirm_batch,
-    c.ExpireOperations: failures.expire_operations,
-    c.ObserveChain: custody.observe_chain,
-    c.ObserveExit: failures.observe_exit,
-    c.ObserveWatermark: failures.observe_watermark,
-    c.RecordExit: failures.record_exit,
-    c.RecordRefusedDelivery: failures.record_refused_delivery,
+    cc.CutBatch: custody.cut_batch,
+    cc.SplitBatch: custody.split_batch,
+    cc.ObserveBatch: custody.observe_batch,
+    cc.ConfirmBatch: failures.confirm_batch,
+    cc.ExpireOperations: failures.expire_operations,
+    cc.ObserveChain: custody.observe_chain,
+    cc.ObserveExit: failures.observe_exit,
+    cc.ObserveWatermark: failures.observe_watermark,
+    cc.RecordExit: failures.record_exit,
+    cc.RecordRefusedDelivery: failures.record_refused_delivery,
     c.SetRewardProgram: rewards.set_program,
     c.DropNotifications: listing.drop_notifications,
     pc.SetWithdrawalPolicy: policy.set_policy,
@@ -322,7 +326,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.CloseMarket: lifecycle.close,
     c.ResolveMarket: resolution.resolve_market,
     c.ResolveEvent: resolution.resolve_event,
-    c.ConfirmResolution: resolution.confirm_resolution,
+    cc.ConfirmResolution: resolution.confirm_resolution,
     m.AdvanceClock: lambda state, command: [],
     m.PauseMarket: lifecycle.pause,
     m.ResumeMarket: lifecycle.resume,

@@ -7,11 +7,15 @@ execute is treated the same way, orders that lost their funding are cancelled, a
 """
 
 from offchain_book.engine import actions, custody, outflow, resolution
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine.account import Account
 from offchain_book.engine.cancels import cancel_all, cancel_order
-from offchain_book.engine.events import Event, ExitObserved, OperationFailed, WatermarkObserved
+from offchain_book.engine.chain_events import ExitObserved, OperationFailed, WatermarkObserved
+from offchain_book.engine.events import Event
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import GUARANTEE, OUTSIDE, collateral_account, token_asset
 from offchain_book.engine.operations import (
     FillLeg,
     FillOperation,
@@ -28,16 +32,7 @@ from offchain_book.engine.operations import (
 )
 from offchain_book.engine.order import CancelReason
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import (
-    GUARANTEE,
-    OUTSIDE,
-    Account,
-    Market,
-    OpenOperation,
-    State,
-    collateral_account,
-    token_asset,
-)
+from offchain_book.engine.state import OpenOperation, State
 from offchain_book.engine.units import CASH, cost_micros, whole_lots
 
 Line = tuple[str, str, int]
@@ -47,7 +42,7 @@ POOL = "chain:pool"
 """The custody pool's vault account, as `fail_dependants` names it."""
 
 
-def confirm_batch(state: State, command: c.ConfirmBatch) -> list[Event]:
+def confirm_batch(state: State, command: cc.ConfirmBatch) -> list[Event]:
     """A batch is final: its operations landed, but for those that the contract skipped."""
     batch = state.batches.get(command.batch_no)
     if batch is None:
@@ -55,7 +50,7 @@ def confirm_batch(state: State, command: c.ConfirmBatch) -> list[Event]:
     oldest = next(iter(state.operations), state.next_operation)
     if batch.first != oldest:
         return reject(RejectCode.BATCH_OUT_OF_ORDER, first=batch.first, expected=oldest)
-    batch.stage, batch.tx_hash, batch.block_number = c.BatchStage.CONFIRMED, command.tx_hash, command.block_number
+    batch.stage, batch.tx_hash, batch.block_number = cc.BatchStage.CONFIRMED, command.tx_hash, command.block_number
     skipped = dict(command.skipped)
     events: list[Event] = []
     for number in range(batch.first, batch.first + batch.count):
@@ -79,7 +74,7 @@ def _land(state: State, entry: OpenOperation, events: list[Event]) -> None:
         actions.land_action(state, entry.operation, events)
 
 
-def expire_operations(state: State, command: c.ExpireOperations) -> list[Event]:
+def expire_operations(state: State, command: cc.ExpireOperations) -> list[Event]:
     """Operations whose deadline has passed on the final chain without landing never will: the contract refuses them."""
     events: list[Event] = []
     for number in range(command.first, command.first + command.count):
@@ -90,7 +85,7 @@ def expire_operations(state: State, command: c.ExpireOperations) -> list[Event]:
     return events
 
 
-def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
+def observe_exit(state: State, command: cc.ObserveExit) -> list[Event]:
     """A wallet leaves: no new orders, the open ones go. What it took with it on chain leaves the ledger when final."""
     events: list[Event] = []
     account = actions.wallet_account(state, command.wallet, events)
@@ -101,7 +96,7 @@ def observe_exit(state: State, command: c.ObserveExit) -> list[Event]:
     return events
 
 
-def observe_watermark(state: State, command: c.ObserveWatermark) -> list[Event]:
+def observe_watermark(state: State, command: cc.ObserveWatermark) -> list[Event]:
     """A wallet voids orders on chain: believed at once, so that nothing void is ever matched."""
     events: list[Event] = []
     account = actions.wallet_account(state, command.wallet, events)
@@ -122,7 +117,7 @@ def void_field(state: State, account: Account, signed: SignedOrder) -> tuple[str
     return ("nonce", signed.nonce, account.min_nonce) if signed.nonce < account.min_nonce else None
 
 
-def record_exit(state: State, command: c.RecordExit) -> list[Event]:
+def record_exit(state: State, command: cc.RecordExit) -> list[Event]:
     """Chain fact, final: an exit paid this out. The ledger follows, and orders that lost their funding go."""
     account = state.accounts.get(command.wallet)
     if account is None:
@@ -138,7 +133,7 @@ def record_exit(state: State, command: c.RecordExit) -> list[Event]:
     return events
 
 
-def record_refused_delivery(state: State, command: c.RecordRefusedDelivery) -> list[Event]:
+def record_refused_delivery(state: State, command: cc.RecordRefusedDelivery) -> list[Event]:
     """Chain fact, final: tokens that the ledger saw leave are in the receiver's vault half. They are its own to use."""
     if command.reference in state.references:
         return reject(RejectCode.DUPLICATE_REQUEST, reference=command.reference)

@@ -14,13 +14,15 @@ from offchain_book.engine import market_commands as m
 from offchain_book.engine import risk
 from offchain_book.engine.admission import fee_cap_e4
 from offchain_book.engine.cancels import cancel_order
-from offchain_book.engine.events import Event, FeesChanged, FeesScheduled
+from offchain_book.engine.events import Event
 from offchain_book.engine.fees import FLAT
 from offchain_book.engine.lifecycle import OPEN_STATES, resting
 from offchain_book.engine.listing import check_rates, fees_of, reject
+from offchain_book.engine.market import FeeChange, Market
+from offchain_book.engine.market_events import FeesChanged, FeesScheduled
 from offchain_book.engine.order import CancelReason, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Due, FeeChange, Market, State
+from offchain_book.engine.state import Due, State
 
 FEE_TYPES = ("quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", FLAT)
 """Kalshi's names of the shapes that this schedule has."""

@@ -5,12 +5,13 @@ reaches it stands in full, so a group may exceed its limit by at most that one m
 """
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account, OrderGroup
 from offchain_book.engine.cancels import cancel_order
 from offchain_book.engine.events import Event, GroupChange, OrderGroupChanged
 from offchain_book.engine.listing import reject
 from offchain_book.engine.order import CancelReason, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, OrderGroup, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import LOT_MICROS, ONE_CONTRACT_MICROS
 
 WINDOW_MS = 15_000

@@ -12,9 +12,10 @@ counts. Whatever stops trading cancels the orders that asked to be cancelled on 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.cancels import cancel_for_pause
-from offchain_book.engine.events import Event, ExchangeModeChanged, SessionChanged, TradingHoursSet
+from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
 from offchain_book.engine.market_commands import ExchangeMode, TradingHours
+from offchain_book.engine.market_events import ExchangeModeChanged, SessionChanged, TradingHoursSet
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Due, Session, State
 

@@ -8,11 +8,13 @@ Opening and closing are done by the clock (`agenda.py`, `exchange.py`); everythi
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.cancels import cancel_order, close_market
-from offchain_book.engine.events import Event, MarketStatusChanged, TicksRefined
+from offchain_book.engine.events import Event
 from offchain_book.engine.listing import check_ranges, reject
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.market_events import MarketStatusChanged, TicksRefined
 from offchain_book.engine.order import BookSide, CancelReason, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Market, MarketStatus, State
+from offchain_book.engine.state import State
 
 OPEN_STATES = (MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.INACTIVE)
 """Those from which a market can close."""

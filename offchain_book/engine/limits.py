@@ -8,12 +8,15 @@ together, each by its own worst case: what one holds of YES is not set off again
 from typing import NamedTuple
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.events import Event, ExposureCapSet, PositionLimitSet
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import subaccount_id, token_asset
 from offchain_book.engine.operations import NO, YES, Outcome
 from offchain_book.engine.order import BID, BookSide
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, Market, State, subaccount_id, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
 

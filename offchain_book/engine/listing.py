@@ -2,6 +2,7 @@
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import strikes
+from offchain_book.engine.account import Account, ApiKey
 from offchain_book.engine.book import Book
 from offchain_book.engine.events import (
     AccountLinked,
@@ -16,21 +17,12 @@ from offchain_book.engine.events import (
     SeriesCreated,
 )
 from offchain_book.engine.fees import FLAT
+from offchain_book.engine.market import EventInfo, FeeChange, Market, MarketStatus, Series
 from offchain_book.engine.market_commands import Ranges, SetFees
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import (
-    COLLATERAL,
-    Account,
-    ApiKey,
-    Due,
-    EventInfo,
-    FeeChange,
-    Market,
-    MarketStatus,
-    Series,
-    State,
-)
+from offchain_book.engine.state import Due, State
 from offchain_book.engine.strikes import CollateralReturn
 from offchain_book.engine.units import PRICE_SCALE
 

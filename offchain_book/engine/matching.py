@@ -10,18 +10,11 @@ from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
 from offchain_book.engine.fees import FREE, Fee
 from offchain_book.engine.ledger import Line, post
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import EQUITY, GUARANTEE, OUTSIDE, collateral_account, token_asset, token_assets
 from offchain_book.engine.operations import COMPLEMENTARY, MERGE, MINT, YES, MatchKind
 from offchain_book.engine.order import BID, EXECUTED, GTC, RESTING, CancelReason, Order, SelfTrade
-from offchain_book.engine.state import (
-    EQUITY,
-    GUARANTEE,
-    OUTSIDE,
-    Market,
-    State,
-    collateral_account,
-    token_asset,
-    token_assets,
-)
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 

@@ -9,8 +9,9 @@ Never forgotten is what the contract never forgets: orders that a wallet signed,
 """
 
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.events import Event, IdsForgotten, RetentionSet
+from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market_events import IdsForgotten, RetentionSet
 from offchain_book.engine.order import Order
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Due, State

@@ -11,8 +11,8 @@ from offchain_book.engine.operations import YES, Outcome, SignedOrder
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 if TYPE_CHECKING:
+    from offchain_book.engine.account import Account
     from offchain_book.engine.book import Level
-    from offchain_book.engine.state import Account
 
 
 class BookSide(IntEnum):

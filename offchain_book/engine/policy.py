@@ -10,6 +10,7 @@ reserved meanwhile. A custodial fill that is delivered to a linked wallet leaves
 from offchain_book.engine import commands as c
 from offchain_book.engine import memory
 from offchain_book.engine import policy_commands as pc
+from offchain_book.engine.account import Account, Outflow
 from offchain_book.engine.cancels import cancel_for_pause
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
@@ -24,7 +25,7 @@ from offchain_book.engine.policy_events import (
     WithdrawalRejected,
 )
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, Outflow, State, WaitingWithdrawal, WithdrawalPolicy
+from offchain_book.engine.state import State, WaitingWithdrawal, WithdrawalPolicy
 
 MAX_DESTINATIONS = 100
 MAX_WAITING = 1_000

@@ -7,25 +7,29 @@ YES pays `yes_payout_micros` of a dollar and NO the rest. Every payout rounds do
 and what rounding leaves goes to equity (at most a millionth or two are taken from it, never from an account).
 """
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import collateral, custody, risk, scenarios, strikes
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
+from offchain_book.engine.account import Account
 from offchain_book.engine.cancels import close_market
-from offchain_book.engine.events import (
-    Event,
-    MarketResolved,
-    MarketVoided,
-    PositionPaid,
-    ResolutionConfirmed,
-    ResolutionDisputed,
-    ResolutionReleased,
-)
+from offchain_book.engine.chain_events import ResolutionConfirmed
+from offchain_book.engine.events import Event
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.lifecycle import OPEN_STATES, check_early_close, set_status
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.market_events import (
+    MarketResolved,
+    MarketVoided,
+    PositionPaid,
+    ResolutionDisputed,
+    ResolutionReleased,
+)
+from offchain_book.engine.names import EQUITY, collateral_account, token_asset
 from offchain_book.engine.operations import Outcome, PoolAction
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import EQUITY, Account, Due, Market, MarketStatus, State, collateral_account, token_asset
+from offchain_book.engine.state import Due, State
 from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS, PRICE_SCALE
 
 Line = tuple[str, str, int]
@@ -206,7 +210,7 @@ def resolve_event(state: State, command: c.ResolveEvent) -> list[Event]:
     return events
 
 
-def confirm_resolution(state: State, command: c.ConfirmResolution) -> list[Event]:
+def confirm_resolution(state: State, command: cc.ConfirmResolution) -> list[Event]:
     """The chain carries the outcome: pay every custodial position and let the pool redeem."""
     market = state.markets.get(command.ticker)
     if market is None:

@@ -10,9 +10,10 @@ everything stays an integer. Shares round down; what is left over is not paid.
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event, RewardProgramSet, RewardsEarned
 from offchain_book.engine.listing import reject
+from offchain_book.engine.market import Market, MarketStatus, RewardProgram
 from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Market, MarketStatus, RewardProgram, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE
 
 SAMPLE_MS = 60_000

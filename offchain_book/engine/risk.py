@@ -19,10 +19,12 @@ bring do not lower a hold: nobody can be sure of them.
 """
 
 from offchain_book.engine import fees, scenarios
+from offchain_book.engine.account import Account, Advance, Balance, Exposure
 from offchain_book.engine.fees import FREE, Fee
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import token_asset, token_assets
 from offchain_book.engine.operations import NO, YES, Outcome
 from offchain_book.engine.order import BID, BookSide, Order
-from offchain_book.engine.state import Account, Advance, Balance, Exposure, Market, token_asset, token_assets
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros, whole_lots
 
 

@@ -13,8 +13,11 @@ so the worst result is an extreme one, and finding it takes one pass over the ma
 from collections.abc import Callable, Iterable, Sequence
 
 from offchain_book.engine import strikes
+from offchain_book.engine.account import Account
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import Account, Market, State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.strikes import CollateralReturn
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, ceil_div
 

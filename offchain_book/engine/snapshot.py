@@ -30,9 +30,11 @@ from typing import Any, Final
 from msgspec import Struct
 from sortedcontainers import SortedList
 
+from offchain_book.engine.account import Account, Balance, Exposure
 from offchain_book.engine.book import Book
+from offchain_book.engine.market import Market
 from offchain_book.engine.order import BookSide, Order
-from offchain_book.engine.state import Account, Balance, Exposure, Market, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
 STATE_FORMAT = 4

@@ -6,12 +6,14 @@ them: opening, moving cash between them, and whether one nets YES against NO.
 
 from offchain_book.engine import collateral, memory, risk
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.actions import check_balance, net_position
 from offchain_book.engine.events import CashTransferred, Event, NettingSet, SubaccountOpened
 from offchain_book.engine.ledger import check, post
 from offchain_book.engine.listing import reject
+from offchain_book.engine.names import subaccount_id
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, State, subaccount_id
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
 MAX_SUBACCOUNT = 63

@@ -5,12 +5,14 @@ when its deadline passes first, it cancels what it guards, once.
 """
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.cancels import cancel_all
 from offchain_book.engine.events import DeadManArmed, DeadManDisarmed, DeadManFired, Event, SessionEnded
 from offchain_book.engine.listing import reject
+from offchain_book.engine.names import subaccount_id
 from offchain_book.engine.order import CancelReason
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account, State, subaccount_id
+from offchain_book.engine.state import State
 
 MAX_TIMERS = 1_000
 """Most dead-man timers of one account."""

@@ -16,9 +16,10 @@ from fastapi import APIRouter, Depends, Request
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine import commands as c
 from offchain_book.engine import strikes
+from offchain_book.engine.account import Account
 from offchain_book.engine.limits import owner_accounts
+from offchain_book.engine.market import EventInfo, Market
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import Account, EventInfo, Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
 from offchain_book.gateways.admin_markets import LifeRoutes, add_routes, reviewer_router

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from offchain_book.config import SIGNATURE_WINDOW_S
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import KeyKind
-from offchain_book.engine.state import ApiKey, State
+from offchain_book.engine.state import State
 from offchain_book.gateways.signature_pool import Batches
 
 KEY_HEADER = "KALSHI-ACCESS-KEY"

@@ -12,8 +12,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import Settings
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import token_asset
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways.data_views import DataViews, Json
 from offchain_book.gateways.gamma_index import Catalogue, Query, address_in, markets_in

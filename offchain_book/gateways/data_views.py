@@ -3,9 +3,9 @@
 from typing import Any
 
 from offchain_book.engine.events import FillSide
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import Outcome, VaultActionKind, WalletOperation
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Market
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways.gamma_index import price_micros, slug_of
 from offchain_book.gateways.polymarket_http import Venue

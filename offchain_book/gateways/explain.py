@@ -13,12 +13,13 @@ from fastapi import APIRouter, HTTPException, Request
 
 from offchain_book import signatures
 from offchain_book.config import Settings
+from offchain_book.engine.account import Balance
 from offchain_book.engine.commands import PlaceOrder
 from offchain_book.engine.events import Rejected
 from offchain_book.engine.exchange import refusal_of
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import SignedOrder
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Balance, token_asset
 from offchain_book.engine.units import CASH
 from offchain_book.errors import details
 from offchain_book.gateways import error_page, native_orders

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
+from offchain_book.engine import market_events as me
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.gateways.fix_codec import Framer, TooLong, encode, parse, payload, time_text
 from offchain_book.gateways.fix_drop_copy import DropCopy
@@ -265,7 +266,7 @@ class FixGateway:
         for report in self._sequencer.projections.reports_of(entry.seq):
             self._wake(owner_of(report.account_id))
         for event in events:
-            if isinstance(event, e.PositionPaid):
+            if isinstance(event, me.PositionPaid):
                 self._wake(owner_of(event.account_id))
         if isinstance(entry.command, c.RevokeKey):
             session = self._by_key.get(entry.command.key_id)

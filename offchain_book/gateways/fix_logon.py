@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from offchain_book.config import SIGNATURE_WINDOW_S
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import KeyKind
-from offchain_book.engine.state import ApiKey, State
+from offchain_book.engine.state import State
 from offchain_book.gateways.credentials import UnsupportedKey, grants, parse_public_key, verify
 from offchain_book.gateways.fix_codec import SOH
 from offchain_book.gateways.fix_message import Message, Refused

@@ -6,10 +6,12 @@ gets fewer, larger steps and never a wrong book; only trades queue up, and one w
 
 from collections.abc import Mapping, Sequence
 
+from offchain_book.engine import chain_events as ce
 from offchain_book.engine import commands as c
 from offchain_book.engine import events as e
+from offchain_book.engine import market_events as me
+from offchain_book.engine.market import MarketStatus
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import MarketStatus
 from offchain_book.gateways.fix_codec import Fields, payload
 from offchain_book.gateways.fix_message import Message, Refused
 from offchain_book.gateways.fix_session import FixSession, Outgoing
@@ -73,12 +75,12 @@ class MarketData:
         if ticker not in self._watched:
             return
         state = ""
-        if isinstance(event, e.MarketStatusChanged):
+        if isinstance(event, me.MarketStatusChanged):
             ordered = getattr(entry.command, "ticker", "") == ticker
             state = _STATES.get(event.status, "") if ordered else ""
-        elif isinstance(event, e.MarketResolved):
+        elif isinstance(event, me.MarketResolved):
             state = _DETERMINED
-        elif isinstance(event, e.ResolutionConfirmed):
+        elif isinstance(event, ce.ResolutionConfirmed):
             state = _SETTLED
             self._watched.discard(ticker)
         if state:

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
+from offchain_book.engine.names import subaccount_id
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
-from offchain_book.engine.state import Account, subaccount_id
 from offchain_book.engine.subaccounts import MAX_SUBACCOUNT
 from offchain_book.engine.units import ONE_CONTRACT_MICROS
 from offchain_book.gateways.fix_codec import Fields, payload

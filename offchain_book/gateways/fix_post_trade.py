@@ -1,6 +1,7 @@
 """Settlements over FIX: what each resolved market paid, as MarketSettlementReport (UMS)."""
 
-from offchain_book.engine.state import Account, subaccount_id
+from offchain_book.engine.account import Account
+from offchain_book.engine.names import subaccount_id
 from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS
 from offchain_book.gateways.fix_codec import Fields, payload, time_text
 from offchain_book.gateways.fix_message import Message

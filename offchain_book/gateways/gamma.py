@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import Settings
-from offchain_book.engine.state import EventInfo, Market, Series
+from offchain_book.engine.market import EventInfo, Market, Series
 from offchain_book.gateways.gamma_index import Query, address_in, slug_of
 from offchain_book.gateways.gamma_views import GammaViews, Json
 from offchain_book.gateways.polymarket_errors import ApiError

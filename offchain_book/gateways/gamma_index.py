@@ -11,8 +11,9 @@ from decimal import Decimal, InvalidOperation
 
 from fastapi import Request
 
+from offchain_book.engine.market import EventInfo, Market, Series
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import EventInfo, Market, Series, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, PRICE_SCALE
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_words import Token

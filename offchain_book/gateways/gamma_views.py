@@ -7,8 +7,8 @@ from offchain_book.engine import rewards
 from offchain_book.engine.book import Book
 from offchain_book.engine.hours import trading_is_active
 from offchain_book.engine.lifecycle import OPEN_STATES, status_at
+from offchain_book.engine.market import EventInfo, Market, MarketStatus, Series
 from offchain_book.engine.operations import Outcome, TokenSide
-from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, cost_micros
 from offchain_book.gateways.gamma_index import Catalogue, Index, price_micros, slug_of
 from offchain_book.gateways.polymarket_http import Venue

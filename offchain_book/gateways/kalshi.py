@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from offchain_book.config import Settings
-from offchain_book.engine.state import ApiKey
+from offchain_book.engine.account import ApiKey
 from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCredentials, grants
 from offchain_book.gateways.kalshi_call import Call, Endpoint, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped

@@ -19,7 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from offchain_book.config import MAX_BODY_BYTES, MAX_PAGE
-from offchain_book.engine.state import Account, ApiKey, State, subaccount_id
+from offchain_book.engine.account import Account, ApiKey
+from offchain_book.engine.names import subaccount_id
+from offchain_book.engine.state import State
 from offchain_book.engine.subaccounts import MAX_SUBACCOUNT
 from offchain_book.gateways.kalshi_errors import KalshiError, invalid
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import MatchKind
-from offchain_book.engine.state import Market
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_errors import invalid, missing

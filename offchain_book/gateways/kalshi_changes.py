@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.events import Matched, OrderAmended, OrderDecreased, OrderRested
 from offchain_book.engine.order import Order
-from offchain_book.engine.state import Account
 from offchain_book.gateways.kalshi_bodies import (
     SIDES,
     AmendOrder,

@@ -4,7 +4,7 @@ Milestones, structured targets and live data describe games, players and weather
 empty and its single items do not exist, which is the truth and what clients can read.
 """
 
-from offchain_book.engine.state import RewardProgram
+from offchain_book.engine.market import RewardProgram
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor
 from offchain_book.gateways.kalshi_errors import invalid, missing
 from offchain_book.gateways.kalshi_stream_messages import market_id

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from offchain_book.engine.state import FeeChange
+from offchain_book.engine.market import FeeChange
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor
 from offchain_book.gateways.kalshi_units import price_text, time_text
 from offchain_book.gateways.kalshi_views import fee_multiplier

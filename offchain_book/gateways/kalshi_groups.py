@@ -5,8 +5,8 @@ import uuid
 import msgspec
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account, OrderGroup
 from offchain_book.engine.groups import MAX_LIMIT_MICROS, GroupCommand
-from offchain_book.engine.state import Account, OrderGroup
 from offchain_book.engine.units import ONE_CONTRACT_MICROS
 from offchain_book.gateways.kalshi_bodies import OptionalName, check_exchange, count_micros
 from offchain_book.gateways.kalshi_call import Call, Json, decode, rendered

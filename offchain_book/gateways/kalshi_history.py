@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.order import OrderStatus
-from offchain_book.engine.state import Market, MarketStatus
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import time_text
 from offchain_book.projections import OrderView

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from offchain_book.engine import commands as c
-from offchain_book.engine.state import ApiKey
+from offchain_book.engine.account import ApiKey
 from offchain_book.gateways.credentials import PublicKey, UnsupportedKey, grants, parse_public_key
 from offchain_book.gateways.kalshi_bodies import Name
 from offchain_book.gateways.kalshi_call import Call, Json, decode

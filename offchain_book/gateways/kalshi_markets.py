@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from offchain_book.engine.hours import WEEK_MINUTES, exchange_is_active, next_opening_ms, trading_is_active
 from offchain_book.engine.lifecycle import status_at
+from offchain_book.engine.market import EventInfo, Market, MarketStatus, Series
 from offchain_book.engine.market_commands import Week
-from offchain_book.engine.state import EventInfo, Market, MarketStatus, Series
 from offchain_book.gateways.kalshi_call import MAX_TICKERS, Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid, missing
 from offchain_book.gateways.kalshi_history import archived, cutoff_view, tier_bounds

@@ -12,10 +12,10 @@ from heapq import merge
 
 import msgspec
 
+from offchain_book.engine.account import Account
 from offchain_book.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from offchain_book.engine.events import Matched, OrderCancelled, OrderRested
 from offchain_book.engine.order import OrderStatus, TimeInForce
-from offchain_book.engine.state import Account
 from offchain_book.gateways.kalshi_bodies import (
     SIDES,
     Batch,

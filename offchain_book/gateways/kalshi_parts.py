@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from offchain_book.engine.state import Account
+from offchain_book.engine.account import Account
 
 T = TypeVar("T")
 

@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import islice
 
+from offchain_book.engine.account import Account
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Account, Market, MarketStatus, token_asset
 from offchain_book.engine.units import CASH, PRICE_SCALE, complement_e4, cost_micros
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor, rendered, time_bounds
 from offchain_book.gateways.kalshi_errors import invalid

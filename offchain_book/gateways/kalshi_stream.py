@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 from fastapi import APIRouter, WebSocket
 
-from offchain_book.engine.state import ApiKey
+from offchain_book.engine.account import ApiKey
 from offchain_book.gateways import kalshi_stream_messages as words
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants, wall_clock_ms
 from offchain_book.gateways.kalshi_call import Json

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from offchain_book.engine.events import GroupChange
+from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.order import BookSide, CancelReason
-from offchain_book.engine.state import Market, MarketStatus, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text

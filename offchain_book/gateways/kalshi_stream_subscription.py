@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from offchain_book.engine.state import MarketStatus
+from offchain_book.engine.market import MarketStatus
 from offchain_book.gateways import kalshi_stream_messages as words
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.gateways.kalshi_call import Json

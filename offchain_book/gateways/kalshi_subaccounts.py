@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.events import SubaccountOpened
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account
 from offchain_book.gateways.kalshi_bodies import check_exchange
 from offchain_book.gateways.kalshi_call import Call, Json, decode, newest_first, next_cursor
 from offchain_book.gateways.kalshi_errors import invalid, refused

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from offchain_book.engine.fees import FLAT
 from offchain_book.engine.lifecycle import status_at
+from offchain_book.engine.market import EventInfo, FeeChange, Market, Series
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import EventInfo, FeeChange, Market, Series
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import FillOperation
 from offchain_book.engine.outflow import left_micros
-from offchain_book.engine.state import GUARANTEE, State
+from offchain_book.engine.state import State
 from offchain_book.projections import Projections
 from offchain_book.sequencer import Sequencer
 

@@ -14,12 +14,12 @@ from fastapi import APIRouter, HTTPException, Request
 
 from offchain_book import signatures
 from offchain_book.config import MAX_BODY_BYTES, Settings
+from offchain_book.engine.account import Account
 from offchain_book.engine.commands import Command, LinkAccount, SubmitAction, Withdraw
 from offchain_book.engine.events import ActionAccepted, Rejected, WithdrawalRequested
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.policy_events import WithdrawalHeld
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Account
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.errors import details, sentence
 from offchain_book.gateways.credentials import Authenticator, BadCredentials

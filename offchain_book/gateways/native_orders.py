@@ -18,9 +18,10 @@ from offchain_book.engine import admission
 from offchain_book.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from offchain_book.engine.events import OrderCancelled, Rejected
 from offchain_book.engine.exchange import refusal_of
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import ZERO_BYTES32, OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.order import CancelReason, OrderStatus, TimeInForce
-from offchain_book.engine.state import Market, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.errors import details, sentence
 from offchain_book.gateways.admin import HookRefused

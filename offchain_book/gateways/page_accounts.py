@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from offchain_book.engine.account import Account
 from offchain_book.engine.commands import CancelOrder, Custody, OpenAccount, PlaceOrder
 from offchain_book.engine.events import Matched, OrderRested
 from offchain_book.engine.order import TimeInForce
-from offchain_book.engine.state import Account
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways.admin import HookRefused, Hooks
 from offchain_book.gateways.native import Amount, Hex, NativeRoutes, address_of, micros, problem, read_body

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from offchain_book.engine.account import Account
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import WalletOperation
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Account, Market
 from offchain_book.gateways.native import account_view
 from offchain_book.projections import DepositView, FillView, OperationView, OrderView, Projections, TradeStage
 from offchain_book.sequencer import Sequencer

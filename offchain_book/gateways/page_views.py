@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request
 
 from offchain_book.config import Settings
 from offchain_book.engine import fees
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Market
 from offchain_book.engine.units import PRICE_SCALE, complement_e4, cost_micros
 from offchain_book.gateways.native import Amount, micros, problem, read_body
 from offchain_book.projections import TradeStage, TradeView

@@ -5,9 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from offchain_book.engine.account import Account, Balance
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import FillLeg, FillOperation, OrderScheme, TokenSide
 from offchain_book.engine.order import CancelReason, OrderStatus, TimeInForce
-from offchain_book.engine.state import Account, Balance, Market, token_asset
 from offchain_book.engine.units import CASH
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Caller, Venue, page, page_position, query, reply

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import Custody, KeyKind, OpenAccount, RegisterKey, RevokeKey
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import ApiKey
 from offchain_book.gateways.polymarket_errors import ApiError, from_rejection
 from offchain_book.gateways.polymarket_http import Venue, reply, request_id_of
 from offchain_book.gateways.wallet_credentials import credentials, key_id_of, scoped_keys

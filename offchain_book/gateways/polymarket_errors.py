@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from offchain_book import errors
 from offchain_book.engine.events import Rejected
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import Market
 from offchain_book.gateways import error_page
 from offchain_book.gateways.polymarket_words import decimal, price_text
 

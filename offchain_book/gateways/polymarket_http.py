@@ -11,8 +11,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from offchain_book.config import MAX_BODY_BYTES, Settings
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import Command
-from offchain_book.engine.state import ApiKey, Market, State
+from offchain_book.engine.market import Market
+from offchain_book.engine.state import State
 from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.polymarket_errors import INVALID_L1, UNAUTHORIZED, ApiError, malformed, unknown_token
 from offchain_book.gateways.polymarket_words import LAST_PAGE, Token, cursor, find_token, position_of

@@ -5,8 +5,8 @@ import uuid
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import KeyKind, RegisterKey, RevokeKey
-from offchain_book.engine.state import ApiKey
 from offchain_book.gateways.polymarket_errors import UNAUTHORIZED, ApiError, from_rejection
 from offchain_book.gateways.polymarket_http import Caller, Venue, decode, query, reply
 from offchain_book.gateways.polymarket_words import iso

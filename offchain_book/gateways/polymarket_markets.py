@@ -11,8 +11,8 @@ from offchain_book.config import MAX_PAGE
 from offchain_book.engine import rewards
 from offchain_book.engine.hours import trading_is_active
 from offchain_book.engine.lifecycle import OPEN_STATES, status_at
+from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.operations import Outcome, TokenSide
-from offchain_book.engine.state import Market, MarketStatus
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
 from offchain_book.gateways.polymarket_errors import ApiError, unknown_token
 from offchain_book.gateways.polymarket_http import Venue, decode, page, page_position, query, read_body, reply

@@ -12,10 +12,11 @@ from typing import Literal
 import msgspec
 
 from offchain_book.config import Settings
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import PlaceOrder
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import ZERO_ADDRESS, OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide, TimeInForce
-from offchain_book.engine.state import ApiKey, Market
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
 from offchain_book.gateways.admin import HookRefused
 from offchain_book.gateways.contract_wallets import ContractWallets

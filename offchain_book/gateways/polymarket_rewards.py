@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.engine import rewards
+from offchain_book.engine.market import Market, RewardProgram
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import Market, RewardProgram
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Caller, Venue, decode, page, page_position, query, reply
 from offchain_book.gateways.polymarket_words import Token, decimal, fixed, iso_day, number, outcome_text

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import FillOperation, Outcome
-from offchain_book.engine.state import Market, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE
 from offchain_book.gateways.polymarket_account import order_summary, trade_summary
 from offchain_book.gateways.polymarket_http import Caller, Venue

@@ -12,9 +12,10 @@ from math import gcd
 import msgspec
 
 from offchain_book.engine.book import Book
+from offchain_book.engine.market import Market
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Market, State
+from offchain_book.engine.state import State
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, PRICE_SCALE, complement_e4
 
 FIRST_PAGE = "MA=="

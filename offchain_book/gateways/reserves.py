@@ -8,8 +8,8 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 
 from offchain_book.config import Settings
+from offchain_book.engine.account import Account
 from offchain_book.engine.policy_commands import Freeze, Unfreeze
-from offchain_book.engine.state import Account
 from offchain_book.gateways import operator
 from offchain_book.gateways.native import NativeRoutes, problem, read_body
 from offchain_book.liabilities import BadProof, Proof, Statement

@@ -7,11 +7,14 @@ position, a market's ticker) point at what is, and say only that it changed: who
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from offchain_book.engine import chain_events as ce
 from offchain_book.engine import events as e
+from offchain_book.engine import market_events as me
 from offchain_book.engine.commands import Sequenced
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import FillOperation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason
-from offchain_book.engine.state import State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.projections import FillView, OrderView, Projections, TradeView
 
 
@@ -344,19 +347,19 @@ class _Collector:
                 if outcome in Outcome.__members__:
                     self._positions[account_id, ticker] = None
 
-    def queued(self, event: e.OperationQueued) -> None:
+    def queued(self, event: ce.OperationQueued) -> None:
         """The chain has more to do."""
         self._operations[event.operation.number] = None
 
-    def batch(self, event: e.BatchObserved) -> None:
+    def batch(self, event: ce.BatchObserved) -> None:
         """A batch moved on."""
         self._operations.update(dict.fromkeys(range(event.first, event.first + event.operation_count)))
 
-    def settled(self, event: e.OperationSettled | e.OperationFailed) -> None:
+    def settled(self, event: ce.OperationSettled | ce.OperationFailed) -> None:
         """An operation came to its end."""
         self._operations[event.number] = None
 
-    def chain(self, event: e.ChainObserved) -> None:
+    def chain(self, event: ce.ChainObserved) -> None:
         """Finality moved: any open operation may be at another stage."""
         self._all_operations = True
 
@@ -368,15 +371,15 @@ class _Collector:
         """A market exists."""
         self.listed.append(MarketListed(event.ticker))
 
-    def market_moved(self, event: e.MarketStatusChanged) -> None:
+    def market_moved(self, event: me.MarketStatusChanged) -> None:
         """A market went on in its life."""
         self.moved.append(MarketMoved(event.ticker, event.status))
 
-    def grid_refined(self, event: e.TicksRefined) -> None:
+    def grid_refined(self, event: me.TicksRefined) -> None:
         """A market's price grid became finer."""
         self.moved.append(GridRefined(event.ticker, event.old_finest_e4))
 
-    def fees_changed(self, event: e.FeesChanged) -> None:
+    def fees_changed(self, event: me.FeesChanged) -> None:
         """Fees changed; only an event's own are told."""
         if event.event_ticker:
             self.moved.append(EventFeesChanged(event.event_ticker, event.change_id))
@@ -442,15 +445,15 @@ _HANDLERS: dict[type[Any], Callable[[_Collector, Any], None]] = {
     e.OrderAmended: _Collector.amended,
     e.OrderGroupChanged: _Collector.group,
     e.Posted: _Collector.posted,
-    e.OperationQueued: _Collector.queued,
-    e.BatchObserved: _Collector.batch,
-    e.OperationSettled: _Collector.settled,
-    e.OperationFailed: _Collector.settled,
-    e.ChainObserved: _Collector.chain,
+    ce.OperationQueued: _Collector.queued,
+    ce.BatchObserved: _Collector.batch,
+    ce.OperationSettled: _Collector.settled,
+    ce.OperationFailed: _Collector.settled,
+    ce.ChainObserved: _Collector.chain,
     e.EventCreated: _Collector.event_created,
     e.MarketCreated: _Collector.market_created,
-    e.MarketStatusChanged: _Collector.market_moved,
-    e.TicksRefined: _Collector.grid_refined,
-    e.FeesChanged: _Collector.fees_changed,
+    me.MarketStatusChanged: _Collector.market_moved,
+    me.TicksRefined: _Collector.grid_refined,
+    me.FeesChanged: _Collector.fees_changed,
     e.KeyRevoked: _Collector.key_ended,
 }

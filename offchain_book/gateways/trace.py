@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from offchain_book.engine.commands import Custody
+from offchain_book.engine.names import VENUE_ACCOUNTS
 from offchain_book.engine.operations import FillLeg, FillOperation, PoolOperation, WalletOperation
-from offchain_book.engine.state import VENUE_ACCOUNTS, State
+from offchain_book.engine.state import State
 from offchain_book.projections import OperationView, OrderView, Projections, TradeView
 
 Json = dict[str, Any]

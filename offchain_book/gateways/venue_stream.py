@@ -14,10 +14,10 @@ import msgspec
 from fastapi import APIRouter, Request, WebSocket
 
 from offchain_book.config import HEARTBEAT_S, Settings
+from offchain_book.engine.account import Account, ApiKey
+from offchain_book.engine.account import Balance as Held
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import Account, ApiKey
-from offchain_book.engine.state import Balance as Held
 from offchain_book.gateways import venue_stream_messages as m
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants
 from offchain_book.gateways.native import problem

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offchain_book.config import L2_WINDOW_S, SIGNATURE_WINDOW_S, Settings
+from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import KeyKind
-from offchain_book.engine.state import ApiKey, State
+from offchain_book.engine.state import State
 from offchain_book.signatures import InvalidAddress, InvalidSignature, clob_auth_digest, parse_address, recover
 
 MAX_NONCE = 2**63 - 1

@@ -19,6 +19,7 @@ from bridge.indexer import Indexer, account_reference
 from bridge.lane import FeePolicy
 from bridge.rpc import ChainUnavailable, RpcClient
 from bridge.submitter import Submitter
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply
 from offchain_book.engine.operations import (
@@ -233,7 +234,7 @@ class Exchange:
         if dollars:
             place = ("0x1", 1, "0x2")
             index = self.state.next_deposit
-            await self.sequencer.submit(c.CreditDeposit(index, account_id, dollars * DOLLAR, *place))
+            await self.sequencer.submit(cc.CreditDeposit(index, account_id, dollars * DOLLAR, *place))
 
     async def withdraw(self, account_id: str, dollars: int, reference: str, to: str = "0x" + "77" * 20) -> None:
         """Queue one operation for the chain: the pool sends cash."""
@@ -297,7 +298,7 @@ class Exchange:
 
     def stages(self, batch_no: int = 0) -> list[str]:
         """Return what was observed of a batch."""
-        return [str(command.stage) for command in self.sent(c.ObserveBatch) if command.batch_no == batch_no]
+        return [str(command.stage) for command in self.sent(cc.ObserveBatch) if command.batch_no == batch_no]
 
 
 @asynccontextmanager

@@ -11,10 +11,12 @@ from bridge.chain import Chain, StateUnavailable, address_of
 from bridge.indexer import HALT_AFTER_MS, ChainDiverged, Indexer, account_reference, custodial_references, halt_after_ms
 from bridge.logs import Deposited, VenueEvent
 from bridge.rpc import ChainUnavailable
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.exchange import new_state
+from offchain_book.engine.names import SUSPENSE
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import SUSPENSE, Account
 from tests.bridge.harness import (
     ADMIN_KEY,
     DOLLAR,
@@ -67,7 +69,7 @@ async def test_deposits_are_credited_once_and_only_when_final(world: World, tmp_
         assert venue.state.accounts[WENDY].cash.total == 10 * DOLLAR
         world.mine(10)
         await indexer.caught_up(block + 10)
-        assert [deposit.deposit_index for deposit in venue.sent(c.CreditDeposit)] == [0, 1]
+        assert [deposit.deposit_index for deposit in venue.sent(cc.CreditDeposit)] == [0, 1]
 
 
 async def test_unknown_reference_waits_in_suspense(world: World, tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ async def test_deposit_mined_again_at_another_height_is_credited_once(world: Wor
         assert again > block
         world.mine(6)
         await indexer.caught_up(again)
-        (credit,) = venue.sent(c.CreditDeposit)
+        (credit,) = venue.sent(cc.CreditDeposit)
         assert credit.block_number == again
         assert venue.state.accounts[WENDY].cash.total == 10 * DOLLAR
 
@@ -199,7 +201,7 @@ async def test_restart_goes_on_where_the_journal_ends(world: World, tmp_path: Pa
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
         await until_mined(world, lambda: venue.state.next_deposit == 2, venue.tasks)
-        assert len(venue.sent(c.CreditDeposit)) == 1
+        assert len(venue.sent(cc.CreditDeposit)) == 1
         assert venue.state.accounts[WENDY].cash.total == 15 * DOLLAR
 
 
@@ -209,7 +211,7 @@ async def test_other_chain_behind_the_same_journal_is_fatal(world: World, tmp_pa
         await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
         number, time_s = venue.state.final_block, venue.state.final_time_s
         await venue.stop_parts()
-        await venue.sequencer.submit(c.ObserveChain(number, time_s - 1, False))
+        await venue.sequencer.submit(cc.ObserveChain(number, time_s - 1, False))
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
         with pytest.raises(ChainDiverged, match=f"final block {number}"):
@@ -248,9 +250,9 @@ async def test_exit_of_a_wallet_whose_deposit_is_not_final_yet_is_not_forgotten(
         world.deposit(WENDY_KEY, 10)
         world.venue(WENDY_KEY, "requestExit")
         await seen(indexer, world)
-        assert not venue.sent(c.ObserveExit)
+        assert not venue.sent(cc.ObserveExit)
         world.mine(2)
-        await until(lambda: venue.sent(c.ObserveExit), venue.tasks)
+        await until(lambda: venue.sent(cc.ObserveExit), venue.tasks)
         assert venue.state.accounts[WENDY].exit_at_s == world.chain.exit_at(WENDY)
 
 
@@ -268,7 +270,7 @@ async def test_finished_exit_leaves_the_ledger_when_final(world: World, tmp_path
         world.venue(WENDY_KEY, "depositTokens", number | 2, 3 * DOLLAR)
         world.venue(WENDY_KEY, "requestExit")
         world.mine(3)
-        await until(lambda: venue.sent(c.ObserveExit), venue.tasks)
+        await until(lambda: venue.sent(cc.ObserveExit), venue.tasks)
         account = venue.state.accounts[WENDY]
         world.rpc("evm_increaseTime", hex(EXIT_DELAY_S + 10))
         world.venue(WENDY_KEY, "exit", [number | 1, number | 2])
@@ -277,7 +279,7 @@ async def test_finished_exit_leaves_the_ledger_when_final(world: World, tmp_path
         assert account.cash.total == 10 * DOLLAR
         world.mine(3)
         await until(lambda: account.exit_at_s == 0, venue.tasks)
-        assert [record.amount_micros for record in venue.sent(c.RecordExit)] == [10 * DOLLAR, 4 * DOLLAR, 3 * DOLLAR]
+        assert [record.amount_micros for record in venue.sent(cc.RecordExit)] == [10 * DOLLAR, 4 * DOLLAR, 3 * DOLLAR]
         assert all(balance.total == 0 for balance in account.balances.values())
 
 
@@ -295,11 +297,11 @@ async def test_exit_waits_for_the_batches_before_it(world: World, tmp_path: Path
         world.mine(5)
         await seen(indexer, world)
         assert indexer.final_block < block
-        assert not venue.sent(c.RecordExit)
+        assert not venue.sent(cc.RecordExit)
         submitter._poll_ms = 20
         submitter._wake.set()
-        await until_mined(world, lambda: venue.sent(c.RecordExit), venue.tasks)
-        assert venue.sent(c.RecordExit)[0].amount_micros == 6 * DOLLAR
+        await until_mined(world, lambda: venue.sent(cc.RecordExit), venue.tasks)
+        assert venue.sent(cc.RecordExit)[0].amount_micros == 6 * DOLLAR
         assert venue.state.accounts[WENDY].cash.total == 0
 
 

@@ -14,11 +14,12 @@ from bridge.chain import StateUnavailable
 from bridge.cli_client import CommandError
 from bridge.reserves import LOOKS_BEFORE_FREEZE, Reserves
 from bridge.submitter import Submitter
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import GUARANTEE
 from offchain_book.engine.units import CASH
 from offchain_book.gateways.reserves import proof_view, statement_view
 from offchain_book.liabilities import Tree, verify
@@ -162,7 +163,7 @@ async def test_tokens_that_a_receivers_code_refuses_are_credited_in_its_vault(wo
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
         world.rpc("anvil_setCode", RECEIVER, "0x60006000fd")  # reverts always
         await venue.sequencer.submit(c.Withdraw("w", "alice", 3 * DOLLAR, RECEIVER, "RAIN-1", Outcome.NO))
-        await until_mined(world, lambda: venue.sent(c.RecordRefusedDelivery), venue.tasks)
+        await until_mined(world, lambda: venue.sent(cc.RecordRefusedDelivery), venue.tasks)
         world.rpc("anvil_setCode", RECEIVER, "0x")
         refused = venue.state.accounts[RECEIVER].balance("RAIN-1:NO")
         assert (refused.total, refused.settled) == (3 * DOLLAR, 3 * DOLLAR)

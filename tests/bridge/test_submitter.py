@@ -13,10 +13,11 @@ from bridge.lane import GWEI, FeePolicy
 from bridge.rpc import ChainUnavailable
 from bridge.settlement import SkipReason
 from bridge.submitter import Submitter, SubmitterHalted, purpose_of
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import GUARANTEE
 from tests.bridge.harness import (
     ADMIN_KEY,
     DOLLAR,
@@ -61,10 +62,10 @@ async def test_batch_is_sent_mined_and_confirmed(world: World, tmp_path: Path) -
         await fund(world, venue)
         venue.submitter()
         await venue.withdraw("alice", 7, "w1")
-        await until(lambda: venue.sent(c.ObserveBatch) and venue.stages()[-1] == "mined", venue.tasks)
-        assert not venue.sent(c.ConfirmBatch), "one block is not final yet"
+        await until(lambda: venue.sent(cc.ObserveBatch) and venue.stages()[-1] == "mined", venue.tasks)
+        assert not venue.sent(cc.ConfirmBatch), "one block is not final yet"
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        (confirmed,) = venue.sent(c.ConfirmBatch)
+        (confirmed,) = venue.sent(cc.ConfirmBatch)
         block = world.chain.block(confirmed.block_number)
         assert block is not None
         assert block.hash == confirmed.block_hash
@@ -80,8 +81,8 @@ async def test_skipped_operation_is_reported_with_its_reason(world: World, tmp_p
         await venue.open_account("alice", 100)
         venue.submitter()
         await venue.withdraw("alice", 7, "pool is empty on chain")
-        await until_mined(world, lambda: venue.sent(c.ConfirmBatch), venue.tasks)
-        ((number, reason),) = venue.sent(c.ConfirmBatch)[0].skipped
+        await until_mined(world, lambda: venue.sent(cc.ConfirmBatch), venue.tasks)
+        ((number, reason),) = venue.sent(cc.ConfirmBatch)[0].skipped
         assert (number, reason) == (0, SkipReason.INSUFFICIENT_CASH)
         assert venue.state.skipped_operations == world.chain.skipped_operations() == 1
 
@@ -94,12 +95,12 @@ async def test_batches_are_cut_by_number_and_by_time_and_fly_together(world: Wor
         for number in range(7):
             await venue.withdraw("alice", 1, f"w{number}")
         await until(lambda: len(venue.state.batches) == 2, venue.tasks)
-        assert [(cut.first, cut.count) for cut in venue.sent(c.CutBatch)] == [(0, 3), (3, 3)]
+        assert [(cut.first, cut.count) for cut in venue.sent(cc.CutBatch)] == [(0, 3), (3, 3)]
         await until(lambda: venue.stages(2) == ["sent"], venue.tasks)
-        assert [(cut.first, cut.count) for cut in venue.sent(c.CutBatch)] == [(0, 3), (3, 3), (6, 1)]
+        assert [(cut.first, cut.count) for cut in venue.sent(cc.CutBatch)] == [(0, 3), (3, 3), (6, 1)]
         await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
         await until_mined(world, lambda: venue.state.confirmed_operations == 7, venue.tasks)
-        assert [confirm.batch_no for confirm in venue.sent(c.ConfirmBatch)] == [0, 1, 2]
+        assert [confirm.batch_no for confirm in venue.sent(cc.ConfirmBatch)] == [0, 1, 2]
 
 
 async def test_flush_does_not_wait_for_the_clock(world: World, tmp_path: Path) -> None:
@@ -120,11 +121,11 @@ async def test_dropped_transaction_is_sent_again(world: World, tmp_path: Path) -
         for number in range(3):
             await venue.withdraw("alice", 1, f"w{number}")
         await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
-        sent = venue.sent(c.ObserveBatch)[0].tx_hash
+        sent = venue.sent(cc.ObserveBatch)[0].tx_hash
         world.rpc("anvil_dropTransaction", sent)
         await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
         await until_mined(world, lambda: venue.state.confirmed_operations == 3, venue.tasks)
-        assert venue.sent(c.ConfirmBatch)[0].tx_hash == sent, "the same bytes"
+        assert venue.sent(cc.ConfirmBatch)[0].tx_hash == sent, "the same bytes"
         assert world.chain.nonce(OPERATOR) == 3
 
 
@@ -210,7 +211,7 @@ async def test_kill_between_store_and_broadcast(world: World, tmp_path: Path) ->
     async with exchange(world, tmp_path) as venue:
         venue.submitter()
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.sent(c.ConfirmBatch)[0].tx_hash == stored.tx_hash, "the stored bytes, not new ones"
+        assert venue.sent(cc.ConfirmBatch)[0].tx_hash == stored.tx_hash, "the stored bytes, not new ones"
         assert received(world) == 9
         assert world.chain.nonce(OPERATOR) == 1
 
@@ -234,12 +235,12 @@ async def test_lost_attempts_file_is_answered_by_the_contract(world: World, tmp_
         venue.submitter(poll_ms=60_000)
         await venue.withdraw("alice", 9, "w1")
         await until(lambda: mined_batches(world) == 1, venue.tasks)
-        tx_hash = venue.sent(c.ObserveBatch)[0].tx_hash
+        tx_hash = venue.sent(cc.ObserveBatch)[0].tx_hash
     lose_attempts(tmp_path)
     async with exchange(world, tmp_path) as venue:
         venue.submitter()
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.sent(c.ConfirmBatch)[0].tx_hash == tx_hash
+        assert venue.sent(cc.ConfirmBatch)[0].tx_hash == tx_hash
         assert received(world) == 9
 
 
@@ -278,7 +279,7 @@ async def test_reorg_of_a_mined_batch_sends_the_same_bytes_again(world: World, t
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
         assert received(world) == 5
         assert world.chain.nonce(OPERATOR) == 1
-        assert len({observed.tx_hash for observed in venue.sent(c.ObserveBatch)}) == 1
+        assert len({observed.tx_hash for observed in venue.sent(cc.ObserveBatch)}) == 1
 
 
 async def test_shorter_chain_is_believed_after_a_while(
@@ -406,7 +407,7 @@ async def test_node_that_is_away_is_waited_for(world: World, tmp_path: Path) -> 
         chain: Away = world.connect(Away)
         venue.submitter(chain)
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: venue.sent(c.CutBatch), venue.tasks)
+        await until(lambda: venue.sent(cc.CutBatch), venue.tasks)
         await asyncio.sleep(0.1)
         assert not venue.tasks[0].done()
         chain.away = False
@@ -425,19 +426,19 @@ async def test_missed_deadline_is_reported_and_the_batch_still_advances_the_stre
     wendy = address_of(WENDY_KEY)
     async with exchange(world, tmp_path) as venue:
         world.deposit(WENDY_KEY, 50)
-        await venue.sequencer.submit(c.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
+        await venue.sequencer.submit(cc.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
         chain: Withholds = world.connect(Withholds)
         venue.submitter(chain)
         await venue.wallet_withdraw(WENDY_KEY, 7)
         await until(lambda: venue.stages() == ["sent"], venue.tasks)
         world.rpc("evm_increaseTime", hex(SETTLE_DEADLINE_S + 60))
-        await until_mined(world, lambda: venue.sent(c.ExpireOperations), venue.tasks)
-        (expired,) = venue.sent(c.ExpireOperations)
+        await until_mined(world, lambda: venue.sent(cc.ExpireOperations), venue.tasks)
+        (expired,) = venue.sent(cc.ExpireOperations)
         assert (expired.first, expired.count) == (0, 1)
         chain.withholds = False
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.sent(c.ConfirmBatch)[0].skipped == ((0, SkipReason.TOO_LATE),)
-        assert len(venue.sent(c.ExpireOperations)) == 1
+        assert venue.sent(cc.ConfirmBatch)[0].skipped == ((0, SkipReason.TOO_LATE),)
+        assert len(venue.sent(cc.ExpireOperations)) == 1
         assert venue.state.accounts[wendy].cash.available == 50 * DOLLAR
         assert world.chain.cash_of(wendy) == 50 * DOLLAR
 
@@ -446,7 +447,7 @@ async def test_signed_vault_action_lands(world: World, tmp_path: Path) -> None:
     wendy = address_of(WENDY_KEY)
     async with exchange(world, tmp_path) as venue:
         world.deposit(WENDY_KEY, 50)
-        await venue.sequencer.submit(c.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
+        await venue.sequencer.submit(cc.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
         venue.submitter()
         await venue.wallet_withdraw(WENDY_KEY, 7)
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
@@ -477,7 +478,7 @@ async def test_fill_between_custodial_and_wallet_settles_and_the_books_agree(wor
             taken = c.PlaceOrder(f"t{number}", "alice", "RAIN-1", BookSide.ASK, 6_000, size)
             await venue.sequencer.submit(taken)
         await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
-        assert [confirm.skipped for confirm in venue.sent(c.ConfirmBatch)] == [()] * len(venue.sent(c.ConfirmBatch))
+        assert [confirm.skipped for confirm in venue.sent(cc.ConfirmBatch)] == [()] * len(venue.sent(cc.ConfirmBatch))
         account = venue.state.accounts[wendy]
         bought = 10 + 11 + 12 + 13
         assert account.balance("RAIN-1:YES").settled == bought * DOLLAR

@@ -12,12 +12,14 @@ from typing import Any
 from bridge.chain import Chain, address_of
 from bridge.indexer import Indexer
 from bridge.submitter import Submitter
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import Outcome, SignedOrder
 from offchain_book.engine.order import BookSide
 from offchain_book.engine.snapshot import state_hash
-from offchain_book.engine.state import GUARANTEE, State
+from offchain_book.engine.state import State
 from tests.bridge.harness import (
     ADMIN_KEY,
     CHAIN_ID,
@@ -174,9 +176,9 @@ class Stage:
         """Return what was observed of a batch."""
         return self.venue.stages(batch_no)
 
-    def confirmed(self) -> list[c.ConfirmBatch]:
+    def confirmed(self) -> list[cc.ConfirmBatch]:
         """Return the confirmations."""
-        return self.venue.sent(c.ConfirmBatch)
+        return self.venue.sent(cc.ConfirmBatch)
 
     def operator_nonce(self, block: str = "latest") -> int:
         """Return how many transactions the operator has sent."""

@@ -7,6 +7,7 @@ import pytest
 from bridge import heads
 from bridge.chain import WrongChain
 from bridge.indexer import ChainDiverged
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
@@ -23,7 +24,7 @@ async def test_a1_reorg_that_removes_a_mined_batch_sends_the_same_bytes_again(st
     stage.world.rpc("anvil_reorg", 1, [])
     await stage.until(lambda: "retrying" in stage.stages())
     found = await stage.settle()
-    assert len({seen.tx_hash for seen in stage.venue.sent(c.ObserveBatch)}) == stage.operator_nonce() == 1
+    assert len({seen.tx_hash for seen in stage.venue.sent(cc.ObserveBatch)}) == stage.operator_nonce() == 1
     assert found.state.markets[MARKET].yes_supply_micros == 10 * DOLLAR
 
 
@@ -60,7 +61,7 @@ async def test_a4_reorg_that_swaps_two_deposits_numbers_credits_each_depositor_i
     await stage.settle()
     accounts = stage.state.accounts
     assert (accounts[WENDY].cash.total, accounts[WALT].cash.total) == ((START + 10) * DOLLAR, (START + 20) * DOLLAR)
-    assert [one.account_id for one in stage.venue.sent(c.CreditDeposit)[-2:]] == [WALT, WENDY]
+    assert [one.account_id for one in stage.venue.sent(cc.CreditDeposit)[-2:]] == [WALT, WENDY]
 
 
 async def test_a5_new_fork_with_the_users_exit_before_the_fill_still_settles_it_inside_the_exit_delay(stage: Stage) -> None:
@@ -107,7 +108,7 @@ async def test_a7_same_transaction_mined_again_at_another_height_is_credited_onc
     stage.world.mine(2)
     chain.send_raw(bytes.fromhex(raw[2:]))
     found = await stage.settle()
-    credits = [one for one in stage.venue.sent(c.CreditDeposit) if one.tx_hash == tx_hash]
+    credits = [one for one in stage.venue.sent(cc.CreditDeposit) if one.tx_hash == tx_hash]
     assert len(credits) == 1
     assert found.state.accounts[WENDY].cash.total == (START + 10) * DOLLAR
 
@@ -159,7 +160,7 @@ async def test_a9_final_blocks_hash_is_remembered_across_restarts(stage_of: Stag
         assert block is not None
         assert block.hash == right
         await stage.venue.stop_parts()
-        await stage.submit(c.ObserveChain(number, time_s, False, "0x" + "ab" * 32))
+        await stage.submit(cc.ObserveChain(number, time_s, False, "0x" + "ab" * 32))
     async with stage_of() as stage:
         stage.start()
         with pytest.raises(ChainDiverged, match="was 0xabab"):

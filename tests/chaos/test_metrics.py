@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from bridge.gauges import chain_gauges
-from offchain_book.engine.state import GUARANTEE
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.gateways.metrics import VenueMetrics
 from tests.bridge.harness import DOLLAR
 from tests.chaos import faults

@@ -9,7 +9,7 @@ import pytest
 from bridge.chain import Chain, WrongChain
 from bridge.rpc import ChainUnavailable
 from bridge.submitter import SubmitterHalted
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
 from tests.bridge.harness import CHAIN_ID, DOLLAR, WENDY_KEY
 from tests.chaos import faults
 from tests.chaos.conftest import Staged
@@ -54,7 +54,7 @@ BROKEN = [faults.http_error(429), faults.http_error(503), faults.truncated, faul
 async def test_c26_node_that_fails_is_asked_again_later_and_nothing_changes_meanwhile(stage: Stage, fault: Fault) -> None:
     with stage.proxy.during("", fault) as armed:
         await stage.match()
-        await stage.until(lambda: stage.venue.sent(c.CutBatch))
+        await stage.until(lambda: stage.venue.sent(cc.CutBatch))
         before = stage.state.seq
         await asyncio.sleep(0.25)
         assert stage.state.seq == before
@@ -85,7 +85,7 @@ async def test_c26_every_refusal_of_a_transaction_is_resolved_by_looking(stage: 
     await stage.match()
     await stage.settle()
     assert stage.operator_nonce() == 1
-    assert len({seen.tx_hash for seen in stage.venue.sent(c.ObserveBatch)}) == 1
+    assert len({seen.tx_hash for seen in stage.venue.sent(cc.ObserveBatch)}) == 1
 
 
 async def test_c27_node_that_is_sometimes_fifty_blocks_behind_moves_no_head_back_and_makes_nothing_final(
@@ -113,7 +113,7 @@ async def test_c27_node_that_is_sometimes_fifty_blocks_behind_moves_no_head_back
 
     await stage.until_mined(seen)
     assert heads == sorted(heads)
-    finals = [one.final_block for one in stage.venue.sent(c.ObserveChain)]
+    finals = [one.final_block for one in stage.venue.sent(cc.ObserveChain)]
     assert finals == sorted(finals)
     stage.proxy.heal()
     await stage.settle()
@@ -190,7 +190,7 @@ async def test_c31_forged_receipt_with_the_right_events_is_betrayed_by_the_final
         await stage.open()
         await stage.match()
         await stage.until(lambda: stage.stages()[-1:] == ["mined"])
-        tx_hash = stage.venue.sent(c.ObserveBatch)[-1].tx_hash
+        tx_hash = stage.venue.sent(cc.ObserveBatch)[-1].tx_hash
         true = stage.world.rpc(RECEIPT, tx_hash)
         stage.pause_mining()
 
@@ -230,7 +230,7 @@ async def halted(stage: Stage, why: str) -> None:
         stage.venue.tasks[1].result()
     assert not stage.confirmed()
     assert stage.state.operations, "what was matched is kept"
-    assert not stage.venue.sent(c.ExpireOperations)
+    assert not stage.venue.sent(cc.ExpireOperations)
 
 
 async def lands_with_an_honest_node(stage_of: Staged) -> None:

@@ -11,8 +11,8 @@ from bridge.attempts import Attempt, Attempts, AttemptsInUse
 from bridge.lane import FeePolicy
 from bridge.logs import OPERATION_EVENTS
 from bridge.submitter import Submitter, SubmitterHalted, purpose_of
-from offchain_book.engine import commands as c
-from offchain_book.engine.state import GUARANTEE
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.signatures import keccak256
 from tests.bridge.harness import DOLLAR, OPERATOR, OPERATOR_KEY
 from tests.chaos import faults
@@ -170,7 +170,7 @@ async def test_b21_batch_that_no_block_can_take_is_split_until_each_part_fits(st
             stage.world.rpc("evm_setBlockGasLimit", hex(450_000))
             stage.world.rpc("evm_mine")
         found = await stage.settle()
-        splits = stage.venue.sent(c.SplitBatch)
+        splits = stage.venue.sent(cc.SplitBatch)
         assert len(splits) >= 2
         assert found.skipped == {}
         assert found.state.next_operation == 12
@@ -197,7 +197,7 @@ async def test_b21_whole_batch_that_lands_after_it_was_split_counts_each_fill_on
             await stage.until(lambda: len(hashes_of(stage)) == 2)
         await stage.until(lambda: stage.operator_nonce("pending") == 1)
         with stage.proxy.during("eth_sendRawTransaction", faults.swallowed):
-            await stage.until_mined(lambda: stage.venue.sent(c.SplitBatch))
+            await stage.until_mined(lambda: stage.venue.sent(cc.SplitBatch))
             failed = stage.world.chain.receipt(hashes_of(stage)[1])
             assert failed is not None
             assert not failed.succeeded

@@ -1,10 +1,12 @@
 """A seeded walk like `walk.py`, most of it in events with collateral return: advances, results in every order, a small fund."""
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
+from offchain_book.engine.market import Market
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import SelfTrade, TimeInForce
-from offchain_book.engine.state import COLLATERAL, Market
 from tests.builders import CONTRACT, DOLLAR, WALT, exclusive, ordered
 from tests.engine.walk import CUSTODIAL, SESSIONS, WALLETS, Walk
 
@@ -135,4 +137,4 @@ class EventWalk(Walk):
                 self._renew(kind)
 
     def _confirm_result(self, market: Market) -> None:
-        self.count(self.venue.do(c.ConfirmResolution(market.ticker, market.yes_payout_micros, "0x", 1)))
+        self.count(self.venue.do(cc.ConfirmResolution(market.ticker, market.yes_payout_micros, "0x", 1)))

@@ -3,10 +3,10 @@
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from offchain_book.engine.account import Account
 from offchain_book.engine.book import Book
 from offchain_book.engine.commands import Custody
 from offchain_book.engine.order import BookSide, Order, Terms
-from offchain_book.engine.state import Account
 from tests.engine.naive_book import NaiveBook
 
 ACCOUNT, TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()

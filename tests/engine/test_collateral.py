@@ -2,13 +2,14 @@
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import CollateralMoved, Matched, OrderAccepted, OrderRested, Rejected, WithdrawalRequested
 from offchain_book.engine.exchange import apply
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.snapshot import dump, load, state_hash
-from offchain_book.engine.state import COLLATERAL
 from tests.builders import (
     ALICE,
     BOB,
@@ -66,7 +67,7 @@ def finish(venue: Venue, ticker: str, payout: int) -> None:
     venue.do(c.ResolveMarket(ticker, payout))
     if venue.state.next_operation > venue.state.uncut:
         venue.land()
-    venue.do(c.ConfirmResolution(ticker, payout, "0x", 1))
+    venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1))
     check(venue)
 
 
@@ -190,7 +191,7 @@ def test_tokens_that_come_back_are_advanced_on_again(venue: Venue) -> None:
     venue.cut(venue.state.next_operation - venue.state.uncut)
     batch = next(iter(venue.state.batches))
     last = venue.state.next_operation - 1
-    venue.do(c.ConfirmBatch(batch, "0x", 1, "0x", ((last, 1),)))
+    venue.do(cc.ConfirmBatch(batch, "0x", 1, "0x", ((last, 1),)))
     assert advanced(venue, "CUP") == 10 * DOLLAR
     check(venue)
 
@@ -288,7 +289,7 @@ def test_an_event_of_strikes_is_decided_by_its_value_and_repays(value: int) -> N
     for strike, ticker in ((1, "GDP-T1"), (2, "GDP-T2"), (3, "GDP-T3")):
         payout = DOLLAR if value > strike * 1_000_000 else 0
         assert venue.state.markets[ticker].yes_payout_micros == payout
-        venue.do(c.ConfirmResolution(ticker, payout, "0x", 1))
+        venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1))
         check(venue)
     assert venue.total(COLLATERAL) == 100 * DOLLAR
     assert venue.total(ALICE) == (5 * DOLLAR if 1_000_000 < value <= 3_000_000 else 0)

@@ -6,12 +6,13 @@ import pytest
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.events import FeesChanged, Matched, OrderAccepted, OrderCancelled
+from offchain_book.engine.events import Matched, OrderAccepted, OrderCancelled
 from offchain_book.engine.fees import Fee
+from offchain_book.engine.market_events import FeesChanged
+from offchain_book.engine.names import EQUITY
 from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.snapshot import dump, load
-from offchain_book.engine.state import EQUITY
 from tests.builders import (
     ALICE,
     BOB,

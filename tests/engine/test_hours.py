@@ -5,7 +5,8 @@ import pytest
 from offchain_book.engine import commands as c
 from offchain_book.engine import hours
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.events import ExchangeModeChanged, OrderCancelled, Rejected, SessionChanged
+from offchain_book.engine.events import OrderCancelled, Rejected
+from offchain_book.engine.market_events import ExchangeModeChanged, SessionChanged
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Session
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, TICKER, WALT, Venue, find, open_venue, rejected

@@ -2,22 +2,21 @@
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
-from offchain_book.engine.events import (
-    Event,
-    MarketCreated,
+from offchain_book.engine.events import Event, MarketCreated, OrderCancelled
+from offchain_book.engine.market import Market, MarketStatus
+from offchain_book.engine.market_events import (
     MarketResolved,
     MarketStatusChanged,
     MarketVoided,
-    OrderCancelled,
     PositionPaid,
     ResolutionReleased,
     TicksRefined,
 )
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.resolution import is_released
-from offchain_book.engine.state import Market, MarketStatus
 from tests.builders import (
     ALICE,
     BOB,
@@ -183,7 +182,7 @@ def test_a_dispute_stops_the_timer_and_an_amendment_pays_the_new_outcome() -> No
     assert statuses(venue.do(m.DisputeResolution(NEW))) == ["disputed"], "an amended outcome can be disputed again"
     assert statuses(venue.do(m.AmendResolution(NEW, 0))) == ["determined"], "upheld"
     wait(venue, 60_000)
-    paid = find(venue.do(c.ConfirmResolution(NEW, 0, "0x", 1)), PositionPaid)
+    paid = find(venue.do(cc.ConfirmResolution(NEW, 0, "0x", 1)), PositionPaid)
     assert {payment.account_id: payment.payout_micros for payment in paid} == {ALICE: 0, BOB: 2 * DOLLAR}
     assert listed.status is S.FINALIZED
     assert_books_balance(venue.state)
@@ -222,7 +221,7 @@ def test_a_void_market_pays_the_last_price_and_every_set_its_dollar() -> None:
     assert listed.voided
     if venue.state.next_operation > venue.state.uncut:
         venue.land()
-    paid = find(venue.do(c.ConfirmResolution(NEW, 650_000, "0x", 1)), PositionPaid)
+    paid = find(venue.do(cc.ConfirmResolution(NEW, 650_000, "0x", 1)), PositionPaid)
     assert sum(payment.payout_micros for payment in paid) == round(3.37 * DOLLAR)
     assert_books_balance(venue.state)
 

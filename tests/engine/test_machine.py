@@ -4,14 +4,15 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.events import Matched, Rejected
 from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.engine.operations import FillOperation, Outcome, PoolOperation, VaultAction, VaultActionKind
 from offchain_book.engine.order import BookSide, SelfTrade, TimeInForce
 from offchain_book.engine.snapshot import canonical, dump, state_hash
-from offchain_book.engine.state import COLLATERAL
 from tests.builders import (
     ALICE,
     BOB,
@@ -189,7 +190,7 @@ class Exchange(RuleBasedStateMachine):
         listed = self.venue.state.markets[self.events[pick]]
         self.venue.do(c.ResolveMarket(listed.ticker, payout))
         if listed.yes_payout_micros >= 0 and not listed.open_operations:
-            self.venue.do(c.ConfirmResolution(listed.ticker, listed.yes_payout_micros, "0x", 1))
+            self.venue.do(cc.ConfirmResolution(listed.ticker, listed.yes_payout_micros, "0x", 1))
 
     @rule(account=ANYBODY, most=st.sampled_from([None, None, 0, 20]), cap=st.booleans())
     def limit(self, account: str, most: int | None, cap: bool) -> None:
@@ -218,7 +219,7 @@ class Exchange(RuleBasedStateMachine):
         batch = state.next_batch
         self.venue.cut(last - state.uncut + 1)
         failed = {n for n, entry in state.operations.items() if entry.failed and n < last}
-        self.venue.do(c.ConfirmBatch(batch, "0x", 1, "0x", tuple((n, 1) for n in sorted(failed | {last}))))
+        self.venue.do(cc.ConfirmBatch(batch, "0x", 1, "0x", tuple((n, 1) for n in sorted(failed | {last}))))
 
     @rule()
     def chain_loses_everything_open(self) -> None:
@@ -226,7 +227,7 @@ class Exchange(RuleBasedStateMachine):
         if state.operations:
             self.venue.now_ms += 61_000
             first = next(iter(state.operations))
-            self.venue.do(c.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100))
+            self.venue.do(cc.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100))
 
     @rule(account=CUSTODIAL, ticker=TICKERS, outcome=OUTCOMES, size=SIZES)
     def tokenize(self, account: str, ticker: str, outcome: Outcome, size: int) -> None:
@@ -259,7 +260,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(halted=st.booleans())
     def chain_stops_or_returns(self, halted: bool) -> None:
-        self.venue.do(c.ObserveChain(1, 1, halted))
+        self.venue.do(cc.ObserveChain(1, 1, halted))
 
     @rule(ticker=TICKERS, command=st.sampled_from([m.PauseMarket, m.ResumeMarket]))
     def a_market_pauses_or_resumes(self, ticker: str, command: type) -> None:
@@ -309,7 +310,7 @@ class Exchange(RuleBasedStateMachine):
         venue.now_ms += 1_000
         venue.do(m.AdvanceClock())
         if not venue.state.markets[ticker].open_operations:  # deliveries to a linked wallet
-            venue.do(c.ConfirmResolution(ticker, venue.state.markets[ticker].yes_payout_micros, "0x", 1))
+            venue.do(cc.ConfirmResolution(ticker, venue.state.markets[ticker].yes_payout_micros, "0x", 1))
 
     @rule(payout=st.integers(0, 1_000_000))
     def a_market_ends_and_a_new_one_begins(self, payout: int) -> None:
@@ -323,7 +324,7 @@ class Exchange(RuleBasedStateMachine):
         venue.do(c.ResolveMarket(ticker, payout))
         if venue.state.next_operation > venue.state.uncut:
             venue.land(tuple((number, 1) for number in failed))
-        venue.do(c.ConfirmResolution(ticker, payout, "0x", 1))
+        venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1))
 
     @invariant()
     def the_books_balance(self) -> None:

@@ -3,8 +3,9 @@
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine import policy_commands as pc
-from offchain_book.engine.events import IdsForgotten, OrderAccepted, WithdrawalRequested
+from offchain_book.engine.events import OrderAccepted, WithdrawalRequested
 from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.market_events import IdsForgotten
 from offchain_book.engine.operations import OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.snapshot import dump, load, state_hash

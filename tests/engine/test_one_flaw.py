@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from msgspec.structs import replace
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import OrderAccepted
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
@@ -29,7 +30,7 @@ def venue() -> Venue:
     made.do(market("CLOSED", "RAIN"))
     made.do(c.CloseMarket("CLOSED"))
     made.do(market("LATER", "RAIN", open_ms=10**14))
-    made.do(c.ObserveWatermark(WENDY, min_nonce=5))
+    made.do(cc.ObserveWatermark(WENDY, min_nonce=5))
     for name in (ALICE, WENDY):
         for outcome in Outcome:
             for ticker in (TICKER, FEE_TICKER):

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import WithdrawalRequested
 from offchain_book.engine.operations import Outcome
@@ -52,21 +53,21 @@ def venue() -> Venue:
 def land(venue: Venue, block: int, skipped: tuple[tuple[int, int], ...] = ()) -> None:
     state = venue.state
     number = state.next_batch
-    venue.do(c.CutBatch(number, state.uncut, state.next_operation - state.uncut, "0x"))
-    venue.do(c.ConfirmBatch(number, "0x", block, "0x", skipped))
+    venue.do(cc.CutBatch(number, state.uncut, state.next_operation - state.uncut, "0x"))
+    venue.do(cc.ConfirmBatch(number, "0x", block, "0x", skipped))
 
 
 def test_what_is_queued_counts_until_it_is_final_and_drains_from_then_on(venue: Venue) -> None:
-    venue.do(c.ObserveChain(10, 5_000, False))
+    venue.do(cc.ObserveChain(10, 5_000, False))
     venue.do(c.Withdraw("w1", ALICE, 60 * DOLLAR, WALT))
     refused = rejected(venue.do(c.Withdraw("w2", ALICE, 41 * DOLLAR, WALT)))
     assert refused.code is RejectCode.OUTFLOW_LIMIT
     assert dict(refused.details) == {"have_micros": 40 * DOLLAR, "need_micros": 41 * DOLLAR}
     land(venue, block=12)
-    venue.do(c.ObserveChain(11, 5_500, False))
+    venue.do(cc.ObserveChain(11, 5_500, False))
     assert left_micros(venue.state) == 40 * DOLLAR, "the block it landed in is younger than the newest known one"
-    venue.do(c.ObserveChain(12, 5_501, False))
-    venue.do(c.ObserveChain(30, 5_801, False))
+    venue.do(cc.ObserveChain(12, 5_501, False))
+    venue.do(cc.ObserveChain(30, 5_801, False))
     assert left_micros(venue.state) == 70 * DOLLAR
     assert_books_balance(venue.state)
 
@@ -122,7 +123,7 @@ def test_the_contract_takes_everything_that_was_admitted(venue: Venue, seed: int
             block, time_s = block + 1, time_s + pick.choice((1, 5, 120, 400))
             state = venue.state
             if state.uncut < state.next_operation:
-                venue.do(c.CutBatch(state.next_batch, state.uncut, state.next_operation - state.uncut, "0x"))
+                venue.do(cc.CutBatch(state.next_batch, state.uncut, state.next_operation - state.uncut, "0x"))
                 batch = state.batches[state.next_batch - 1]
                 for number in range(batch.first, batch.first + batch.count):
                     operation = state.operations[number].operation
@@ -130,9 +131,9 @@ def test_the_contract_takes_everything_that_was_admitted(venue: Venue, seed: int
                 on_chain.append((batch.batch_no, block))
         elif act == "confirm" and on_chain:
             number, where = on_chain.pop(0)
-            venue.do(c.ConfirmBatch(number, "0x", where, "0x"))
+            venue.do(cc.ConfirmBatch(number, "0x", where, "0x"))
         elif act == "report" and block > venue.state.final_block:
-            venue.do(c.ObserveChain(block, time_s, False))
+            venue.do(cc.ObserveChain(block, time_s, False))
         assert_books_balance(venue.state)
     assert admitted > 20
     assert refused > 5

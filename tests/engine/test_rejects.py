@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from offchain_book import errors
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine import policy_commands as pc
@@ -63,7 +64,7 @@ def _then(side: str, price: int, **more: object) -> Case:
 def _repacked(venue: Venue) -> list[Event]:
     venue.place(ALICE, "bid", 5_000, 1)
     venue.place(WENDY, "buy no", 5_000, 1)
-    return venue.do(c.CutBatch(0, 0, 1, "0x", (0,)))
+    return venue.do(cc.CutBatch(0, 0, 1, "0x", (0,)))
 
 
 def _over_the_outflow_limit(venue: Venue) -> list[Event]:
@@ -108,12 +109,12 @@ def _pending(venue: Venue) -> list[Event]:
 
 
 def _halted(venue: Venue) -> list[Event]:
-    venue.do(c.ObserveChain(1, 1, True))
+    venue.do(cc.ObserveChain(1, 1, True))
     return venue.place(WENDY, "buy yes", 5_000, 1)
 
 
 def _exiting(venue: Venue) -> list[Event]:
-    venue.do(c.ObserveExit(WENDY, 99))
+    venue.do(cc.ObserveExit(WENDY, 99))
     return venue.place(WENDY, "buy yes", 5_000, 1)
 
 
@@ -128,7 +129,7 @@ def _fee_cap_too_low(venue: Venue) -> list[Event]:
 
 
 def _void(venue: Venue) -> list[Event]:
-    venue.do(c.ObserveWatermark(WENDY, min_nonce=5))
+    venue.do(cc.ObserveWatermark(WENDY, min_nonce=5))
     signed = SignedOrder(OrderScheme.NATIVE, "0x", WENDY, WENDY, "1", TokenSide.BUY, 1, 1, "1", "0x", nonce=4)
     return venue.place(WENDY, "buy yes", 5_000, 1, signed=signed)
 
@@ -265,11 +266,11 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.SIGNED_ORDER_VOID, _void),
     (R.SIGNED_NONCE_TAKEN, _nonce_taken),
     (R.SIGNED_TAG_TAKEN, _tag_taken),
-    (R.DEPOSIT_ALREADY_CREDITED, _do(c.CreditDeposit(0, ALICE, 1, "0x", 1, "0x"))),
-    (R.DEPOSIT_OUT_OF_ORDER, _do(c.CreditDeposit(99, ALICE, 1, "0x", 1, "0x"))),
-    (R.BATCH_OUT_OF_ORDER, _do(c.CutBatch(0, 7, 1, "0x"))),
+    (R.DEPOSIT_ALREADY_CREDITED, _do(cc.CreditDeposit(0, ALICE, 1, "0x", 1, "0x"))),
+    (R.DEPOSIT_OUT_OF_ORDER, _do(cc.CreditDeposit(99, ALICE, 1, "0x", 1, "0x"))),
+    (R.BATCH_OUT_OF_ORDER, _do(cc.CutBatch(0, 7, 1, "0x"))),
     (R.BATCH_CONTENT_CHANGED, _repacked),
-    (R.UNKNOWN_BATCH, _do(c.ConfirmBatch(5, "0x", 1, "0x"))),
+    (R.UNKNOWN_BATCH, _do(cc.ConfirmBatch(5, "0x", 1, "0x"))),
     (R.DUPLICATE_REQUEST, _twice(c.Withdraw("w", ALICE, DOLLAR, WALT))),
     (R.OUTFLOW_LIMIT, _over_the_outflow_limit),
     (R.ACTION_NONCE_USED, _nonce_used),

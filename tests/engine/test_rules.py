@@ -2,8 +2,11 @@
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
-from offchain_book.engine.events import Matched, OperationFailed, OperationQueued, OrderCancelled
+from offchain_book.engine.chain_events import OperationFailed, OperationQueued
+from offchain_book.engine.events import Matched, OrderCancelled
+from offchain_book.engine.names import EQUITY, GUARANTEE, token_asset
 from offchain_book.engine.operations import (
     FillOperation,
     MatchKind,
@@ -16,7 +19,6 @@ from offchain_book.engine.operations import (
 )
 from offchain_book.engine.order import CancelReason, SelfTrade, TimeInForce
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import EQUITY, GUARANTEE, token_asset
 from tests.builders import (
     ALICE,
     BOB,
@@ -239,8 +241,8 @@ def test_a_sale_of_what_never_arrived_fails_with_its_purchase(venue: Venue) -> N
     venue.place(ALICE, "bid", 6_500, 10)
     venue.place(WENDY, "sell yes", 6_500, 10)
     state = venue.state
-    venue.do(c.CutBatch(0, 0, 1, "0x"))
-    events = venue.do(c.ConfirmBatch(0, "0x", 1, "0x", ((0, 18),)))
+    venue.do(cc.CutBatch(0, 0, 1, "0x"))
+    events = venue.do(cc.ConfirmBatch(0, "0x", 1, "0x", ((0, 18),)))
     failed = [event for event in events if isinstance(event, OperationFailed)]
     assert [(event.number, event.resolution) for event in failed] == [(0, "busted"), (1, "guaranteed")]
     assert venue.total(ALICE, YES) == 10 * CONTRACT
@@ -264,13 +266,13 @@ def test_matching_with_wallets_stops_when_the_guarantee_is_used_up(venue: Venue)
 
 def test_a_halted_chain_stops_wallets_and_nobody_else(venue: Venue) -> None:
     venue.place(WENDY, "buy yes", 5_000, 5)
-    venue.do(c.ObserveChain(9, 9, True))
+    venue.do(cc.ObserveChain(9, 9, True))
     assert rejected(venue.place(WALT, "buy no", 5_000, 5)).code is RejectCode.CHAIN_HALTED
     (gone,) = [event for event in venue.place(ALICE, "ask", 5_000, 5) if isinstance(event, OrderCancelled)]
     assert gone.reason is CancelReason.CHAIN_HALTED
     venue.place(ALICE, "ask", 6_000, 5)
     assert matches(venue.place(BOB, "bid", 6_000, 5))
-    venue.do(c.ObserveChain(10, 10, False))
+    venue.do(cc.ObserveChain(10, 10, False))
     assert matches(venue.place(WALT, "buy no", 5_000, 5))
 
 
@@ -295,7 +297,7 @@ def signed(**fields: object) -> SignedOrder:
 def test_an_order_that_the_contract_would_skip_is_refused_at_once(
     fields: dict[str, object], code: RejectCode, venue: Venue
 ) -> None:
-    venue.do(c.ObserveWatermark(WENDY, min_nonce=5, cancel_before_ms=5_000))
+    venue.do(cc.ObserveWatermark(WENDY, min_nonce=5, cancel_before_ms=5_000))
     assert rejected(venue.place(WENDY, "buy yes", 5_000, 1, FEE_TICKER, signed=signed(**fields))).code is code
 
 
@@ -304,7 +306,7 @@ def test_a_watermark_on_chain_takes_the_orders_that_it_voids_out_of_the_book(ven
     new = signed(scheme=OrderScheme.POLYMARKET_V2, timestamp_ms=20, digest="0x" + "22" * 32)
     venue.place(WENDY, "buy yes", 5_000, 1, signed=old)
     venue.place(WENDY, "buy yes", 5_100, 1, signed=new)
-    events = venue.do(c.ObserveWatermark(WENDY, cancel_before_ms=15))
+    events = venue.do(cc.ObserveWatermark(WENDY, cancel_before_ms=15))
     (gone,) = [event for event in events if isinstance(event, OrderCancelled)]
     assert (gone.price_e4, gone.reason) == (5_000, CancelReason.WATERMARK)
 
@@ -313,7 +315,7 @@ def test_a_scalar_resolution_pays_everybody_and_the_remainder_goes_to_equity(ven
     venue.place(ALICE, "bid", 6_000, 1.01)
     venue.place(BOB, "ask", 6_000, 1.01)
     venue.do(c.ResolveMarket(TICKER, 333_333))
-    venue.do(c.ConfirmResolution(TICKER, 333_333, "0x", 1))
+    venue.do(cc.ConfirmResolution(TICKER, 333_333, "0x", 1))
     assert venue.total(ALICE) == 1_000 * DOLLAR - 606_000 + 336_666
     assert venue.total(BOB) == 1_000 * DOLLAR - 404_000 + 673_333
     assert venue.total(EQUITY) == 1

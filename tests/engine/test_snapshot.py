@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.order import BookSide
@@ -158,7 +159,7 @@ def test_every_class_that_a_state_can_hold_is_written_by_its_name() -> None:
     venue.do(market("EMPTY-1"))
     venue.place(ALICE, "bid", 4_000, 1)
     venue.place(WENDY, "buy no", 6_000, 2)
-    venue.do(c.CutBatch(0, 0, 1, "0x"))
+    venue.do(cc.CutBatch(0, 0, 1, "0x"))
     text = json.dumps(dump(venue.state))
     engine = ("Account", "ApiKey", "Balance", "Batch", "Book", "Credit", "EventInfo", "Exposure", "FillLeg", "FillOperation")
     for name in (*engine, "Market", "OpenOperation", "Order", "Outcome", "Series"):

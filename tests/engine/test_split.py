@@ -2,7 +2,7 @@
 
 import pytest
 
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.rejects import RejectCode
 from tests.builders import ALICE, WENDY, Venue, assert_books_balance, open_venue, rejected
 
@@ -14,8 +14,8 @@ def venue() -> Venue:
     for _ in range(5):
         found.place(ALICE, "bid", 5_000, 1)
         found.place(WENDY, "buy no", 5_000, 1)
-    found.do(c.CutBatch(0, 0, 4, "0xab"))
-    found.do(c.CutBatch(1, 4, 1, "0xc"))
+    found.do(cc.CutBatch(0, 0, 4, "0xab"))
+    found.do(cc.CutBatch(1, 4, 1, "0xc"))
     return found
 
 
@@ -25,17 +25,17 @@ def shape(venue: Venue) -> list[tuple[int, int, int, str]]:
 
 
 def test_parts_stay_in_the_order_of_the_stream(venue: Venue) -> None:
-    venue.do(c.SplitBatch(0, 1, "0xa", 2, "0xb"))
+    venue.do(cc.SplitBatch(0, 1, "0xa", 2, "0xb"))
     assert shape(venue) == [(0, 0, 1, "0xa"), (2, 1, 3, "0xb"), (1, 4, 1, "0xc")]
-    venue.do(c.SplitBatch(2, 2, "0xba", 3, "0xbb"))
+    venue.do(cc.SplitBatch(2, 2, "0xba", 3, "0xbb"))
     assert [batch[0] for batch in shape(venue)] == [0, 2, 3, 1]
 
 
 def test_parts_are_confirmed_in_stream_order_and_no_other(venue: Venue) -> None:
-    venue.do(c.SplitBatch(0, 1, "0xa", 2, "0xb"))
-    assert rejected(venue.do(c.ConfirmBatch(2, "0x", 1, "0x"))).code is RejectCode.BATCH_OUT_OF_ORDER
+    venue.do(cc.SplitBatch(0, 1, "0xa", 2, "0xb"))
+    assert rejected(venue.do(cc.ConfirmBatch(2, "0x", 1, "0x"))).code is RejectCode.BATCH_OUT_OF_ORDER
     for batch_no in (0, 2, 1):
-        venue.do(c.ConfirmBatch(batch_no, "0x", 1, "0x"))
+        venue.do(cc.ConfirmBatch(batch_no, "0x", 1, "0x"))
         assert_books_balance(venue.state)
     assert venue.state.confirmed_operations == 5
 
@@ -43,14 +43,14 @@ def test_parts_are_confirmed_in_stream_order_and_no_other(venue: Venue) -> None:
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (c.SplitBatch(7, 1, "0x", 2, "0x"), RejectCode.UNKNOWN_BATCH),
-        (c.SplitBatch(0, 1, "0x", 1, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
-        (c.SplitBatch(0, 4, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
-        (c.SplitBatch(0, 0, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
-        (c.SplitBatch(1, 1, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
+        (cc.SplitBatch(7, 1, "0x", 2, "0x"), RejectCode.UNKNOWN_BATCH),
+        (cc.SplitBatch(0, 1, "0x", 1, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
+        (cc.SplitBatch(0, 4, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
+        (cc.SplitBatch(0, 0, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
+        (cc.SplitBatch(1, 1, "0x", 2, "0x"), RejectCode.BATCH_OUT_OF_ORDER),
     ],
 )
-def test_what_is_no_split_changes_nothing(venue: Venue, command: c.SplitBatch, code: RejectCode) -> None:
+def test_what_is_no_split_changes_nothing(venue: Venue, command: cc.SplitBatch, code: RejectCode) -> None:
     before = shape(venue)
     assert rejected(venue.do(command)).code is code
     assert shape(venue) == before

@@ -2,6 +2,7 @@
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import CashTransferred, Matched, SubaccountOpened
 from offchain_book.engine.operations import Outcome
@@ -141,7 +142,7 @@ def test_an_account_without_netting_is_paid_for_both_outcomes(venue: Venue) -> N
     test_without_netting_yes_and_no_are_held_side_by_side(venue)
     before = venue.total(PART)
     venue.do(c.ResolveMarket(TICKER, 300_000))
-    venue.do(c.ConfirmResolution(TICKER, 300_000, "0x", 1))
+    venue.do(cc.ConfirmResolution(TICKER, 300_000, "0x", 1))
     assert venue.total(PART) == before + 4 * DOLLAR
     check(venue)
 

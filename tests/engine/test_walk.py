@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.market import MarketStatus
 from offchain_book.engine.snapshot import state_hash
-from offchain_book.engine.state import MarketStatus
 from tests.builders import assert_books_balance, assert_holds_are_exact, assert_orders_are_listed
 from tests.engine.walk import Walk
 

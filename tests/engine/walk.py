@@ -4,20 +4,13 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import failures
 from offchain_book.engine import policy_commands as pc
-from offchain_book.engine.events import (
-    Event,
-    MarketStatusChanged,
-    Matched,
-    OperationFailed,
-    OrderAmended,
-    OrderCancelled,
-    OrderGroupChanged,
-    Rejected,
-    SessionChanged,
-)
+from offchain_book.engine.chain_events import OperationFailed
+from offchain_book.engine.events import Event, Matched, OrderAmended, OrderCancelled, OrderGroupChanged, Rejected
+from offchain_book.engine.market_events import MarketStatusChanged, SessionChanged
 from offchain_book.engine.operations import FillOperation, Outcome, VaultAction, VaultActionKind
 from offchain_book.engine.order import SelfTrade, TimeInForce
 from offchain_book.engine.state import State
@@ -227,7 +220,7 @@ class Walk:
             self._cut(self.random.randint(1, waiting))
             batch = next(reversed(self.venue.state.batches.values()))
             if batch.count > 3:
-                self.count(self.venue.do(c.SplitBatch(batch.batch_no, 2, "0x", self.venue.state.next_batch, "0x")))
+                self.count(self.venue.do(cc.SplitBatch(batch.batch_no, 2, "0x", self.venue.state.next_batch, "0x")))
 
     def _cut(self, count: int) -> None:
         self.count(self.venue.cut(count))
@@ -239,7 +232,7 @@ class Walk:
         batch = state.batches[number]
         numbers = range(batch.first, batch.first + batch.count)
         skips = impossible(state, numbers, victims)
-        self.count(self.venue.do(c.ConfirmBatch(number, "0x", 1, "0x", tuple((n, 9) for n in skips))))
+        self.count(self.venue.do(cc.ConfirmBatch(number, "0x", 1, "0x", tuple((n, 9) for n in skips))))
 
     def skip(self) -> None:
         """The chain skips a wallet fill that should have executed."""
@@ -260,7 +253,7 @@ class Walk:
             self.venue.now_ms += 61_000
             first = next(iter(state.operations))
             late = self.venue.now_ms // 1000 + 100
-            self.count(self.venue.do(c.ExpireOperations(first, state.next_operation - first, 9, late)))
+            self.count(self.venue.do(cc.ExpireOperations(first, state.next_operation - first, 9, late)))
 
     def move(self) -> None:
         """A withdrawal or a tokenization."""
@@ -299,7 +292,7 @@ class Walk:
 
     def halt(self) -> None:
         """Finality stops for a while, or comes back."""
-        self.count(self.venue.do(c.ObserveChain(1, 1, self.random.random() < 0.3)))
+        self.count(self.venue.do(cc.ObserveChain(1, 1, self.random.random() < 0.3)))
 
     def link(self) -> None:
         """An owner links both accounts."""
@@ -320,7 +313,7 @@ class Walk:
         payout = self.random.choice((0, 1_000_000, 333_333))
         self.count(venue.do(c.ResolveMarket(ticker, payout)))
         self.land()
-        self.count(venue.do(c.ConfirmResolution(ticker, payout, "0x", 1)))
+        self.count(venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1)))
         if self.random.random() < 0.5:  # tokens of a finished market still arrive
             name = self.random.choice((*CUSTODIAL, *WALLETS))
             venue.deposit(name, round(self._size() * CONTRACT), ticker, self.random.choice(list(Outcome)))

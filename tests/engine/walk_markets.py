@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.events import Event
@@ -132,4 +133,4 @@ class MarketWalk:
         self.land()
         listed = venue.state.markets[ticker]
         if not listed.open_operations:
-            self.do(c.ConfirmResolution(ticker, listed.yes_payout_micros, "0x", 1))
+            self.do(cc.ConfirmResolution(ticker, listed.yes_payout_micros, "0x", 1))

@@ -2,8 +2,8 @@
 
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Matched
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import token_asset
 from tests.builders import ALICE, BOB, CONTRACT, TICKER, WENDY, assert_books_balance, open_venue
 
 

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from offchain_book import signatures
 from offchain_book.app import build_app
 from offchain_book.config import Settings
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.account import Account
 from offchain_book.engine.exchange import new_state
 from offchain_book.engine.operations import Outcome, TokenSide, VaultAction, VaultActionKind
-from offchain_book.engine.state import Account
 from offchain_book.gateways import native_orders, siwe
 from offchain_book.gateways.admin import Condition, HookRefused, Paid
 from offchain_book.gateways.credentials import wall_clock_ms
@@ -78,7 +79,7 @@ class FakeHooks:
     async def deposit(self, account: Account, amount_micros: int) -> Paid:
         self._note("deposit", account.account_id, amount_micros)
         index = self.sequencer.state.next_deposit
-        await self.sequencer.submit(c.CreditDeposit(index, account.account_id, amount_micros, "0x1", 1, "0x2"))
+        await self.sequencer.submit(cc.CreditDeposit(index, account.account_id, amount_micros, "0x1", 1, "0x2"))
         return Paid(index, "0x1", 1)
 
     async def credited(self, paid: Paid) -> None:
@@ -150,9 +151,9 @@ class NativeVenue:
             c.CreateSeries("KXRAIN", "Rain"),
             c.CreateEvent("KXRAIN-26", "KXRAIN", "Rain"),
             c.CreateMarket(TICKER, "KXRAIN-26", "Rain?", "0x01", CONDITION, *tokens, now_ms, now_ms + 86_400_000),
-            c.CreditDeposit(0, "alice", 100 * DOLLAR, "0x1", 1, STRANGER),
-            c.CreditDeposit(1, WALLET, 100 * DOLLAR, "0x2", 1, WALLET),
-            c.CreditDeposit(2, "alice", 10 * CONTRACT, "0x3", 1, STRANGER, TICKER, Outcome.YES),
+            cc.CreditDeposit(0, "alice", 100 * DOLLAR, "0x1", 1, STRANGER),
+            cc.CreditDeposit(1, WALLET, 100 * DOLLAR, "0x2", 1, WALLET),
+            cc.CreditDeposit(2, "alice", 10 * CONTRACT, "0x3", 1, STRANGER, TICKER, Outcome.YES),
         ):
             await self.do(command)
 

@@ -19,11 +19,13 @@ import httpx
 from fastapi import FastAPI
 
 from offchain_book.config import CLIENT_CHAIN_ID, COMPATIBLE_V1, COMPATIBLE_V2, Settings
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import new_state
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import ZERO_BYTES32, OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import GUARANTEE, State
+from offchain_book.engine.state import State
 from offchain_book.gateways import data_api, gamma, polymarket
 from offchain_book.journal import Journal
 from offchain_book.projections import Projections
@@ -107,7 +109,7 @@ class House:
     async def fund(self, account: str, micros: int, ticker: str = "", outcome: Outcome | None = None) -> None:
         """Credit a deposit of cash or tokens."""
         index = self.state.next_deposit
-        await self.do(c.CreditDeposit(index, account, micros, "0xde", 1, "0x" + "fa" * 20, ticker, outcome))
+        await self.do(cc.CreditDeposit(index, account, micros, "0xde", 1, "0x" + "fa" * 20, ticker, outcome))
 
     async def quote(self, side: str, price_e4: int, contracts: int, ticker: str = TICKER) -> Receipt:
         """Let the maker buy (bid) or sell (ask) YES."""
@@ -118,16 +120,16 @@ class House:
     async def cut(self) -> int:
         """Put everything that waits into a batch."""
         number, first = self.state.next_batch, self.state.uncut
-        await self.do(c.CutBatch(number, first, self.state.next_operation - first, "0x" + "00" * 32))
+        await self.do(cc.CutBatch(number, first, self.state.next_operation - first, "0x" + "00" * 32))
         return number
 
-    async def observe(self, batch: int, stage: c.BatchStage, tx_hash: str) -> None:
+    async def observe(self, batch: int, stage: cc.BatchStage, tx_hash: str) -> None:
         """See a batch's transaction."""
-        await self.do(c.ObserveBatch(batch, stage, tx_hash, 7))
+        await self.do(cc.ObserveBatch(batch, stage, tx_hash, 7))
 
     async def confirm(self, batch: int, tx_hash: str, skipped: tuple[tuple[int, int], ...] = ()) -> None:
         """See a batch become final."""
-        await self.do(c.ConfirmBatch(batch, tx_hash, 7, "0xb10c", skipped))
+        await self.do(cc.ConfirmBatch(batch, tx_hash, 7, "0xb10c", skipped))
 
     def client(self) -> httpx.AsyncClient:
         """Return an HTTP client that talks to the gateway in this process."""

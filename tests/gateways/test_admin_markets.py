@@ -11,8 +11,9 @@ import pytest
 
 from offchain_book.engine import commands as c
 from offchain_book.engine.hours import session_at
+from offchain_book.engine.market import MarketStatus
 from offchain_book.engine.market_commands import TradingHours, Week
-from offchain_book.engine.state import MarketStatus, Session
+from offchain_book.engine.state import Session
 from offchain_book.gateways.price_structures import PRICE_STRUCTURES
 from offchain_book.gateways.trading_hours import offsets_of, session_minutes, week_view
 from tests.gateways.native_venue import REVIEWER, TICKER, NativeVenue

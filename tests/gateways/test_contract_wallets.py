@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from offchain_book import signatures
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.gateways.admin import HookRefused
 from tests.gateways.native_venue import (
@@ -29,7 +29,7 @@ SAFE = "0x" + "5a" * 20
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
-        await running.do(c.CreditDeposit(3, SAFE, 100 * DOLLAR, "0x4", 1, SAFE))
+        await running.do(cc.CreditDeposit(3, SAFE, 100 * DOLLAR, "0x4", 1, SAFE))
         running.hooks.contracts[SAFE] = WALLET_KEY
         yield running
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet
@@ -87,7 +88,7 @@ async def test_activity_has_trades_and_final_actions(traded: House, http: httpx.
     await act(traded, wendy, VaultActionKind.SPLIT, str(int(market.condition_id, 16)), 3, "1")
     await act(traded, wendy, VaultActionKind.MERGE, str(int(market.condition_id, 16)), 2, "2")
     await traded.do(c.ResolveMarket(TICKER, DOLLAR))
-    await traded.do(c.ConfirmResolution(TICKER, DOLLAR, "0x1", 1))
+    await traded.do(cc.ConfirmResolution(TICKER, DOLLAR, "0x1", 1))
     await traded.confirm(await traded.cut(), "0x" + "0b" * 32)
     await act(traded, wendy, VaultActionKind.REDEEM, market.yes_token_id, 7, "3")
     rows = await public_get(http, "/data-api/activity", user=wendy.address)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from offchain_book.app import build_app
-from offchain_book.engine import commands as c
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.snapshot import state_hash
@@ -37,7 +37,7 @@ NEG_RISK = "0xe2222d279d744050d28e00520010520000310f59"
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
-        await running.do(c.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, STRANGER))
+        await running.do(cc.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, STRANGER))
         yield running
 
 
@@ -267,7 +267,7 @@ async def test_the_first_failing_check_is_named(small: NativeVenue) -> None:
         ("token", "UNKNOWN_TOKEN", posted(dataclasses.replace(order, token_id="5"))),
         ("exchange", "SIGNED_ORDER_VOID", posted(dataclasses.replace(order, timestamp_ms=5))),
     ]
-    await small.do(c.ObserveWatermark(WALLET, 0, 10_000))
+    await small.do(cc.ObserveWatermark(WALLET, 0, 10_000))
     for check, code, body in cases:
         found = await order_explained(small, body)
         assert (found["ok"], found["check"], found["code"]) == (False, check, code), found

@@ -7,9 +7,9 @@ import pytest
 
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
+from offchain_book.engine.names import subaccount_id
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import subaccount_id
 from offchain_book.gateways import fix_orders
 from offchain_book.gateways.fix import Service
 from offchain_book.gateways.fix_message import Message

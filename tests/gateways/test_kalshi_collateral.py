@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from offchain_book.engine import commands as c
-from offchain_book.engine.state import COLLATERAL
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.gateways.market_file import MarketFileError, event_command, market_command, parse_toml, series_command
 from tests.gateways.conftest import Client, order
 from tests.sdk.kalshi_venue import ALICE, BOB, SmallVenue

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide
@@ -17,7 +18,7 @@ BUY, YES = TokenSide.BUY, Outcome.YES
 @pytest.fixture
 async def linked(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
-        await running.do(c.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, STRANGER))
+        await running.do(cc.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, STRANGER))
         assert (await running.signed("/venue/links", running.link())).status_code == 201
         yield running
         assert_books_balance(running.state)
@@ -29,8 +30,8 @@ async def test_cash_and_positions_go_to_the_wallet_and_come_back_by_reference(li
     assert (await linked.signed("/venue/withdrawals", cash)).json()["to"] == WALLET
     assert (await linked.signed("/venue/tokenize", tokens)).json()["to"] == WALLET
     assert linked.state.accounts["alice"].cash.total == 95 * DOLLAR
-    await linked.do(c.CreditDeposit(4, "alice", 5 * DOLLAR, "0x5", 2, WALLET))
-    await linked.do(c.CreditDeposit(5, "alice", 4 * CONTRACT, "0x6", 2, WALLET, TICKER, YES))
+    await linked.do(cc.CreditDeposit(4, "alice", 5 * DOLLAR, "0x5", 2, WALLET))
+    await linked.do(cc.CreditDeposit(5, "alice", 4 * CONTRACT, "0x6", 2, WALLET, TICKER, YES))
     alice = linked.state.accounts["alice"]
     assert (alice.cash.total, alice.balances[f"{TICKER}:YES"].total) == (100 * DOLLAR, 10 * CONTRACT)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import OrderScheme, Outcome, TokenSide
 from offchain_book.engine.order import BookSide
@@ -20,7 +21,7 @@ YES, NO = Outcome.YES, Outcome.NO
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
-        await running.do(c.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, "0x" + "99" * 20))
+        await running.do(cc.CreditDeposit(3, "venue:guarantee", 1_000 * DOLLAR, "0x4", 1, "0x" + "99" * 20))
         yield running
         assert_books_balance(running.state)
 
@@ -202,7 +203,7 @@ async def test_nonces_are_free_and_never_handed_out_twice(small: NativeVenue) ->
     assert (first["orders"], first["actions"]) == (["7", "8", "9", "10"], ["0"])
     second = (await small.http.get(path, params={"orders": 2, "actions": 2})).json()
     assert (second["orders"], second["actions"]) == (["11", "12"], ["1", "2"])
-    await small.do(c.ObserveWatermark(WALLET, 100, 0))
+    await small.do(cc.ObserveWatermark(WALLET, 100, 0))
     assert (await small.http.get(path, params={"orders": 1})).json()["orders"] == ["100"]
     assert error_of(await small.http.get(path, params={"orders": 1_000})) == (400, "BAD_NUMBER")
     used = small.action(0, "0", DOLLAR, nonce="3")  # type: ignore[arg-type]

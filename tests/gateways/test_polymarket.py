@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offchain_book.engine import commands as c
-from offchain_book.engine.commands import BatchStage
+from offchain_book.engine.chain_commands import BatchStage
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import polymarket_account

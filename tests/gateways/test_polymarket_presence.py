@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import Outcome
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, MAKER, TICKER, House, Wallet
@@ -115,7 +116,7 @@ async def test_a_signed_builder_code_finds_its_trades_page_by_page(
 
 async def test_a_wallet_that_leaves_is_closed_only(house: House, wendy: Wallet) -> None:
     assert await signed_get(wendy, "/auth/ban-status/closed-only") == {"closed_only": False}
-    await house.do(c.ObserveExit(wendy.account, int(time.time()) + 600))
+    await house.do(cc.ObserveExit(wendy.account, int(time.time()) + 600))
     assert await signed_get(wendy, "/auth/ban-status/closed-only") == {"closed_only": True}
 
 

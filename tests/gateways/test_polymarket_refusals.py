@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from offchain_book.config import CLIENT_CHAIN_ID, COMPATIBLE_V1, L2_WINDOW_S, MAX_BODY_BYTES, SIGNATURE_WINDOW_S
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import OrderScheme
 from offchain_book.engine.snapshot import canonical, dump
-from offchain_book.engine.state import GUARANTEE
 from offchain_book.gateways.polymarket import NOT_SERVED
 from offchain_book.signatures import order_digest, polymarket_domain, sign_digest
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, FEE_TICKER, FINE_TICKER, TICKER, House, Wallet, open_house
@@ -563,7 +564,7 @@ async def test_an_order_that_meets_its_owners_own_is_cancelled_with_the_reason(h
 async def test_nothing_is_matched_while_the_chain_stands_still(house: House, wendy: Wallet) -> None:
     """Orders are refused as in production's cancel-only mode, cancels are not."""
     mine = (await wendy.place("BUY", yes(house), 3 * DOLLAR, 10 * CONTRACT)).json()["orderID"]
-    await house.do(c.ObserveChain(7, 1, True))
+    await house.do(cc.ObserveChain(7, 1, True))
     text = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
     with Untouched(house):
         answer = await wendy.place("BUY", yes(house), 5 * DOLLAR, 10 * CONTRACT)

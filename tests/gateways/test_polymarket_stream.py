@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from offchain_book.config import StreamLimits
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.market_commands import PauseMarket, RefineTicks
 from offchain_book.engine.operations import Outcome, TokenSide
@@ -351,11 +352,11 @@ async def test_a_trade_goes_from_matched_to_confirmed(house: House, url: str, wa
         await wallet.place("BUY", yes, 4 * DOLLAR, 10 * CONTRACT)
         told = [await stream.event("trade")]
         batch = await house.cut()
-        await house.observe(batch, c.BatchStage.MINED, "0xaa")
+        await house.observe(batch, cc.BatchStage.MINED, "0xaa")
         told.append(await stream.event("trade"))
-        await house.observe(batch, c.BatchStage.RETRYING, "0xbb")
+        await house.observe(batch, cc.BatchStage.RETRYING, "0xbb")
         told.append(await stream.event("trade"))
-        await house.observe(batch, c.BatchStage.MINED, "0xbb")
+        await house.observe(batch, cc.BatchStage.MINED, "0xbb")
         told.append(await stream.event("trade"))
         await house.confirm(batch, "0xbb")
         told.append(await stream.event("trade"))

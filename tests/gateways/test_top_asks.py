@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from offchain_book.engine.commands import BatchStage
+from offchain_book.engine.chain_commands import BatchStage
 from offchain_book.engine.market_commands import RefineTicks
 from offchain_book.engine.operations import Outcome
 from offchain_book.gateways.polymarket_markets import book_hash

@@ -17,10 +17,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from websockets.asyncio.client import connect
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
-from offchain_book.engine.state import GUARANTEE
 from offchain_book.gateways import venue_stream as gateway
 from offchain_book.gateways.asyncapi import document
 from offchain_book.gateways.stream_tickets import MAX_TICKETS, TICKET_S, Tickets
@@ -89,7 +90,7 @@ class VenueStream(Stream):
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
-        await running.do(c.CreditDeposit(3, GUARANTEE, 1_000 * DOLLAR, "0x4", 1, WALLET))
+        await running.do(cc.CreditDeposit(3, GUARANTEE, 1_000 * DOLLAR, "0x4", 1, WALLET))
         yield running
 
 
@@ -126,9 +127,9 @@ async def wallet_buys_no(small: NativeVenue, price_e4: int, contracts: int) -> N
 async def land(small: NativeVenue) -> None:
     state = small.state
     batch = state.next_batch
-    await small.do(c.CutBatch(batch, state.uncut, state.next_operation - state.uncut, "0x"))
-    await small.do(c.ObserveBatch(batch, c.BatchStage.MINED, "0xabc", 7))
-    await small.do(c.ConfirmBatch(batch, "0xabc", 7, "0xdef"))
+    await small.do(cc.CutBatch(batch, state.uncut, state.next_operation - state.uncut, "0x"))
+    await small.do(cc.ObserveBatch(batch, cc.BatchStage.MINED, "0xabc", 7))
+    await small.do(cc.ConfirmBatch(batch, "0xabc", 7, "0xdef"))
 
 
 async def log_in(small: NativeVenue, stream: VenueStream, key: Key | None = None) -> str:

@@ -8,12 +8,14 @@ import json
 import sys
 from pathlib import Path
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine import policy_commands as pc
+from offchain_book.engine.names import COLLATERAL
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide
 from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
-from offchain_book.engine.state import COLLATERAL, State
+from offchain_book.engine.state import State
 from offchain_book.journal import Journal
 from tests.builders import ALICE, BOB, DOLLAR, TICKER, WALT, WENDY, Venue, exclusive, market, ordered
 from tests.engine.walk import Walk
@@ -27,7 +29,7 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     for _ in range(steps):
         made.step()
     venue, state = made.venue, made.venue.state
-    venue.do(c.ObserveChain(3, 1, False))
+    venue.do(cc.ObserveChain(3, 1, False))
     made.land()
     listed = state.markets[TICKER]
     signed = SignedOrder(
@@ -37,22 +39,22 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.do(c.CancelOrders(WENDY), "request-1")
     venue.place(WENDY, "buy yes", 5_000, 1, order_id=signed.digest, signed=signed)
     venue.place(ALICE, "ask", 5_000, 1)
-    venue.do(c.CutBatch(state.next_batch, state.uncut, state.next_operation - state.uncut, "0x"))
+    venue.do(cc.CutBatch(state.next_batch, state.uncut, state.next_operation - state.uncut, "0x"))
     batch = state.next_batch - 1
-    for stage in (c.BatchStage.SENT, c.BatchStage.RETRYING, c.BatchStage.MINED):
-        venue.do(c.ObserveBatch(batch, stage, "0xb1", 4))
+    for stage in (cc.BatchStage.SENT, cc.BatchStage.RETRYING, cc.BatchStage.MINED):
+        venue.do(cc.ObserveBatch(batch, stage, "0xb1", 4))
     venue.place(WALT, "buy no", 5_000, 2)
     venue.place(BOB, "bid", 5_000, 2)
     venue.now_ms += 100_000
-    venue.do(c.ExpireOperations(state.uncut, state.next_operation - state.uncut, 8, venue.now_ms // 1_000 + 100))
+    venue.do(cc.ExpireOperations(state.uncut, state.next_operation - state.uncut, 8, venue.now_ms // 1_000 + 100))
     venue.do(c.LinkAccount(ALICE, WALT, True))
     venue.do(c.RegisterKey(ALICE, "key-1", c.KeyKind.KALSHI, "pem", "first", ("read",)))
     venue.do(c.RegisterKey(WENDY, "key-2", c.KeyKind.POLYMARKET, nonce=2))
     venue.do(c.RevokeKey(ALICE, "key-1"))
-    venue.do(c.ObserveWatermark(WENDY, 1, 1_000))
-    venue.do(c.ObserveExit(WALT, 10_000))
-    venue.do(c.RecordExit("0xe1:0", WALT, DOLLAR))
-    venue.do(c.RecordRefusedDelivery("0xe2:0", WALT, DOLLAR, TICKER, Outcome.NO))
+    venue.do(cc.ObserveWatermark(WENDY, 1, 1_000))
+    venue.do(cc.ObserveExit(WALT, 10_000))
+    venue.do(cc.RecordExit("0xe1:0", WALT, DOLLAR))
+    venue.do(cc.RecordRefusedDelivery("0xe2:0", WALT, DOLLAR, TICKER, Outcome.NO))
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
     _advances(venue)
@@ -103,7 +105,7 @@ def _advances(venue: Venue) -> None:
         venue.place(part, "ask", price, 3, ticker)
     venue.place(part, "bid", 3_500, 1, cup[0])
     venue.do(c.ResolveMarket(cup[2], 333_333))
-    venue.do(c.ConfirmResolution(cup[2], 333_333, "0xf1", 9))
+    venue.do(cc.ConfirmResolution(cup[2], 333_333, "0xf1", 9))
     venue.do(c.ResolveEvent("GDP", 1_500_000, "statistics"))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.operations import OrderScheme, Outcome, SignedOrder, TokenSide, VaultAction, VaultActionKind
@@ -32,7 +33,7 @@ def write(path: Path, steps: int = 30) -> Walk:
     [
         c.PlaceOrder("o", "a", "T", BookSide.ASK, 100, 10_000, outcome=Outcome.NO, signed=SIGNED),
         c.SubmitAction("a", ACTION),
-        c.ConfirmBatch(1, "0x", 2, "0x", ((3, 4), (5, 6))),
+        cc.ConfirmBatch(1, "0x", 2, "0x", ((3, 4), (5, 6))),
         c.CreateMarket("T", "E", "t", "0x", "0x", "1", "2", 0, 1),
     ],
 )

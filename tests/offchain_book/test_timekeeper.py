@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import new_state
+from offchain_book.engine.market import MarketStatus
 from offchain_book.engine.market_commands import AdvanceClock
-from offchain_book.engine.state import MarketStatus
 from offchain_book.journal import Journal, read
 from offchain_book.projections import Projections
 from offchain_book.sequencer import Sequencer
@@ -36,7 +37,7 @@ class Stage:
         self.sequencer.start()
         for command in (
             c.OpenAccount(ALICE, c.Custody.CUSTODIAL),
-            c.CreditDeposit(0, ALICE, 100 * DOLLAR, "0x", 1, "0x"),
+            cc.CreditDeposit(0, ALICE, 100 * DOLLAR, "0x", 1, "0x"),
             c.CreateSeries("FREE", "Free"),
             c.CreateEvent("RAIN", "FREE", "Rain"),
             market(),

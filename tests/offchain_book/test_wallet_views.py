@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from offchain_book import segments
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import ActionAccepted
 from offchain_book.engine.exchange import apply, new_state
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
-from offchain_book.engine.state import token_asset
 from offchain_book.price_history import PriceHistory
 from offchain_book.projections import Projections
 from offchain_book.wallet_views import MAX_NOTIFICATIONS, NotificationKind
@@ -68,7 +69,7 @@ def test_a_redeemed_loser_realizes_its_whole_cost_as_a_loss(venue: Watched) -> N
     market = venue.state.markets[TICKER]
     act(venue, VaultActionKind.SPLIT, str(int(market.condition_id, 16)), 2, "1")
     venue.do(c.ResolveMarket(TICKER, 0))
-    venue.do(c.ConfirmResolution(TICKER, 0, "0x1", 1))
+    venue.do(cc.ConfirmResolution(TICKER, 0, "0x1", 1))
     venue.land()
     act(venue, VaultActionKind.REDEEM, market.yes_token_id, 2, "2")
     act(venue, VaultActionKind.REDEEM, market.no_token_id, 2, "3")

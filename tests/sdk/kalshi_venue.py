@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from fastapi import FastAPI
 
 from offchain_book.config import Settings
+from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import new_state
 from offchain_book.engine.operations import Outcome
@@ -136,7 +137,7 @@ class SmallVenue:
     async def deposit(self, account_id: str, micros: int, ticker: str = "", outcome: Outcome | None = None) -> None:
         """Credit a deposit."""
         index = self.state.next_deposit
-        await self.do(c.CreditDeposit(index, account_id, micros, "0x1", 1, "0x2", ticker, outcome))
+        await self.do(cc.CreditDeposit(index, account_id, micros, "0x1", 1, "0x2", ticker, outcome))
 
     async def wallet_order(self, side: BookSide, outcome: Outcome, price_e4: int, contracts: int) -> Receipt:
         """Place an order of wendy's in the fee-free market; `price_e4` is the YES price."""
@@ -153,14 +154,14 @@ class SmallVenue:
     async def resolve(self, ticker: str, yes_payout_micros: int) -> None:
         """Decide a market and let the chain agree."""
         await self.do(c.ResolveMarket(ticker, yes_payout_micros, "test"))
-        await self.do(c.ConfirmResolution(ticker, yes_payout_micros, "0x3", 9))
+        await self.do(cc.ConfirmResolution(ticker, yes_payout_micros, "0x3", 9))
 
     async def land(self) -> None:
         """Settle everything that waits for the chain."""
         batch = self.state.next_batch
         count = self.state.next_operation - self.state.uncut
-        await self.do(c.CutBatch(batch, self.state.uncut, count, "0x"))
-        await self.do(c.ConfirmBatch(batch, "0xabc", 7, "0xdef"))
+        await self.do(cc.CutBatch(batch, self.state.uncut, count, "0x"))
+        await self.do(cc.ConfirmBatch(batch, "0xabc", 7, "0xdef"))
 
     async def _list(self) -> None:
         for account_id in (ALICE, BOB, CAROL):

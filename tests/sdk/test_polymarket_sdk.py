@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from offchain_book.engine.commands import BatchStage
+from offchain_book.engine.chain_commands import BatchStage
 from offchain_book.engine.operations import Outcome
 from tests.builders import assert_books_balance
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, address_of, open_house

@@ -17,11 +17,12 @@ from typing import Any
 from bridge.chain import Chain
 from bridge.indexer import account_reference
 from bridge.logs import OPERATION_EVENTS, Deposited, OperationSkipped
-from offchain_book.engine.commands import CreditDeposit
+from offchain_book.engine.chain_commands import CreditDeposit
 from offchain_book.engine.exchange import apply
+from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.snapshot import state_hash
-from offchain_book.engine.state import State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.journal import read, read_config
 from offchain_book.projections import Projections
 from offchain_book.recovery import first_state

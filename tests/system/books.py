@@ -7,8 +7,9 @@ from typing import Any
 from bridge.chain import Chain, TransactionReceipt
 from bridge.cli_client import VenueClient
 from bridge.replay import replay
+from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
 from offchain_book.engine.operations import Outcome
-from offchain_book.engine.state import VENUE_ACCOUNTS, State, token_asset
+from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 from tests.system.conftest import VenueProcess
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from bridge.rpc import RpcClient
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import FillOperation
-from offchain_book.engine.state import GUARANTEE
 from offchain_book.projections import OperationView, TradeStage
 from offchain_book.signatures import keccak256
 from tests.system.audit import Audited, audit, live
