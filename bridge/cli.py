@@ -52,10 +52,19 @@ def up(
     rate_limits: Annotated[
         UsageTier | None, typer.Option(help="Enforce this tier of Kalshi's rate limits; else none.")
     ] = None,
+    redeploy: Annotated[
+        bool,
+        typer.Option("--redeploy", help="Development: when a contract changes, compile it and start over as with --fresh."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing after the banner.")] = False,
     form: OutputOption = output.Format.TABLE,
 ) -> None:
     """Start the venue in the foreground: chain, contracts, book, API, demo. Ctrl-C settles what is open and stops all."""
+    if redeploy:
+        from bridge import redeploy as redeploying
+
+        same = [word for word in sys.orig_argv if word != "--redeploy"]
+        raise typer.Exit(redeploying.run(same, ROOT))
     from bridge import cli_up
     from bridge.options import Options
 

@@ -91,9 +91,9 @@ def _compile_into(
         documents = [_standard_input(sources, settings, unit) for unit in units]
         outputs = list(threads.map(partial(_run_compiler, root), documents))
     build = {
-        name: output["contracts"][f"contracts/{path}"][name]
+        contract.partition(":")[2]: _found(output, contract)
         for unit, output in zip(units, outputs, strict=True)
-        for path, name in (contract.split(":") for contract in unit)
+        for contract in unit
     }
     unfinished = cached.with_suffix(".tmp")
     unfinished.write_text(json.dumps(build))
@@ -142,6 +142,14 @@ def _run_compiler(root: Path, document: dict[str, Any]) -> dict[str, Any]:
     except SolcError as error:
         raise CompilationFailed(_messages(error)) from None
     return cast(dict[str, Any], output)
+
+
+def _found(output: Mapping[str, Any], contract: str) -> dict[str, Any]:
+    path, _, name = contract.partition(":")
+    found: dict[str, Any] | None = output["contracts"].get(f"contracts/{path}", {}).get(name)
+    if found is None:
+        raise CompilationFailed(f"contracts/{path} has no contract {name}, which a deployment needs: give it its name back")
+    return found
 
 
 def _messages(error: Any) -> str:
