@@ -18,7 +18,8 @@ import uvloop
 
 from bridge.cli_output import Format
 from bridge.options import Options
-from bridge.venue import Venue, VenueError
+from bridge.parts import VenueError
+from bridge.venue import Venue
 from offchain_book.engine.chain_commands import ConfirmBatch
 from offchain_book.engine.chain_events import BatchCut, BatchObserved, OperationFailed
 from offchain_book.engine.commands import Sequenced

@@ -6,16 +6,13 @@ Nothing here decides anything about trading or the chain. If any part's task end
 
 import asyncio
 import contextlib
-import logging
 import shutil
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
-
-import uvicorn
+from typing import Any, Protocol
 
 from bridge import deployment, seed
 from bridge.attempts import Attempts
@@ -27,11 +24,14 @@ from bridge.deployment import DeploymentError, Terms
 from bridge.fix_door import BadCertificate, FixDoor
 from bridge.gauges import chain_gauges
 from bridge.hooks import ChainHooks
+from bridge.http_server import HttpServer
 from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_after_ms
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
 from bridge.options import Options
 from bridge.oracle import Oracle
 from bridge.page_build import PageBuildFailed, build_page
+from bridge.parts import Parts, Stopped, VenueError
+from bridge.readiness import checks
 from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
@@ -44,7 +44,6 @@ from offchain_book.engine.market_commands import SetRetention
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.fix import PortTaken
 from offchain_book.gateways.fix_store import StoreInUse
-from offchain_book.gateways.operator import Check, Finding
 from offchain_book.gateways.page import Site
 from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
@@ -54,14 +53,11 @@ from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused
 from offchain_book.timekeeper import Timekeeper
 
-_log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 BATCH_OPERATIONS = 100
 """A settlement batch is cut at so many operations, or after --batch-ms."""
 RETENTION_MS = 30 * 86_400_000
 """How long ids of finished orders and requests are remembered at least; see `engine/memory.py`."""
-KEEP_ALIVE_S = 65
-"""How long an idle connection stays open; longer than clients keep theirs, so that none is closed as it is used."""
 DRAIN_TIMEOUT_S = 10
 """How long Ctrl-C waits for open batches to become final."""
 RESUME_TIMEOUT_S = 30
@@ -90,12 +86,6 @@ EXPECTED = (
 )
 """Failures whose message is all that a person needs."""
 
-T = TypeVar("T")
-
-
-class VenueError(Exception):
-    """The venue cannot start, or stopped; the message is one clear line."""
-
 
 class Console(Protocol):
     """Where the venue tells people what happens. It must never block."""
@@ -113,15 +103,6 @@ class Console(Protocol):
         """A command was applied."""
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the venue decides the order in which things stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-
 class Venue:
     """One running venue."""
 
@@ -129,9 +110,8 @@ class Venue:
         self._options = options
         self._console = console
         self._data = DataDir(options.data_dir)
-        self._stop_asked = asyncio.Event()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._undo = contextlib.AsyncExitStack()
+        self._parts = Parts(EXPECTED)
+        self._undo = self._parts.undo
         self._funded = False
         self._hash_at: tuple[int, str] = (-1, "")
 
@@ -144,8 +124,8 @@ class Venue:
             loop.add_signal_handler(number, self._ask_to_stop)
         try:
             await self._start()
-            await self._unless_stopped(self._stop_asked.wait())
-        except _Stopped:
+            await self._parts.unless_stopped(self._parts.stop_asked.wait())
+        except Stopped:
             pass
         except EXPECTED as error:
             raise VenueError(str(error)) from error
@@ -153,9 +133,9 @@ class Venue:
             await self._stop()
 
     def _ask_to_stop(self) -> None:
-        if self._stop_asked.is_set():
+        if self._parts.stop_asked.is_set():
             self._console.note("stopping already: open batches are being settled")
-        self._stop_asked.set()
+        self._parts.stop_asked.set()
 
     async def _start(self) -> None:
         options = self._options
@@ -170,57 +150,29 @@ class Venue:
         terms = options.terms(self._data.read_json("deployment.json"))
         await self._start_node()
         patience = asyncio.get_running_loop().call_later(1, self._console.note, "compiling the contracts: 20 s, once")
-        artifacts = await self._unless_stopped(asyncio.to_thread(self._compile))
+        artifacts = await self._parts.unless_stopped(asyncio.to_thread(self._compile))
         patience.cancel()
-        page = await self._unless_stopped(asyncio.to_thread(build_page, options.root, options.root / "var" / "cache"))
+        page = await self._parts.unless_stopped(asyncio.to_thread(build_page, options.root, options.root / "var" / "cache"))
         self._roles = deployment.role_keys()
-        await self._unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
+        await self._parts.unless_stopped(asyncio.to_thread(self._find_contracts, artifacts, terms))
         self._open_journal()
         await self._open_fix()
         self._serve(listener, artifacts, Site(page, self._data.passwords, self._owns_chain))
-        self._supervise("timekeeper", Timekeeper(self._sequencer).run())
-        self._undo.push_async_callback(self._cancel, "timekeeper")
-        await self._unless_stopped(self._set_retention())
-        await self._unless_stopped(self._make_demo(artifacts))
+        self._parts.run("timekeeper", Timekeeper(self._sequencer).run())
+        await self._parts.unless_stopped(self._set_retention())
+        await self._parts.unless_stopped(self._make_demo(artifacts))
         self._write_status()
         self._sequencer.subscribe(self._on_command)
         await asyncio.to_thread(self._node.begin_mining)
         self._settle()
-        await self._unless_stopped(self._settle_what_was_open())
-        await self._unless_stopped(self._wait_until_funded())
+        await self._parts.unless_stopped(self._settle_what_was_open())
+        await self._parts.unless_stopped(self._wait_until_funded())
         self._console.ready(self._status())
 
     async def _stop(self) -> None:
         """Take no more requests, settle what is open, stop the parts in reverse order."""
         with contextlib.suppress(asyncio.CancelledError):
             await self._undo.aclose()
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
-        """Wait for `work`, but stop at once when somebody asks for it, and fail when any part's task ends."""
-        task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self._stop_asked.wait())
-        try:
-            await asyncio.wait({task, stop, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-            for name, part in self._tasks.items():
-                if part.done():
-                    raise VenueError(f"{name} ended: {_cause(part)}")
-            if task.done():
-                return task.result()
-            raise _Stopped
-        finally:
-            task.cancel()
-            stop.cancel()
-
-    def _supervise(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks[name] = task
-        return task
-
-    async def _cancel(self, name: str) -> None:
-        task = self._tasks.pop(name, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     # --- parts, in the order of their start ------------------------------------------------------------------------------
 
@@ -257,8 +209,7 @@ class Venue:
         if chain_id == FORBIDDEN_CHAIN_ID:
             raise VenueError(f"{self._node.url} is chain 137, where money is real: this venue refuses it")
         self._chain_id = chain_id
-        self._supervise("chain process", self._watch_node())
-        self._undo.push_async_callback(self._cancel, "chain process")
+        self._parts.run("chain process", self._watch_node())
         how = "adopted" if self._node.adopted else "resumed" if self._node.resumed else "new"
         self._console.step("chain", f"{self._node.version}  id {chain_id}  {self._node.url}  ({how})")
 
@@ -311,8 +262,7 @@ class Venue:
         self._sequencer = Sequencer(found.state, found.journal, found.projections, self._clock, found.snapshots)
         self._sequencer.start()
         self._undo.push_async_callback(self._sequencer.stop)
-        self._supervise("sequencer", self._watch_sequencer())
-        self._undo.push_async_callback(self._cancel, "sequencer")
+        self._parts.run("sequencer", self._watch_sequencer())
         for note in found.notes:
             self._console.note(note)
         if found.journal.repaired_bytes:
@@ -369,28 +319,15 @@ class Venue:
         app = build_app(
             self._sequencer,
             self._settings,
-            self._checks(),
+            checks(self._sequencer, self._chain, self._board, lambda: self._funded, self._alarm),
             self._state_hash,
             hooks=self._hooks,
             gauges=self._gauges,
             board=self._board,
             site=site,
         )
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                loop="none",
-                http="httptools",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=3,
-                **server_options(self._settings.stream),
-            )
-        )
-        self._supervise("http server", self._server.serve(sockets=[listener]))
+        self._server = HttpServer(app, server_options(self._settings.stream))
+        self._parts.supervise("http server", self._server.serve(sockets=[listener]))
         self._undo.push_async_callback(self._stop_serving)
         self._console.step("api", f"{http_url}  /docs  /metrics  /readyz")
         self._console.step("page", f"{http_url}/")
@@ -403,9 +340,7 @@ class Venue:
     async def _stop_serving(self) -> None:
         """Take no more requests, and let those under way end."""
         self._server.should_exit = True
-        task = self._tasks.pop("http server", None)
-        if task is not None:
-            await asyncio.gather(task, return_exceptions=True)
+        await self._parts.finished("http server")
 
     async def _make_demo(self, artifacts: dict[str, Artifact]) -> None:
         """Make what `seed.json` does not say is made: the venue's own money, and the demo."""
@@ -452,13 +387,10 @@ class Venue:
             self._deployment.block_number,
             halt_after_ms(self._deployment.settle_deadline_s, OWN_CHAIN_HALTS_MS if self._owns_chain else HALT_AFTER_MS),
         )
-        self._supervise("indexer", self._indexer.run())
-        self._undo.push_async_callback(self._cancel, "indexer")
-        self._supervise("submitter", self._submitter.run())
-        self._undo.push_async_callback(self._cancel, "submitter")
+        self._parts.run("indexer", self._indexer.run())
+        self._parts.run("submitter", self._submitter.run())
         oracle = Oracle(self._sequencer, self._chain, self._roles.oracle.private_key, self._roles.reviewer.private_key)
-        self._supervise("oracle", oracle.run())
-        self._undo.push_async_callback(self._cancel, "oracle")
+        self._parts.run("oracle", oracle.run())
         reserves = Reserves(
             self._sequencer,
             self._chain,
@@ -473,8 +405,7 @@ class Venue:
         saved = self._data.read_json("liabilities.json")
         if saved is not None:
             reserves.restore(saved)
-        self._supervise("reserves", reserves.run())
-        self._undo.push_async_callback(self._cancel, "reserves")
+        self._parts.run("reserves", reserves.run())
         self._hooks.attach(self._submitter, self._indexer, reserves)
         self._undo.push_async_callback(self._drain)
         self._undo.push_async_callback(self._fix.close)
@@ -488,7 +419,7 @@ class Venue:
         open_count = len(self._sequencer.state.operations)
         if not open_count or self._submitter.failure is not None:
             return
-        if self._sequencer.failure is not None or self._tasks["chain process"].done():
+        if self._sequencer.failure is not None or not self._parts.runs("chain process"):
             self._console.note(f"{open_count} operations are still open; the next `up` settles them")
             return
         self._console.note(f"settling {open_count} open operations")
@@ -515,46 +446,11 @@ class Venue:
 
     # --- what it says about itself ---------------------------------------------------------------------------------------
 
-    def _checks(self) -> dict[str, Check]:
-        async def journal() -> Finding:
-            failure = self._sequencer.failure
-            return Finding(failure is None, f"seq {self._sequencer.state.seq}" if failure is None else repr(failure))
-
-        async def chain() -> Finding:
-            state = self._sequencer.state
-            if state.chain_halted:
-                return Finding(False, f"finality stands still at block {state.final_block}")
-            head = await asyncio.to_thread(self._chain.head)
-            return Finding(True, f"block {head.number}")
-
-        async def deposits() -> Finding:
-            return Finding(self._funded, "credited" if self._funded else "the first deposits are not final yet")
-
-        async def settlement() -> Finding:
-            task = self._tasks.get("submitter")
-            running = task is not None and not task.done()
-            alarm = self._submitter.alarm if running else "not running"
-            open_count = len(self._sequencer.state.operations)
-            return Finding(running and not alarm, alarm or f"{open_count} operations open")
-
-        async def reserves() -> Finding:
-            frozen, board = self._sequencer.state.frozen, self._board
-            if frozen:
-                return Finding(False, f"frozen: {frozen}")
-            if board.differences:
-                return Finding(False, f"{len(board.differences)} differences, see /venue/reserves")
-            return Finding(True, board.waiting or f"equal in block {board.block_number}")
-
-        return {
-            "journal": journal,
-            "chain": chain,
-            "deposits": deposits,
-            "settlement": settlement,
-            "reserves": reserves,
-        }
+    def _alarm(self) -> str:
+        return self._submitter.alarm if self._parts.runs("submitter") else "not running"
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
-        if "submitter" not in self._tasks:
+        if not self._parts.known("submitter"):
             return {}
         return chain_gauges(self._sequencer.state, self._submitter, self._indexer)
 
@@ -575,19 +471,3 @@ class Venue:
     def _status(self) -> dict[str, Any]:
         contracts = self._deployment.contracts
         return describe(self._settings, contracts, self._data, self._sequencer.state, self._seed, self._fix.addresses)
-
-
-class _Stopped(Exception):
-    """Somebody asked the venue to stop while it was starting or serving."""
-
-
-def _cause(task: asyncio.Task[None]) -> str:
-    if task.cancelled():
-        return "cancelled"
-    error = task.exception()
-    if error is None:
-        return "without a reason"
-    if isinstance(error, EXPECTED):
-        return str(error)
-    _log.error("%s ended", task.get_name(), exc_info=error)
-    return f"{type(error).__name__}: {error}"

@@ -22,7 +22,7 @@ from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 
 if TYPE_CHECKING:
-    from offchain_book.projections import OrderView
+    from offchain_book.views import OrderView
 
 PREFIX = "fix~"
 """Begins the name of a session and the request ids of its commands. No HTTP client can choose such an id."""

@@ -13,18 +13,9 @@ import msgspec
 
 from offchain_book.engine.events import Posted
 from offchain_book.engine.operations import FillOperation, PoolOperation, WalletOperation
-from offchain_book.projections import (
-    Changes,
-    DepositView,
-    FillView,
-    OperationView,
-    OrderView,
-    Projections,
-    SettlementView,
-    TradeView,
-    TransferView,
-)
+from offchain_book.projections import Changes, Projections
 from offchain_book.reports import Report, owner_of
+from offchain_book.views import DepositView, FillView, OperationView, OrderView, SettlementView, TradeView, TransferView
 from offchain_book.wallet_views import NotificationView
 
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from offchain_book.gateways.gamma_index import Catalogue, Query, address_in, mar
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import PolymarketRoute, Venue, reply
 from offchain_book.gateways.polymarket_words import Token, decimal, number
-from offchain_book.projections import TradeStage, TradeView, traded_micros
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import TradeStage, TradeView, traded_micros
 from offchain_book.wallet_views import DAY_MS, PositionView
 
 MAX_SCANNED = 20_000

@@ -19,7 +19,7 @@ from offchain_book.gateways.polymarket_words import (
     price_text,
     token_side,
 )
-from offchain_book.projections import OperationView, TradeView, traded_micros
+from offchain_book.views import OperationView, TradeView, traded_micros
 from offchain_book.wallet_views import PositionView
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from offchain_book.gateways.fix_session import FixSession, Outgoing
 from offchain_book.gateways.fix_store import Progress
 from offchain_book.gateways.kalshi_units import CENT_MICROS, count_text, dollars_text
 from offchain_book.gateways.kalshi_views import market_result
-from offchain_book.projections import SettlementView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import SettlementView
 
 
 class PostTrade:

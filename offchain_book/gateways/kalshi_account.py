@@ -6,8 +6,8 @@ from offchain_book.engine.units import CASH
 from offchain_book.gateways.kalshi_call import Call, Json, newest_first, next_cursor
 from offchain_book.gateways.kalshi_rates import COSTS, DEFAULT_COST, Limiter
 from offchain_book.gateways.kalshi_units import cents_rounded_down, count_text, time_text
-from offchain_book.projections import DepositView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import DepositView
 
 _MONTH_MS = 30 * 86_400_000
 

@@ -20,8 +20,8 @@ from offchain_book.gateways.kalshi_call import Call, Json
 from offchain_book.gateways.kalshi_errors import invalid, missing
 from offchain_book.gateways.kalshi_history import archived
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text
-from offchain_book.projections import TradeView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import TradeView
 
 MAX_CANDLES = 10_000
 """Most candles of one answer."""

@@ -21,8 +21,8 @@ from offchain_book.gateways.kalshi_call import VIEWS_PER_TURN, Call, Json, decod
 from offchain_book.gateways.kalshi_errors import KalshiError, invalid, refused
 from offchain_book.gateways.kalshi_orders import averages, check_ticker, own_order
 from offchain_book.gateways.kalshi_units import count_text
-from offchain_book.projections import OrderView
 from offchain_book.sequencer import Receipt, Sequencer
+from offchain_book.views import OrderView
 
 _amend_decoder = msgspec.json.Decoder(AmendOrder)
 _decrease_decoder = msgspec.json.Decoder(DecreaseOrder)

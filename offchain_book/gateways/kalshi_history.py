@@ -11,8 +11,8 @@ from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.order import OrderStatus
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import time_text
-from offchain_book.projections import OrderView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import OrderView
 
 DAY_MS = 86_400_000
 LIVE_DAYS = 90

@@ -21,8 +21,8 @@ from offchain_book.gateways.kalshi_views import (
     trade_view,
 )
 from offchain_book.gateways.trading_hours import week_view
-from offchain_book.projections import TradeView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import TradeView
 
 _ALWAYS_FROM_MS, _ALWAYS_TO_MS = 1_577_836_800_000, 4_102_444_800_000
 """2020 to 2100: the span of a timetable that nobody has set."""

@@ -48,8 +48,8 @@ from offchain_book.gateways.kalshi_history import archived_order, cutoff_ms
 from offchain_book.gateways.kalshi_parts import Joined
 from offchain_book.gateways.kalshi_units import count_text, dollars_text
 from offchain_book.gateways.kalshi_views import order_view
-from offchain_book.projections import OrderView
 from offchain_book.sequencer import Receipt, Sequencer, Unavailable
+from offchain_book.views import OrderView
 
 MAX_CANCELLED = 10_000
 """Most orders that cancel-all takes out."""

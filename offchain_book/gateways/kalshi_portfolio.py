@@ -21,8 +21,9 @@ from offchain_book.gateways.kalshi_history import archived, tier_bounds
 from offchain_book.gateways.kalshi_parts import Joined
 from offchain_book.gateways.kalshi_units import cents_rounded_down, count_text, dollars_text, time_text
 from offchain_book.gateways.kalshi_views import fill_view, market_result
-from offchain_book.projections import FillView, Projections, SettlementView
+from offchain_book.projections import Projections
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import FillView, SettlementView
 
 _ITEMS_PER_TURN = 2_000
 """Fills or orders looked at before other requests get the loop."""

@@ -16,8 +16,8 @@ from offchain_book.gateways.kalshi_bodies import check_exchange
 from offchain_book.gateways.kalshi_call import Call, Json, decode, newest_first, next_cursor
 from offchain_book.gateways.kalshi_errors import invalid, refused
 from offchain_book.gateways.kalshi_units import CENT_MICROS, cents_rounded_down, dollars_text
-from offchain_book.projections import TransferView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import TransferView
 
 _MAX_CENTS = 10**14
 """Far above every balance; keeps numbers within what the journal stores."""

@@ -21,8 +21,8 @@ from offchain_book.gateways.kalshi_errors import KalshiError, fields, invalid, r
 from offchain_book.gateways.kalshi_orders import Orders, check_ticker, own_order
 from offchain_book.gateways.kalshi_units import CENT_MICROS, price_text
 from offchain_book.gateways.kalshi_views import order_view
-from offchain_book.projections import OrderView
 from offchain_book.sequencer import Sequencer, Unavailable
+from offchain_book.views import OrderView
 
 _CONTRACT = 1_000_000
 _MAX_CONTRACTS = 10**9

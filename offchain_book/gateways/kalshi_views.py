@@ -13,7 +13,7 @@ from offchain_book.engine.order import BookSide
 from offchain_book.engine.units import ONE_DOLLAR_MICROS, complement_e4
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_units import count_text, dollars_text, price_text, time_text
-from offchain_book.projections import FillView, OrderView, TradeView
+from offchain_book.views import FillView, OrderView, TradeView
 
 _BOOK_SIDES = {BookSide.BID: "bid", BookSide.ASK: "ask"}
 _OUTCOME_SIDES = {BookSide.BID: "yes", BookSide.ASK: "no"}

@@ -32,8 +32,8 @@ from offchain_book.gateways.polymarket_orders import neighbours
 from offchain_book.gateways.polymarket_words import Token, book_side, find_token, own_price_e4, token_side
 from offchain_book.gateways.sessions import Sessions
 from offchain_book.gateways.signature_pool import SignaturePool
-from offchain_book.projections import OrderView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import OrderView
 
 MAX_CANCELS = 1_000
 """Most ids in one cancellation."""

@@ -8,8 +8,9 @@ from offchain_book.engine.market import Market
 from offchain_book.engine.operations import WalletOperation
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways.native import account_view
-from offchain_book.projections import DepositView, FillView, OperationView, OrderView, Projections, TradeStage
+from offchain_book.projections import Projections
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import DepositView, FillView, OperationView, OrderView, TradeStage
 
 Json = dict[str, Any]
 MAX_FILLS = 100

@@ -17,8 +17,8 @@ from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide
 from offchain_book.engine.units import PRICE_SCALE, complement_e4, cost_micros
 from offchain_book.gateways.native import Amount, micros, problem, read_body
-from offchain_book.projections import TradeStage, TradeView
 from offchain_book.sequencer import Sequencer
+from offchain_book.views import TradeStage, TradeView
 
 Json = dict[str, Any]
 MAX_CANDLES = 500

@@ -22,7 +22,7 @@ from offchain_book.gateways.polymarket_words import (
     token_side,
     trade_id,
 )
-from offchain_book.projections import FillView, OrderView, TradeStage, TradeView
+from offchain_book.views import FillView, OrderView, TradeStage, TradeView
 
 PAGE_ROWS = 500
 """Rows in one page of orders or trades."""

@@ -19,7 +19,7 @@ from offchain_book.gateways.polymarket_words import (
     trade_id,
 )
 from offchain_book.gateways.wallet_credentials import builder_code
-from offchain_book.projections import TradeStage, TradeView, traded_micros
+from offchain_book.views import TradeStage, TradeView, traded_micros
 
 PAGE_ROWS = 100
 _CODE = re.compile(r"0x[0-9a-f]{64}")

@@ -17,7 +17,7 @@ from offchain_book.gateways.polymarket_words import (
     price_text,
     token_side,
 )
-from offchain_book.projections import TradeView
+from offchain_book.views import TradeView
 
 MAX_POINTS = 10_000
 """Most points in one price history."""

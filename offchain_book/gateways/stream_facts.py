@@ -15,7 +15,8 @@ from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import FillOperation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason
 from offchain_book.engine.state import State
-from offchain_book.projections import FillView, OrderView, Projections, TradeView
+from offchain_book.projections import Projections
+from offchain_book.views import FillView, OrderView, TradeView
 
 
 class LevelChanged(NamedTuple):

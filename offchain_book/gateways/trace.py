@@ -13,7 +13,8 @@ from offchain_book.engine.commands import Custody
 from offchain_book.engine.names import VENUE_ACCOUNTS
 from offchain_book.engine.operations import FillLeg, FillOperation, PoolOperation, WalletOperation
 from offchain_book.engine.state import State
-from offchain_book.projections import OperationView, OrderView, Projections, TradeView
+from offchain_book.projections import Projections
+from offchain_book.views import OperationView, OrderView, TradeView
 
 Json = dict[str, Any]
 Mask = Callable[[str], str]

@@ -19,7 +19,8 @@ from offchain_book.gateways.stream_facts import (
     Traded,
     position_micros,
 )
-from offchain_book.projections import Projections, TradeStage
+from offchain_book.projections import Projections
+from offchain_book.views import TradeStage
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, TICKER, Venue, market
 from tests.engine.walk import Walk
 

@@ -5,7 +5,8 @@ import pytest
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply
 from offchain_book.engine.order import OrderStatus
-from offchain_book.projections import OrderView, Projections
+from offchain_book.projections import Projections
+from offchain_book.views import OrderView
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, Venue, open_venue
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from bridge.cli_options import EXIT_FAILED
-from offchain_book.projections import TradeStage
+from offchain_book.views import TradeStage
 from tests.system.audit import Acknowledged, Audited, audit, live
 from tests.system.clients import kalshi, polymarket
 from tests.system.conftest import causeway, processes_of

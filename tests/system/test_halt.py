@@ -17,8 +17,8 @@ import pytest
 from bridge.rpc import RpcClient
 from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import FillOperation
-from offchain_book.projections import OperationView, TradeStage
 from offchain_book.signatures import keccak256
+from offchain_book.views import OperationView, TradeStage
 from tests.system.audit import Audited, audit, live
 from tests.system.clients import ClientError, eventually, kalshi, polymarket
 from tests.system.crash_driver import CrashableVenue, Refused, Traders
