@@ -1,4 +1,4 @@
-"""The settlement lane against a real node: every fault here ends with each operation executed exactly once."""
+"""The settlement lane against a real node: what lands, and what is replaced until it does."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge import gas, heads
 from bridge.attempts import Attempts, AttemptsInUse, WrongDeployment
-from bridge.chain import Chain, StateUnavailable, address_of
+from bridge.chain import Chain, address_of
 from bridge.lane import GWEI, FeePolicy
-from bridge.rpc import ChainUnavailable
 from bridge.settlement import SkipReason
-from bridge.submitter import Submitter, SubmitterHalted, purpose_of
+from bridge.submitter import purpose_of
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.names import GUARANTEE
@@ -22,39 +20,14 @@ from tests.bridge.harness import (
     ADMIN_KEY,
     DOLLAR,
     OPERATOR,
-    OPERATOR_KEY,
     SETTLE_DEADLINE_S,
     WENDY_KEY,
-    Exchange,
     World,
     exchange,
     until,
     until_mined,
 )
-
-RECEIVER = "0x" + "77" * 20
-
-
-async def fund(world: World, venue: Exchange, dollars: int = 500) -> None:
-    """Give alice money, in the pool and in the ledger alike."""
-    world.deposit_for("alice", dollars)
-    await venue.open_account("alice", dollars)
-
-
-def received(world: World) -> int:
-    """Return what the receiver of all withdrawals has got, in dollars."""
-    return int(world.chain.read("balanceOf", [RECEIVER], to=world.collateral, abi=world.collateral_abi)) // DOLLAR
-
-
-def mined_batches(world: World) -> int:
-    """Return how many operations the contract has executed."""
-    return world.chain.next_operation()
-
-
-def lose_attempts(folder: Path) -> None:
-    """Delete the attempts file."""
-    for path in folder.glob("attempts*"):
-        path.unlink()
+from tests.bridge.lanes import RECEIVER, fund, received
 
 
 async def test_batch_is_sent_mined_and_confirmed(world: World, tmp_path: Path) -> None:
@@ -189,229 +162,6 @@ async def test_fee_above_the_ceiling_waits_with_an_alarm(world: World, tmp_path:
         world.mine()
         await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
         assert submitter.alarm == ""
-
-
-async def test_kill_between_store_and_broadcast(world: World, tmp_path: Path) -> None:
-    class Killed(Chain):
-        def send_raw(self, raw: bytes) -> str:
-            raise KeyboardInterrupt("kill -9 before the broadcast")
-
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        chain = world.connect(Killed)
-        attempts = Attempts(tmp_path / "attempts.sqlite")
-        doomed = Submitter(venue.sequencer, chain, attempts, OPERATOR_KEY, 50, 20, venue.finality, poll_ms=20)
-        await venue.withdraw("alice", 9, "w1")
-        doomed._uncut_since_ms = 0
-        with pytest.raises(KeyboardInterrupt):
-            await doomed._step()
-        (stored,) = attempts.of(purpose_of(0))
-        attempts.close()
-        assert world.chain.nonce(OPERATOR, "pending") == 0
-    async with exchange(world, tmp_path) as venue:
-        venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.sent(cc.ConfirmBatch)[0].tx_hash == stored.tx_hash, "the stored bytes, not new ones"
-        assert received(world) == 9
-        assert world.chain.nonce(OPERATOR) == 1
-
-
-async def test_kill_after_mining_before_anything_was_noticed(world: World, tmp_path: Path) -> None:
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        venue.submitter(poll_ms=60_000)
-        await venue.withdraw("alice", 9, "w1")
-        await until(lambda: mined_batches(world) == 1, venue.tasks)
-    async with exchange(world, tmp_path) as venue:
-        venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert received(world) == 9
-        assert world.chain.nonce(OPERATOR) == 1
-
-
-async def test_lost_attempts_file_is_answered_by_the_contract(world: World, tmp_path: Path) -> None:
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        venue.submitter(poll_ms=60_000)
-        await venue.withdraw("alice", 9, "w1")
-        await until(lambda: mined_batches(world) == 1, venue.tasks)
-        tx_hash = venue.sent(cc.ObserveBatch)[0].tx_hash
-    lose_attempts(tmp_path)
-    async with exchange(world, tmp_path) as venue:
-        venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.sent(cc.ConfirmBatch)[0].tx_hash == tx_hash
-        assert received(world) == 9
-
-
-async def test_unknown_outcome_of_a_send_uses_no_second_nonce(world: World, tmp_path: Path) -> None:
-    class TimesOut(Chain):
-        """Forwards, then loses the answer; every second time it does not even forward."""
-
-        sends = 0
-
-        def send_raw(self, raw: bytes) -> str:
-            self.sends += 1
-            if self.sends % 2 == 0:
-                super().send_raw(raw)
-            raise ChainUnavailable("timed out")
-
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        venue.submitter(world.connect(TimesOut), operations=1)
-        for number in range(4):
-            await venue.withdraw("alice", 2, f"w{number}")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
-        assert received(world) == 8
-        assert world.chain.nonce(OPERATOR) == 4
-
-
-async def test_reorg_of_a_mined_batch_sends_the_same_bytes_again(world: World, tmp_path: Path) -> None:
-    async with exchange(world, tmp_path, confirmations=4) as venue:
-        await fund(world, venue)
-        world.mine(3)
-        venue.submitter()
-        await venue.withdraw("alice", 5, "w1")
-        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
-        world.rpc("evm_setAutomine", False)
-        world.rpc("anvil_reorg", 1, [])
-        await until(lambda: "retrying" in venue.stages(), venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert received(world) == 5
-        assert world.chain.nonce(OPERATOR) == 1
-        assert len({observed.tx_hash for observed in venue.sent(cc.ObserveBatch)}) == 1
-
-
-async def test_shorter_chain_is_believed_after_a_while(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heads, "STALE_HEAD_MS", 200)
-    async with exchange(world, tmp_path, confirmations=6) as venue:
-        await fund(world, venue)
-        world.mine(6)
-        venue.submitter()
-        await venue.withdraw("alice", 5, "w1")
-        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
-        world.rpc("anvil_rollback", 3)
-        await until(lambda: "retrying" in venue.stages(), venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert received(world) == 5
-
-
-async def test_batch_out_of_gas_is_sent_again_with_more(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gas, "GAS_BASE", 25_000)
-    monkeypatch.setattr(gas, "GAS_PER_POOL_ACTION", 12_000)
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        venue.submitter()
-        await venue.withdraw("alice", 5, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert venue.attempts is not None
-        first, *others = venue.attempts.of(purpose_of(0))
-        assert others
-        assert others[0].gas == 2 * first.gas
-        assert others[0].nonce == first.nonce + 1
-        assert received(world) == 5
-        assert "retrying" in venue.stages()
-
-
-async def test_batch_that_came_too_early_is_sent_again(world: World, tmp_path: Path) -> None:
-    class LosesTheFirst(Chain):
-        """The first batch runs out of gas, so that the second one comes early and reverts."""
-
-        def sign_transaction(self, key, tx):
-            if tx["nonce"] == 0:
-                tx = {**tx, "gas": 30_000}
-            return super().sign_transaction(key, tx)
-
-    world.rpc("evm_setAutomine", False)
-    async with exchange(world, tmp_path) as venue:
-        await venue.open_account("alice", 500)
-        venue.submitter(world.connect(LosesTheFirst), operations=1)
-        await venue.withdraw("alice", 1, "w1")
-        await venue.withdraw("alice", 1, "w2")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 2, venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 2, venue.tasks)
-        assert world.chain.nonce(OPERATOR) >= 4
-        assert mined_batches(world) == 2
-
-
-async def test_foreign_transaction_of_the_operator_halts_the_lane(world: World, tmp_path: Path) -> None:
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        submitter = venue.submitter()
-        await venue.withdraw("alice", 1, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        world.chain.transact(OPERATOR_KEY, RECEIVER, b"", gas=21_000)
-        await venue.withdraw("alice", 1, "w2")
-        with pytest.raises(SubmitterHalted, match="did not sign"):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
-        assert "did not sign" in submitter.alarm
-        with pytest.raises(SubmitterHalted):
-            await submitter.flush()
-
-
-async def test_thief_who_takes_our_nonce_halts_the_lane(world: World, tmp_path: Path) -> None:
-    world.rpc("evm_setAutomine", False)
-    async with exchange(world, tmp_path) as venue:
-        await venue.open_account("alice", 500)
-        venue.submitter()
-        await venue.withdraw("alice", 1, "w1")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 1, venue.tasks)
-        tx = {"nonce": 0, "gas": 21_000, "maxFeePerGas": 90 * GWEI, "maxPriorityFeePerGas": 9 * GWEI, "to": RECEIVER}
-        world.chain.send_raw(world.chain.sign_transaction(OPERATOR_KEY, tx).raw)
-        world.mine()
-        with pytest.raises(SubmitterHalted, match="no receipt"):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
-
-
-async def test_operator_without_gas_money_raises_the_alarm_and_loses_nothing(world: World, tmp_path: Path) -> None:
-    world.rpc("anvil_setBalance", OPERATOR, "0x0")
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        submitter = venue.submitter()
-        await venue.withdraw("alice", 1, "w1")
-        await until(lambda: "gas money" in submitter.alarm, venue.tasks)
-        world.rpc("anvil_setBalance", OPERATOR, hex(10**20))
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-        assert submitter.alarm == ""
-
-
-async def test_pruned_state_of_the_final_block_does_not_stop_confirmation(world: World, tmp_path: Path) -> None:
-    class Pruned(Chain):
-        def read_all(self, functions, block="latest"):
-            if isinstance(block, int):
-                raise StateUnavailable("pruned")
-            return super().read_all(functions, block)
-
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        venue.submitter(world.connect(Pruned))
-        await venue.withdraw("alice", 1, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
-
-
-async def test_node_that_is_away_is_waited_for(world: World, tmp_path: Path) -> None:
-    class Away(Chain):
-        away = True
-
-        def head(self):
-            if self.away:
-                raise ChainUnavailable("connection refused")
-            return super().head()
-
-    async with exchange(world, tmp_path) as venue:
-        await fund(world, venue)
-        chain: Away = world.connect(Away)
-        venue.submitter(chain)
-        await venue.withdraw("alice", 1, "w1")
-        await until(lambda: venue.sent(cc.CutBatch), venue.tasks)
-        await asyncio.sleep(0.1)
-        assert not venue.tasks[0].done()
-        chain.away = False
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
 
 
 async def test_missed_deadline_is_reported_and_the_batch_still_advances_the_stream(world: World, tmp_path: Path) -> None:

@@ -53,41 +53,23 @@ from offchain_book.signatures import (
     vault_action_digest,
 )
 from tests.contracts.anvil import CHAIN_ID, ROOT, Node, abi_type, checksummed, web3_log
-
-COMPATIBLE_CHAIN_ID = 80_002
-COMPATIBLE_V1 = "0xdFE02Eb6733538f8Ea35D585af8DE5958AD99E40"
-COMPATIBLE_V2 = "0xE111180000d2663C0091e4f400237545B87B996B"
-SALT = "0x" + keccak256(b"stage").hex()
-QUESTION = "0x" + keccak256(b"will it rain").hex()
-
-EXIT_DELAY_S = 600
-SETTLEMENT_DEADLINE_S = 60
-OBSERVATION_LAG_S = 30
-OUTFLOW_LIMIT = 1_000_000_000_000
-OUTFLOW_WINDOW_S = 3600
+from tests.contracts.terms import (
+    COMPATIBLE_CHAIN_ID,
+    COMPATIBLE_V1,
+    COMPATIBLE_V2,
+    CONFIGURATION,
+    EXIT_DELAY_S,
+    OBSERVATION_LAG_S,
+    OUTFLOW_LIMIT,
+    OUTFLOW_WINDOW_S,
+    QUESTION,
+    SALT,
+    SETTLEMENT_DEADLINE_S,
+)
 
 DOLLAR = 1_000_000
 CONTRACT = 1_000_000
 LOT = 10_000
-
-CONFIGURATION = (
-    "collateral",
-    "operator",
-    "oracle",
-    "reviewer",
-    "guardian",
-    "admin",
-    "exitDelay",
-    "settlementDeadline",
-    "observationLag",
-    "salt",
-    "compatibleChainId",
-    "compatibleV1",
-    "compatibleV2",
-    "poolOutflowLimit",
-    "poolOutflowWindow",
-)
-"""The fields of the constructor's struct, in order."""
 
 MOCK_CONTRACTS = (
     "mocks/ContractWallet.sol:ContractWallet",

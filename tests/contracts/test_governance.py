@@ -8,20 +8,8 @@ from bridge.settlement import condition_id, token_id
 from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide, VaultActionKind
 from offchain_book.signatures import native_domain
 from tests.contracts.checks import assert_conserved, holdings
-from tests.contracts.stage import (
-    CHAIN_ID,
-    CONTRACT,
-    DOLLAR,
-    EXIT_DELAY_S,
-    QUESTION,
-    SALT,
-    SETTLEMENT_DEADLINE_S,
-    Person,
-    Reverted,
-    Stage,
-    expect_revert,
-    person,
-)
+from tests.contracts.stage import CHAIN_ID, CONTRACT, DOLLAR, Person, Reverted, Stage, expect_revert, person
+from tests.contracts.terms import EXIT_DELAY_S, QUESTION, SALT, SETTLEMENT_DEADLINE_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

@@ -10,17 +10,8 @@ from bridge.settlement import token_id
 from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide, VaultActionKind
 from offchain_book.signatures import vault_action_digest
 from tests.contracts.checks import START, assert_conserved, holdings
-from tests.contracts.stage import (
-    CONTRACT,
-    DOLLAR,
-    EXIT_DELAY_S,
-    OUTFLOW_LIMIT,
-    OUTFLOW_WINDOW_S,
-    Person,
-    Stage,
-    expect_revert,
-    person,
-)
+from tests.contracts.stage import CONTRACT, DOLLAR, Person, Stage, expect_revert, person
+from tests.contracts.terms import EXIT_DELAY_S, OUTFLOW_LIMIT, OUTFLOW_WINDOW_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

@@ -9,18 +9,8 @@ from bridge.settlement import encode_operations
 from offchain_book.engine.operations import OrderScheme, Outcome, TokenSide
 from offchain_book.signatures import Domain, keccak256, polymarket_domain, public_key_address
 from tests.contracts.checks import START, holdings
-from tests.contracts.stage import (
-    COMPATIBLE_CHAIN_ID,
-    COMPATIBLE_V1,
-    COMPATIBLE_V2,
-    CONTRACT,
-    DOLLAR,
-    EXIT_DELAY_S,
-    LOT,
-    Person,
-    Stage,
-    person,
-)
+from tests.contracts.stage import CONTRACT, DOLLAR, LOT, Person, Stage, person
+from tests.contracts.terms import COMPATIBLE_CHAIN_ID, COMPATIBLE_V1, COMPATIBLE_V2, EXIT_DELAY_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

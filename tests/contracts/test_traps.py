@@ -8,7 +8,8 @@ from bridge.settlement import NotPackable, check_packable, encode_operations
 from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide
 from offchain_book.signatures import keccak256, polymarket_domain, sign_digest
 from tests.contracts.checks import assert_conserved, holdings
-from tests.contracts.stage import CONTRACT, DOLLAR, EXIT_DELAY_S, LOT, OUTFLOW_LIMIT, Person, Stage, expect_revert
+from tests.contracts.stage import CONTRACT, DOLLAR, LOT, Person, Stage, expect_revert
+from tests.contracts.terms import EXIT_DELAY_S, OUTFLOW_LIMIT
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

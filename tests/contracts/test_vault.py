@@ -7,7 +7,8 @@ from bridge.settlement import token_id
 from offchain_book.engine.operations import Outcome, PoolAction, TokenSide, VaultActionKind
 from offchain_book.signatures import keccak256
 from tests.contracts.checks import START, assert_conserved, holdings
-from tests.contracts.stage import CONTRACT, DOLLAR, EXIT_DELAY_S, Person, Stage, expect_revert, person
+from tests.contracts.stage import CONTRACT, DOLLAR, Person, Stage, expect_revert, person
+from tests.contracts.terms import EXIT_DELAY_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO

@@ -8,10 +8,13 @@ import httpx
 import pytest
 
 from offchain_book.engine.snapshot import canonical, dump
+from offchain_book.gateways import kalshi_stream
 from offchain_book.gateways.kalshi import PREFIX
+from offchain_book.gateways.stream import Hub
 from tests.gateways import kalshi_spec
 from tests.gateways.fix_raw import FixWorld, fix_world
 from tests.gateways.polymarket_house import house, http, walt, wendy
+from tests.gateways.streams import serving
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue, make_keys
 
 __all__ = ["house", "http", "walt", "wendy"]
@@ -105,3 +108,11 @@ async def fix(venue: SmallVenue, tmp_path: Path) -> AsyncIterator[FixWorld]:
     """Return the exchange with open FIX ports."""
     async with fix_world(venue, tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+async def url(venue: SmallVenue) -> AsyncIterator[str]:
+    """Kalshi's WebSocket on a server; other dialects' tests have a fixture of this name themselves."""
+    venue.app.include_router(kalshi_stream.router(Hub(venue.sequencer)))
+    async with serving(venue.app) as running:
+        yield running

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.sdk.fix_dictionary import extend
+from tests.sdk.kalshi_venue import TICKER
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-quickfix" / "bin" / "python"
@@ -166,3 +167,13 @@ class FixClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def order(name: str, side: str = "1", price: str = "0.40", size: str = "10", **more: Any) -> dict[int, Any]:
+    """Return the fields of a NewOrderSingle; `_59="3"` changes one."""
+    fields: dict[int, Any] = {11: name, 38: size, 40: "2", 44: price, 54: side, 55: TICKER, 59: "1"}
+    return fields | {int(tag[1:]): value for tag, value in more.items()}
+
+
+def cancel(name: str, original: str, side: str = "1", ticker: str = TICKER) -> dict[int, Any]:
+    return {11: name, 41: original, 54: side, 55: ticker}

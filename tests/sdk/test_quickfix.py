@@ -2,25 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from bridge.fix_door import BadCertificate, tls_context
 from offchain_book.engine import commands as c
 from offchain_book.engine import market_commands as m
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways.fix import Service
-from tests.sdk.fix_client import FixClient
+from tests.sdk.fix_client import FixClient, cancel, order
 from tests.sdk.fix_venue import FixServer
 from tests.sdk.kalshi_venue import ALICE, BOB, FEE_TICKER, LATER_TICKER, OTHER, TICKER, make_keys
 
@@ -44,16 +36,6 @@ def alice(server: FixServer) -> Iterator[FixClient]:
 def bob(server: FixServer) -> Iterator[FixClient]:
     with server.client(NR, BOB) as client:
         yield client.log_on()
-
-
-def order(name: str, side: str = "1", price: str = "0.40", size: str = "10", **more: Any) -> dict[int, Any]:
-    """Return the fields of a NewOrderSingle; `_59="3"` changes one."""
-    fields: dict[int, Any] = {11: name, 38: size, 40: "2", 44: price, 54: side, 55: TICKER, 59: "1"}
-    return fields | {int(tag[1:]): value for tag, value in more.items()}
-
-
-def cancel(name: str, original: str, side: str = "1", ticker: str = TICKER) -> dict[int, Any]:
-    return {11: name, 41: original, 54: side, 55: ticker}
 
 
 # --- order entry -----------------------------------------------------------------------------------------------------
@@ -485,7 +467,7 @@ def test_fix_order_meets_a_wallets_order(server: FixServer, alice: FixClient) ->
     assert (fill[39], fill[32], fill[31]) == ("2", "10.00", "0.5200")
 
 
-# --- TLS -------------------------------------------------------------------------------------------------------------
+# --- who may connect -------------------------------------------------------------------------------------------------------------
 
 
 def test_wrong_signature_is_refused_and_says_what_to_sign(server: FixServer) -> None:
@@ -499,43 +481,3 @@ def test_other_ports_name_is_refused(server: FixServer, tmp_path: Path) -> None:
     key_id, pem = server.key(ALICE)
     with FixClient(server.address(NR), "KalshiRT", key_id, pem, tmp_path) as client:
         assert "must be KalshiNR on this port" in client.refused()
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1 that signs itself, and its key."""
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths
-
-
-def test_orders_over_tls(tmp_path: Path) -> None:
-    chain, key = certificate(tmp_path)
-    verified = {"CertificateVerifyLevel": "2", "CertificationAuthoritiesFile": str(chain)}
-    with (
-        FixServer(tmp_path, make_keys(), tls_context(chain, key)) as server,
-        server.client(NR, ALICE, tls=True, settings=verified) as client,
-    ):
-        client.log_on().send("D", order("secret"))
-        assert client.wait("8", _11="secret")[150] == "0"
-
-
-def test_certificate_that_is_missing_or_alone_is_one_clear_line(tmp_path: Path) -> None:
-    for chain, key, text in ((tmp_path, None, "go together"), (tmp_path / "none.pem", tmp_path / "none.pem", "PEM")):
-        with pytest.raises(BadCertificate, match=text):
-            tls_context(chain, key)
