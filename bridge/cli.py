@@ -1,8 +1,4 @@
-"""`causeway`, the command. Reads arguments, calls one function, prints; heavy imports wait until a verb needs them.
-
-Exit codes: 0 done; 1 it failed, one line says why and what to do; 2 wrong usage; 3 the venue is not running or not ready;
-4 not final in time; 5 final, and it did not settle.
-"""
+"""`causeway`, the command. Reads arguments, calls one function, prints; heavy imports wait until a verb needs them."""
 
 import sys
 from pathlib import Path
@@ -22,7 +18,13 @@ from bridge.cli_options import (
 )
 from offchain_book.config import UsageTier
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+_HELP = """Run and use a prediction exchange: one order book, custodial accounts and wallets, fills settled on a local chain.
+
+Every verb takes --data-dir and -o table|json|env. Exit codes: 0 done; 1 it failed, one line says why and what to do; 2 wrong usage;
+3 the venue is not running or not ready; 4 not final in time; 5 final, and it did not settle.
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`causeway market`: create, pause, close, resolve, dispute and show markets of the running venue."""
+"""`causeway market`: create, list, show, pause, close, resolve and dispute markets of the running venue."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,9 @@ from bridge.cli_client import CommandError, Json, VenueClient, reporting
 from bridge.cli_options import DEFAULT_DATA_DIR, EXIT_NOT_FINAL, EXIT_USAGE, DataDirOption, OutputOption
 
 POLL_S = 0.1
-market = typer.Typer(no_args_is_help=True, help="Create, pause, close, resolve, dispute and show markets.")
+market = typer.Typer(no_args_is_help=True, help="Create, list, show, pause, close, resolve and dispute markets.")
+_LISTED = ("ticker", "title", "status", "best_bid_e4", "best_ask_e4", "last_price_e4", "close_ms")
+"""Columns for people; scripts get everything."""
 Ticker = Annotated[str, typer.Argument(help="The market's ticker.")]
 
 
@@ -159,3 +161,13 @@ def show(ticker: Ticker, data_dir: DataDirOption = DEFAULT_DATA_DIR, form: Outpu
     """Show a market: terms, state, and what the custody pool holds. Exit codes: 0; 1 unknown; 3 the venue is not running."""
     with reporting(form):
         output.show(VenueClient(data_dir).admin("GET", f"/markets/{quote(ticker)}"), form)
+
+
+@market.command("list")
+def list_markets(data_dir: DataDirOption = DEFAULT_DATA_DIR, form: OutputOption = output.Format.TABLE) -> None:
+    """List all markets with their best prices. Exit codes: 0; 3 the venue is not running."""
+    with reporting(form):
+        found: Json = VenueClient(data_dir).ask("GET", "/venue/markets")
+        if form is output.Format.TABLE:
+            found = {"markets": [{name: one[name] for name in _LISTED} for one in found["markets"]]}
+        output.show(found, form)

@@ -14,6 +14,8 @@ _UNSCALED = frozenset({"total", "available", "held", "pending", "settled", "with
 _FIRST_MS = 10**12
 """Smaller `_ms` numbers are durations."""
 PIPE_WIDTH = 200
+_GAP = 3
+"""Between two columns."""
 
 
 def render(result: Mapping[str, Any], console: Console | None = None) -> None:
@@ -21,13 +23,13 @@ def render(result: Mapping[str, Any], console: Console | None = None) -> None:
     out = console or Console(highlight=False)
     if not out.is_terminal:
         out.width = PIPE_WIDTH
-    for title, table in blocks(result):
+    for title, table in blocks(result, out.width):
         if title:
             out.print(f"\n[bold]{title}[/bold]")
         out.print(table)
 
 
-def blocks(result: Mapping[str, Any], title: str = "") -> Iterator[tuple[str, Table]]:
+def blocks(result: Mapping[str, Any], width: int, title: str = "") -> Iterator[tuple[str, Table]]:
     """Yield a result's tables with their titles: what is single first, then every part that has parts."""
     nested = {name: value for name, value in result.items() if _has_parts(value)}
     single = {name: value for name, value in result.items() if name not in nested}
@@ -36,19 +38,19 @@ def blocks(result: Mapping[str, Any], title: str = "") -> Iterator[tuple[str, Ta
     for name, value in nested.items():
         below = f"{title} · {label(name)}" if title else label(name)
         rows = _rows(value)
-        if rows is not None:
+        if rows is not None and _fits(rows, width):
             yield below, _grid(rows)
         elif isinstance(value, Mapping):
             unit = "_micros" if name.endswith("_micros") else ""
-            yield from blocks({f"{key}{unit}": item for key, item in value.items()}, below)
+            yield from blocks({f"{key}{unit}": item for key, item in value.items()}, width, below)
         else:
             for index, item in enumerate(value):
-                yield from blocks(item, f"{below} {index + 1}")
+                yield from blocks(item, width, f"{below} {index + 1}")
 
 
 def label(name: str) -> str:
     """Return a field's name without the unit that its value shows."""
-    for unit in ("_micros", "_e4", "_ms"):
+    for unit in ("_micros", "_e4", "_e6", "_ms"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")
 
@@ -76,6 +78,8 @@ def _number(name: str, value: int) -> str:
         return f"{Decimal(value).scaleb(-6):,.2f}" if value % 10_000 == 0 else f"{Decimal(value).scaleb(-6):,.6f}"
     if name.endswith("_e4"):
         return f"{Decimal(value).scaleb(-4):.4f}"
+    if name.endswith("_e6"):
+        return f"{Decimal(value).scaleb(-6).normalize():,f}"
     if name.endswith("_ms") and value >= _FIRST_MS:
         return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{value} ms" if name.endswith("_ms") else str(value)
@@ -100,6 +104,15 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
         rows = list(value)
     deep = any(isinstance(cell, Mapping | list) and _has_parts(cell) for row in rows for cell in row.values())
     return None if deep else rows
+
+
+def _fits(rows: Sequence[Mapping[str, Any]], width: int) -> bool:
+    """Whether rows make a table in which no word is broken: otherwise each becomes a block of its own."""
+    needed = 0
+    for name in dict.fromkeys(name for row in rows for name in row):
+        words = [*label(name).split(), *(word for row in rows for word in text(name, row.get(name)).split())]
+        needed += max(map(len, words), default=0) + _GAP
+    return needed <= width
 
 
 def _pairs(single: Mapping[str, Any]) -> Table:

@@ -51,7 +51,7 @@ def _accounts(data: DataDir, state: State, seed_number: int) -> dict[str, dict[s
         "custodial": {
             name: {"key_id": seed.key_id(seed_number, name), "private_key_path": str(data.keys / f"{name}.pem")}
             for name in seed.CUSTODIAL
-            if name in state.accounts
+            if seed.key_id(seed_number, name) in state.keys
         },
         "wallets": {
             name: {"address": key.address, "private_key": key.private_key}

@@ -24,6 +24,7 @@ def printed(result: dict[str, object]) -> list[str]:
         ("amount_micros", "-30000000000", "-30,000.00"),
         ("total", 1_234_000_000, "1,234.00"),
         ("price_e4", 6_150, "0.6150"),
+        ("floor_strike_e6", 430_000_000_000, "430,000"),
         ("at_ms", 1_795_365_325_871, "2026-11-22 16:35:25 UTC"),
         ("took_ms", 250, "250 ms"),
         ("seq", 41, "41"),
@@ -58,3 +59,10 @@ def test_the_unit_of_a_part_is_that_of_its_values() -> None:
 def test_long_ids_are_not_cut_off() -> None:
     assert any(TOKEN in line for line in printed({"rows": [{"token": TOKEN, "other": TOKEN}]}))
     assert len(TOKEN) * 2 < PIPE_WIDTH
+
+
+def test_rows_too_wide_for_a_table_become_blocks() -> None:
+    wide = {"ticker": "RAIN", "condition_id": "0x" + "a" * 64, **{f"column_{number}": "c" * 9 for number in range(20)}}
+    lines = printed({"markets": [wide, {**wide, "ticker": "SNOW"}], "event": "WEATHER"})
+    assert [line for line in lines if line.startswith("markets")] == ["markets 1", "markets 2"]
+    assert ["condition", "id", "0x" + "a" * 64] in [line.split() for line in lines]
