@@ -48,6 +48,7 @@ from offchain_book.gateways.hot_path import HotPath
 from offchain_book.gateways.metrics import Gauges
 from offchain_book.gateways.page_passwords import Passwords
 from offchain_book.gateways.page_sessions import PageSessions
+from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.reserves import ReserveBoard
@@ -125,12 +126,12 @@ def _too_large(scope: Scope) -> Response:
 def _error(scope: Scope, status: int, code: str, message: str) -> Response:
     """Return an error in the envelope of the dialect that the path belongs to."""
     path, request_id = scope["path"], scope.get("state", {}).get("request_id", "")
-    nested = {"code": code, "message": message, "request_id": request_id}
+    nested = {"code": code, "message": message, "docs": error_page.link(code), "request_id": request_id}
     if path.startswith(_KALSHI_PREFIX):
-        return JSONResponse({"error": nested, "code": code, "message": message, "details": ""}, status)
+        return JSONResponse({"error": nested, **nested, "details": ""}, status)
     if path.startswith(_OUR_PREFIXES):
         return JSONResponse({"error": nested}, status)
-    return JSONResponse({"error": message}, status)
+    return JSONResponse(ApiError(status, message, code).body(request_id), status)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

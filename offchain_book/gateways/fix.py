@@ -25,6 +25,7 @@ from offchain_book.gateways.fix_orders import OrderEntry
 from offchain_book.gateways.fix_post_trade import PostTrade, settled_so_far
 from offchain_book.gateways.fix_session import LINGER_S, READ_BYTES, FixSession
 from offchain_book.gateways.fix_store import FixStore, Progress
+from offchain_book.gateways.fix_words import explained
 from offchain_book.reports import owner_of
 from offchain_book.sequencer import Sequencer, Unavailable
 
@@ -292,7 +293,7 @@ async def _turn_away(
 ) -> None:
     """Answer a Logon with a Logout that says why, under the names that the client used, and close."""
     sender, target = (message.values.get(tag, "")[:64].encode("ascii", "replace").decode() for tag in (56, 49))
-    writer.write(encode("5", number, sender, target, time_text(now_ms), payload([(58, text)])))
+    writer.write(encode("5", number, sender, target, time_text(now_ms), payload([(58, explained(text, "FIX_LOGOUT"))])))
     async with asyncio.timeout(LINGER_S):
         await writer.drain()
         while await reader.read(READ_BYTES):

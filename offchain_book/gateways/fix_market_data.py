@@ -15,6 +15,7 @@ from offchain_book.engine.order import BookSide
 from offchain_book.gateways.fix_codec import Fields, payload
 from offchain_book.gateways.fix_message import Message, Refused
 from offchain_book.gateways.fix_session import FixSession, Outgoing
+from offchain_book.gateways.fix_words import explained
 from offchain_book.gateways.kalshi_units import count_text, price_text
 from offchain_book.sequencer import Sequencer
 
@@ -152,13 +153,13 @@ class MarketData:
                 self._forget_changes(ticker)
             return
         if kind not in (_SNAPSHOT, _SUBSCRIBE):
-            self._session.send("Y", [(281, "4"), (58, f"SubscriptionRequestType<263> must be 0, 1 or 2, not '{kind[:10]}'")])
+            self._refuse("4", f"SubscriptionRequestType<263> must be 0, 1 or 2, not '{kind[:10]}'")
             return
         if not tickers:
             raise Refused(1, "NoRelatedSym<146> and its symbols are missing", 146)
         room = MAX_SYMBOLS - (len(self._told.keys() | set(tickers)) if kind == _SUBSCRIBE else len(tickers))
         if room < 0:
-            self._session.send("Y", [(281, "2"), (58, f"a session may have {MAX_SYMBOLS} symbols")])
+            self._refuse("2", f"a session may have {MAX_SYMBOLS} symbols")
             return
         for ticker in tickers:
             levels = self._levels(ticker)
@@ -166,6 +167,9 @@ class MarketData:
                 self._told[ticker] = levels
                 self._forget_changes(ticker)
             self._snapshot(ticker, levels)
+
+    def _refuse(self, reason: str, text: str) -> None:
+        self._session.send("Y", [(281, reason), (58, explained(text, "FIX_MARKET_DATA"))])
 
     def _forget_changes(self, ticker: str) -> None:
         self._changed.pop(ticker, None)

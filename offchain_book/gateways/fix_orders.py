@@ -24,7 +24,7 @@ from offchain_book.gateways.fix_message import Message, Refused
 from offchain_book.gateways.fix_post_trade import settlement_messages
 from offchain_book.gateways.fix_reports import EXECUTIONS, NO_ORDER, PENDING_ID, message_of, order_fields
 from offchain_book.gateways.fix_session import FixSession, Outgoing
-from offchain_book.gateways.fix_words import SIDES
+from offchain_book.gateways.fix_words import SIDES, explained
 from offchain_book.gateways.kalshi_units import CENT_MICROS
 from offchain_book.reports import Report, ReportKind, of_order, owner_of, request_id, request_name
 from offchain_book.sequencer import Overloaded, Receipt, Sequencer, Unavailable
@@ -266,7 +266,9 @@ class OrderEntry:
 
     def _reject_order(self, report: Report, code: str, text: str) -> None:
         fields = order_fields(report, self._logon, report.remaining_micros)
-        self._session.send("8", [(17, PENDING_ID), (150, "8"), (39, "8"), *fields, (103, code), (58, text)])
+        self._session.send(
+            "8", [(17, PENDING_ID), (150, "8"), (39, "8"), *fields, (103, code), (58, explained(text, "FIX_ORDER"))]
+        )
 
     def _answer_again(self, part: Account, name: str) -> bool:
         """Answer a possible repetition with the order's newest report, if the order is there."""
@@ -350,7 +352,7 @@ class OrderEntry:
                 (39, "8"),
                 (434, "2" if message.kind == "G" else "1"),
                 (102, code),
-                (58, text),
+                (58, explained(text, "FIX_ORDER")),
             ],
         )
 

@@ -9,6 +9,7 @@ from offchain_book.gateways.fix_words import (
     average_text,
     cancel_word,
     change_refusal,
+    explained,
     missed,
     price_text,
     refusal,
@@ -107,9 +108,13 @@ def _execution(report: Report, logon: Logon) -> Fields:
 def _refused(report: Report) -> tuple[str, str, Fields]:
     word = missed(report.reason)
     if word:
-        return _CANCELED, _CANCELED, [(58, f"{word}: {report.text}")]
+        return _CANCELED, _CANCELED, [(58, _why(word, report))]
     code, word = refusal(report.reason)
-    return _REJECTED, _REJECTED, [(103, code), (58, f"{word}: {report.text}")]
+    return _REJECTED, _REJECTED, [(103, code), (58, _why(word, report))]
+
+
+def _why(word: str, report: Report) -> str:
+    return explained(f"{word}: {report.text}", report.reason)
 
 
 def _fill(report: Report, logon: Logon) -> Fields:
@@ -151,12 +156,14 @@ def _cancel_reject(report: Report) -> Fields:
         (39, status),
         (434, "2" if report.amends else "1"),
         (102, code),
-        (58, f"{word}: {report.text}"),
+        (58, _why(word, report)),
     ]
 
 
 def _mass_cancel(report: Report) -> Fields:
-    refused: Fields = [(531, "0"), (532, "99")] if report.reason else [(531, "6")]
+    refused: Fields = [(531, "6")]
+    if report.reason:
+        refused = [(531, "0"), (532, "99"), (58, _why(report.reason, report))]
     return [(11, request_name(report.request_id)), (37, str(report.seq)), *refused]
 
 
@@ -173,4 +180,4 @@ def _group_reject(report: Report) -> Fields:
     reason = "1" if report.reason == "UNKNOWN_ORDER_GROUP" else "0"
     number = report.request_id.split("~")[2]
     return [(45, number), (372, "UOG"), *([(379, report.group_id)] if report.group_id else []), (380, reason),
-            (58, f"{refusal(report.reason)[1]}: {report.text}")]  # fmt: skip
+            (58, _why(refusal(report.reason)[1], report))]  # fmt: skip

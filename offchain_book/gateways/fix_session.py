@@ -15,6 +15,7 @@ from offchain_book.gateways.fix_codec import Fields, Framer, TooLong, encode, pa
 from offchain_book.gateways.fix_logon import HOUR_MS, Logon, check_time
 from offchain_book.gateways.fix_message import LATER, MAX_NUMBER, Message, Refused
 from offchain_book.gateways.fix_store import FixStore, Progress, Sent
+from offchain_book.gateways.fix_words import explained
 
 _log = logging.getLogger(__name__)
 READ_BYTES = 65_536
@@ -102,12 +103,21 @@ class FixSession:
     def refuse(self, message: Message, reason: int, text: str, reference: str = "") -> None:
         """Answer with a BusinessMessageReject (35=j); `reason` is BusinessRejectReason."""
         named: Fields = [(379, reference)] if reference else []
-        self.send("j", [(45, str(message.number)), (372, message.kind), *named, (380, str(reason)), (58, text)])
+        self.send(
+            "j",
+            [
+                (45, str(message.number)),
+                (372, message.kind),
+                *named,
+                (380, str(reason)),
+                (58, explained(text, "FIX_BUSINESS_REJECT")),
+            ],
+        )
 
     def end(self, text: str = "") -> None:
         """Log out and close."""
         if not self._ending:
-            self.send("5", [(58, text)] if text else [])
+            self.send("5", [(58, explained(text, "FIX_LOGOUT"))] if text else [])
             self._ending = self.is_over = True
 
     # --- life -------------------------------------------------------------------------------------------------------------
@@ -246,7 +256,16 @@ class FixSession:
     def _reject(self, message: Message, error: Refused) -> None:
         tag: Fields = [(371, str(error.tag))] if error.tag else []
         kind: Fields = [(372, message.kind)] if message.kind else []
-        self.send("3", [(45, str(message.number)), *tag, *kind, (373, str(error.reason)), (58, str(error))])
+        self.send(
+            "3",
+            [
+                (45, str(message.number)),
+                *tag,
+                *kind,
+                (373, str(error.reason)),
+                (58, explained(str(error), "FIX_SESSION_REJECT")),
+            ],
+        )
 
     def _need_kept(self, message: Message) -> None:
         if not self.logon.service.keeps:

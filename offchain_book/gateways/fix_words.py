@@ -1,13 +1,14 @@
 """Kalshi's FIX words for what the engine decides: reasons, states, prices. Pure functions.
 
 `Text<58>` begins with Kalshi's own word for a reason, where it has one, so that programs can compare; our sentence, with have
-and need, follows it.
+and need, follows it, and at the end stands where the venue explains it.
 """
 
 from collections.abc import Mapping
 
 from offchain_book.engine.order import BookSide, CancelReason
 from offchain_book.engine.rejects import RejectCode
+from offchain_book.gateways import error_page
 from offchain_book.gateways.fix_logon import Logon
 from offchain_book.gateways.kalshi_units import dollars_text
 
@@ -64,6 +65,11 @@ _CANCELS: Mapping[str, str] = {
 }
 """Cancel reason -> word; others keep the engine's."""
 EXPIRIES = frozenset({CancelReason.EXPIRED.name, CancelReason.MARKET_CLOSED.name})
+
+
+def explained(text: str, code: str) -> str:
+    """Return a refusal's text with its link."""
+    return f"{text} [{error_page.link(code)}]"
 
 
 def missed(reason: str) -> str:

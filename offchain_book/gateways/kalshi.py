@@ -66,7 +66,15 @@ def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
     return routes
 
 
-HOT = ("CreateOrderV2", "BatchCreateOrdersV2", "CancelOrderV2", "BatchCancelOrdersV2", "CreateOrder", "CancelOrder")
+HOT = (
+    "CreateOrderV2",
+    "BatchCreateOrdersV2",
+    "CancelOrderV2",
+    "BatchCancelOrdersV2",
+    "CreateOrder",
+    "CancelOrder",
+    "BatchCancelOrders",
+)
 """Operations that are served beside the framework (`hot_path`)."""
 
 

@@ -52,16 +52,16 @@ def stopped(error: Unavailable) -> KalshiError:
 
 
 def fields(error: KalshiError) -> dict[str, str]:
-    """Return the specification's flat `ErrorResponse`, as it also stands in a batch's rows."""
+    """Return the specification's flat `ErrorResponse` with our link, as it also stands in a batch's rows."""
     details = "; ".join(f"{name} {value}" for name, value in error.details.items())
-    return {"code": error.code, "message": error.message, "details": details}
+    docs = error_page.link(str(error.details.get("reject_code", error.code)))
+    return {"code": error.code, "message": error.message, "details": details, "docs": docs}
 
 
 def body(error: KalshiError) -> bytes:
     """Return the response body in both shapes."""
     flat = fields(error)
-    docs = error_page.link(str(error.details.get("reject_code", error.code)))
-    return msgspec.json.encode({"error": {**flat, "details": dict(error.details), "docs": docs}, **flat})
+    return msgspec.json.encode({"error": {**flat, "details": dict(error.details)}, **flat})
 
 
 _NO_FUNDS = "available_balance_too_low"

@@ -193,7 +193,7 @@ class Session:
                 raise Refused(27, f"{self._hub.limits.commands_per_s} commands a second are allowed")
             await self._carry_out(command)
         except Refused as refused:
-            reply: Json = {"type": "error", "msg": {"code": refused.code, "msg": refused.message, **refused.more}}
+            reply: Json = {"type": "error", "msg": refused.body()}
             if command_id:
                 reply["id"] = command_id
             self._reply(reply)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from offchain_book.gateways import error_page
 from offchain_book.gateways.stream_facts import (
     EventFeesChanged,
     EventListed,
@@ -92,6 +93,10 @@ class Refused(Exception):
         self.code = code
         self.message = f"{ERRORS[code]}: {why}" if why else ERRORS[code]
         self.more = more
+
+    def body(self) -> dict[str, Any]:
+        """Return what stands in the error's `msg`."""
+        return {"code": self.code, "msg": self.message, "docs": error_page.link(f"WS_{self.code}"), **self.more}
 
 
 class Params(msgspec.Struct):

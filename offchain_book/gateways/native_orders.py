@@ -24,6 +24,7 @@ from offchain_book.engine.order import CancelReason, OrderStatus, TimeInForce
 from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.errors import details, sentence
+from offchain_book.gateways import error_page
 from offchain_book.gateways.admin import HookRefused
 from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.native import Hex, Json, NativeRoutes, address_of, problem, read_body, refusal
@@ -374,7 +375,8 @@ class NativeOrders:
         for order_id in wanted:
             receipt = await self._sequencer.submit(CancelOrder(account_id, order_id), _request_id(request))
             if receipt.rejected:
-                refused[order_id] = {"code": receipt.rejected.code.name, "message": sentence(receipt.rejected)}
+                code = receipt.rejected.code.name
+                refused[order_id] = {"code": code, "message": sentence(receipt.rejected), "docs": error_page.link(code)}
         return {"canceled": [one for one in wanted if one not in refused], "not_canceled": refused}
 
     async def _signed_cancel(self, wallet_text: str, order_ids: Sequence[str], deadline_s: int, signature: str) -> str:

@@ -19,7 +19,9 @@ from fastapi import APIRouter, WebSocket
 
 from offchain_book.config import Settings
 from offchain_book.engine.operations import Outcome
+from offchain_book.gateways import error_page
 from offchain_book.gateways import polymarket_stream_messages as words
+from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Caller, Venue
 from offchain_book.gateways.polymarket_words import client_tick_text, tick_text
 from offchain_book.gateways.stream import POLICY_VIOLATION, Client, Hub, Publication, TooMany
@@ -83,6 +85,11 @@ class Refused(Exception):
         self.message = message
 
 
+def _error(code: str, message: str) -> bytes:
+    docs = error_page.link(code)
+    return words.encode({"event_type": "error", "code": code, "message": message, "docs": docs})
+
+
 class _Connection(ABC):
     """What both channels share: PING, the rate limit, errors as events."""
 
@@ -100,7 +107,7 @@ class _Connection(ABC):
                 return
             await self.ask(raw)
         except Refused as refused:
-            self.client.send(words.encode({"event_type": "error", "code": refused.code, "message": refused.message}))
+            self.client.send(_error(refused.code, refused.message))
 
     @abstractmethod
     async def ask(self, raw: bytes) -> None:
@@ -270,7 +277,7 @@ class UserConnection(_Connection):
             self.hub.rename(self.client, key.account_id)
         except (NotAuthenticated, TooMany) as error:
             code = "UNAUTHORIZED" if isinstance(error, NotAuthenticated) else "TOO_MANY"
-            self.client.send(words.encode({"event_type": "error", "code": code, "message": str(error)}))
+            self.client.send(_error(code, str(error)))
             self.client.cut(POLICY_VIOLATION, str(error))
             raise Refused(code, str(error)) from error
         self.client.key_id = key.key_id
@@ -328,7 +335,8 @@ class PolymarketStreams:
         try:
             self._hub.join(client)
         except TooMany as error:
-            await refuse(websocket, 429 if error.mine else 503, words.encode({"error": str(error)}))
+            status = 429 if error.mine else 503
+            await refuse(websocket, status, words.encode(ApiError(status, str(error), "TOO_MANY").body("")))
             return
         connection = connect(client)
         try:

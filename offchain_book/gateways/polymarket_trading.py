@@ -189,6 +189,7 @@ class TradingRoutes:
         return {
             "canceled": [oid for oid in wanted if oid not in refused],
             "not_canceled": {oid: _not_canceled(rejected) for oid, rejected in refused.items()},
+            "errors": {oid: from_rejection(rejected).body(caller.request_id) for oid, rejected in refused.items()},
         }
 
     async def cancel_all(self, request: Request) -> Response:
@@ -202,7 +203,7 @@ class TradingRoutes:
             raise from_rejection(receipt.rejected)
         own = (event for event in receipt.every(OrderCancelled) if event.account_id == caller.account_id)
         cancelled = [event.order_id for event in own if event.reason is CancelReason.BY_USER]
-        return {"canceled": cancelled, "not_canceled": {}}
+        return {"canceled": cancelled, "not_canceled": {}, "errors": {}}
 
     async def cancel_market_orders(self, request: Request) -> Response:
         """Cancel the open orders of one market, of one token, or (nothing named) all of them."""

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, WebSocket
 
 from offchain_book.config import HEARTBEAT_S, Settings
 from offchain_book.engine.account import ApiKey
+from offchain_book.gateways import error_page
 from offchain_book.gateways import venue_stream_messages as m
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants
 from offchain_book.gateways.native import problem
@@ -92,7 +93,7 @@ class Connection:
             else:
                 self.tell(m.Pong(venue_time_ms=self._hub.sequencer.clock_ms()))
         except Refused as refused:
-            self.tell(m.Error(code=refused.code, message=refused.message))
+            self.tell(m.Error(code=refused.code, message=refused.message, docs=error_page.link(refused.code)))
 
     def tell(self, message: msgspec.Struct) -> None:
         """Send a message to this client alone."""
@@ -263,7 +264,8 @@ class VenueStreams:
         try:
             self.hub.join(client)
         except TooMany as error:
-            body = {"error": {"code": "TOO_MANY_CONNECTIONS", "message": str(error), "details": {}}}
+            code = "TOO_MANY_CONNECTIONS"
+            body = {"error": {"code": code, "message": str(error), "details": {}, "docs": error_page.link(code)}}
             await refuse(websocket, 429 if error.mine else 503, encoder.encode(body))
             return
         connection = Connection(self, client)

@@ -57,6 +57,8 @@ class Error(_Message, tag="error", frozen=True, kw_only=True):
 
     code: str
     message: str
+    docs: str
+    """Where the code is explained."""
 
 
 class Book(_Message, tag="book", frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from offchain_book.gateways.fix_store import FixStore
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue
 
 TIMEOUT_S = 10
+_LINK = " [/docs/errors#FIX_LOGOUT]"
 
 
 def order(name: str, **more: Any) -> dict[int, Any]:
@@ -96,13 +97,14 @@ class RawClient:
                 return found
 
     async def ended(self) -> str:
-        """Return the text of the Logout that ends the session, and see that the connection is closed."""
+        """Return the text of the Logout that ends the session, without its link, and see that the connection is closed."""
         text = (await self.until("5")).values.get(58, "")
+        assert not text or text.endswith(_LINK), text
         self.writer.write_eof()
         async with asyncio.timeout(TIMEOUT_S):
             while await self.reader.read(65_536):
                 pass
-        return text
+        return text.removesuffix(_LINK)
 
     async def quiet(self) -> None:
         """See that everything sent so far was taken and that nothing but the answer to a TestRequest comes."""

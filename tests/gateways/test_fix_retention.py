@@ -22,7 +22,7 @@ async def resent(client: RawClient, first: int) -> list[Any]:
         if message.kind == "8":
             found.append(message.values[11])
         elif message.kind == "3":
-            found.append(message.values[58])
+            found.append(message.values[58].partition(" [")[0])
     return found
 
 
