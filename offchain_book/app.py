@@ -6,8 +6,6 @@ traceback to a client. It decides nothing about the exchange.
 
 import html
 import logging
-import re
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -49,15 +47,14 @@ from offchain_book.gateways.metrics import Gauges
 from offchain_book.gateways.page_passwords import Passwords
 from offchain_book.gateways.page_sessions import PageSessions
 from offchain_book.gateways.polymarket_errors import ApiError
+from offchain_book.gateways.request_ids import REQUEST_ID, identify
 from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.stream_tickets import Tickets
 from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer, Unavailable
 
 _log = logging.getLogger(__name__)
-REQUEST_ID = b"x-request-id"
 LLMS_TXT = Path(__file__).resolve().parents[1] / "llms.txt"
-_ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _KALSHI_PREFIX = "/trade-api"
 _OUR_PREFIXES = ("/venue", "/healthz", "/readyz", "/metrics")
 
@@ -65,7 +62,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class RequestId:
-    """Gives every request an id, the client's own if it is decent. Answers carry it and the journal keeps it."""
+    """Gives every request an id, and every answer that of its request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -75,11 +72,8 @@ class RequestId:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = scope["headers"]
-        sent = next((value for name, value in headers if name == REQUEST_ID), b"")
-        request_id = sent if _ACCEPTABLE_ID.fullmatch(sent) else uuid.uuid4().hex.encode()
-        scope["headers"] = [pair for pair in headers if pair[0] != REQUEST_ID] + [(REQUEST_ID, request_id)]
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        request_id = identify(scope).encode()
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID] + [(REQUEST_ID, request_id)]
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -228,6 +222,20 @@ def _add_page(
     app.include_router(page_accounts.router(accounts))
 
 
+class Application(FastAPI):
+    """The framework's application with the hot path before it: before its own outermost layers, too."""
+
+    hot_path: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        await self.hot_path(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection by routing."""
+        await super().__call__(scope, receive, send)
+
+
 def build_app(
     sequencer: Sequencer,
     settings: Settings,
@@ -244,7 +252,7 @@ def build_app(
     `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`, `board`
     shows the reserves, `site` is the page; without it browsers get a list of addresses.
     """
-    app = FastAPI(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = Application(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     wallets = polymarket.router(sequencer, settings, hooks)
     app.router.routes.append(ExactPaths(wallets.routes))
     app.include_router(operator.router(sequencer, settings, checks, state_hash, gauges))
@@ -305,5 +313,5 @@ def build_app(
     app.add_exception_handler(Exception, _on_bug)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestId)
-    app.add_middleware(HotPath, routes=kalshi.hot_routes(orders))
+    app.hot_path = HotPath(app.framework, {**kalshi.hot_routes(orders), **polymarket.hot_routes(wallets)}, _on_bug)
     return app

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MAX_QUEUE = 20_000
 _CRASH_AT = os.environ.get("CAUSEWAY_CRASH_AT", "")
 _CRASH_FILE = os.environ.get("CAUSEWAY_CRASH_FILE", "")
 
+Waiting = tuple[Command, str, "asyncio.Future[Receipt]"]
+"""A command in line, the id of its request, and who waits for it."""
 Listener = Callable[[Sequenced, Sequence[Event]], None]
 T = TypeVar("T")
 
@@ -104,7 +107,10 @@ class Sequencer:
         self._saving: asyncio.Future[Checkpoint] | None = None
         self._checkpoints: list[Checkpoint] = []
         """Not journaled yet: they go with the next group."""
-        self._queue: asyncio.Queue[tuple[Command, str, asyncio.Future[Receipt]]] = asyncio.Queue()
+        self._queue: deque[Waiting] = deque()
+        self._arrived: asyncio.Future[None] | None = None
+        """What the writer waits for when nothing is left to do."""
+        self._idle = asyncio.Event()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._writer = ThreadPoolExecutor(1, "journal")
@@ -119,7 +125,7 @@ class Sequencer:
         if self._task is None:
             return
         if self.failure is None:
-            await self._queue.join()
+            await self._idle.wait()
         sound = self.failure is None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -146,18 +152,19 @@ class Sequencer:
         nothing is taken."""
         if self.failure is not None:
             raise Unavailable("the exchange has stopped on a broken invariant; see its log")
-        if self._queue.qsize() >= MAX_QUEUE:
+        if len(self._queue) >= MAX_QUEUE:
             raise Overloaded(f"{MAX_QUEUE} commands wait already")
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((command, request_id, future))
+        self._queue.append((command, request_id, future))
+        self._idle.clear()
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
         return future
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            waiting = [await self._queue.get()]
-            while len(waiting) < MAX_GROUP and not self._queue.empty():
-                waiting.append(self._queue.get_nowait())
+            waiting = await self._group()
             entries = self._number(waiting)
             try:
                 crash_point("before_append", entries)
@@ -174,9 +181,15 @@ class Sequencer:
             except BaseException as error:
                 self._fail(error, [future for _, _, future in waiting])
                 raise
-            finally:
-                for _ in waiting:
-                    self._queue.task_done()
+
+    async def _group(self) -> list[Waiting]:
+        """Return the next commands, as soon as there is one."""
+        queue = self._queue
+        if not queue:
+            self._idle.set()
+            self._arrived = asyncio.get_running_loop().create_future()
+            await self._arrived
+        return [queue.popleft() for _ in range(min(MAX_GROUP, len(queue)))]
 
     def _save_when_due(self) -> None:
         snapshots = self._snapshots
@@ -208,7 +221,7 @@ class Sequencer:
             await asyncio.wait([self._saving])
             await asyncio.sleep(0)
 
-    def _number(self, waiting: Sequence[tuple[Command, str, asyncio.Future[Receipt]]]) -> list[Sequenced]:
+    def _number(self, waiting: Sequence[Waiting]) -> list[Sequenced]:
         seq = self.state.seq
         at_ms = max(self.state.now_ms, self.clock_ms())
         return [
@@ -227,9 +240,9 @@ class Sequencer:
         self.failure = error
         if not isinstance(error, asyncio.CancelledError):
             _log.critical("the exchange stops: %r", error, exc_info=error)
-        while not self._queue.empty():
-            futures = [*futures, self._queue.get_nowait()[2]]
-            self._queue.task_done()
+        futures = [*futures, *(future for _, _, future in self._queue)]
+        self._queue.clear()
+        self._idle.set()
         for future in futures:
             if not future.done():
                 future.set_exception(Unavailable("the exchange has stopped; whether this command counts, ask again"))

@@ -1,46 +1,97 @@
 """Order entry beside the framework: a request for one of a few routes goes to its function without routing and middleware.
 
 Routing and middleware were most of what an order cost (docs/performance.md). The functions behind these routes keep the
-rules that the middleware keeps for all others: the request id, the limit on bodies, errors in their dialect.
+rules that the middleware keeps for all others: the limit on bodies, errors in their dialect. The request id and the answer to
+a bug are given to them here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offchain_book.gateways.kalshi_call import Endpoint
+from offchain_book.gateways.request_ids import identify
 
 MAX_ID = 64
 """Longest last segment of a path that is taken here; anything odd goes the framework's way."""
+Routes = Mapping[tuple[str, str], Endpoint]
+"""(method, path) -> function; a path may end in one parameter."""
+OnBug = Callable[[Request, Exception], Awaitable[Response]]
+"""Answers a request whose function raised what it should not."""
+T = TypeVar("T")
+
+
+class IndexedHeaders(Headers):
+    """Headers found by their name in one step; of several with one name the first counts, as in the framework's own."""
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(raw=raw)
+        self._first = dict(reversed(raw))
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+
+    def __contains__(self, key: Any) -> bool:
+        return key.lower().encode("latin-1") in self._first
+
+    def get(self, key: str, default: T | None = None) -> str | T | None:  # type: ignore[override]
+        """Return a header, or the default."""
+        found = self._first.get(key.lower().encode("latin-1"))
+        return default if found is None else found.decode("latin-1")
+
+
+class HotRequest(Request):
+    """A request that looks at its headers often."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._indexed = IndexedHeaders(scope["headers"])
+
+    @property
+    def headers(self) -> Headers:
+        """The headers."""
+        return self._indexed
 
 
 class HotPath:
-    """Middleware that stands before all others. `routes` maps (method, path) to functions; a path may end in one parameter."""
+    """Stands before the framework."""
 
-    def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Endpoint]) -> None:
+    def __init__(self, app: ASGIApp, routes: Routes, on_bug: OnBug) -> None:
         self._app = app
+        self._on_bug = on_bug
         self._exact = {key: endpoint for key, endpoint in routes.items() if "{" not in key[1]}
         self._last = {
             (method, path.rpartition("/")[0]): (path.rpartition("/")[2].strip("{}"), endpoint)
             for (method, path), endpoint in routes.items()
-            if path.endswith("}")
+            if "{" in path
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] == "http":
-            method, path = scope["method"], scope["path"]
-            endpoint = self._exact.get((method, path))
-            if endpoint is not None:
-                response = await endpoint(Request(scope, receive))
-                await response(scope, receive, send)
-                return
-            parent, _, last = path.rpartition("/")
-            found = self._last.get((method, parent))
-            if found is not None and 0 < len(last) <= MAX_ID:
-                scope["path_params"] = {found[0]: last}
-                response = await found[1](Request(scope, receive))
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        endpoint = self._endpoint(scope) if scope["type"] == "http" else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        identify(scope)
+        request = HotRequest(scope, receive)
+        try:
+            response = await endpoint(request)
+        except Exception as error:
+            response = await self._on_bug(request, error)
+        await response(scope, receive, send)
+
+    def _endpoint(self, scope: Scope) -> Endpoint | None:
+        """Return the function of a request, with its parameter in the scope; None for all that is not taken here."""
+        method, path = scope["method"], scope["path"]
+        endpoint = self._exact.get((method, path))
+        if endpoint is not None:
+            return endpoint
+        parent, _, last = path.rpartition("/")
+        found = self._last.get((method, parent))
+        if found is None or not 0 < len(last) <= MAX_ID:
+            return None
+        scope["path_params"] = {found[0]: last}
+        return found[1]

@@ -7,7 +7,6 @@ answered in the dialect's shape. Routes that Kalshi has and this venue does not 
 
 import logging
 import re
-import uuid
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from fastapi.routing import APIRoute
 from offchain_book.config import Settings
 from offchain_book.engine.account import ApiKey
 from offchain_book.gateways.credentials import HEADERS, Authenticator, BadCredentials, grants
+from offchain_book.gateways.json_answer import JsonAnswer
 from offchain_book.gateways.kalshi_call import Call, Endpoint, Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body, not_implemented, stopped
 from offchain_book.gateways.kalshi_later import later_routes
@@ -27,14 +27,13 @@ from offchain_book.gateways.kalshi_legacy import is_older, older
 from offchain_book.gateways.kalshi_operations import Operation, operations
 from offchain_book.gateways.kalshi_rates import PER_ROW, Bucket, Limiter, cost_of, headers, monotonic_ms
 from offchain_book.gateways.kalshi_views import owner_and_number
+from offchain_book.gateways.request_ids import REQUEST_ID, identify
 from offchain_book.sequencer import Sequencer, Unavailable
 
 PREFIX = "/trade-api/v2"
-REQUEST_ID_HEADER = "X-Request-Id"
 
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def router(sequencer: Sequencer, settings: Settings) -> APIRouter:
@@ -107,15 +106,16 @@ class _Frame:
 
     def endpoint(self, operation: Operation) -> Endpoint:
         """Return the route's function."""
+        cost, per_row = cost_of(operation.operation_id), operation.operation_id in PER_ROW
 
         async def endpoint(request: Request) -> Response:
             request_id = _request_id(request)
-            bucket = self._bucket(request, None)
+            bucket = None
             try:
                 key = await self._sender(request, operation.scope)
-                bucket = bucket if key is None else self._bucket(request, key)
-                bill = partial(self._bill, bucket, cost_of(operation.operation_id))
-                if operation.operation_id not in PER_ROW:
+                bucket = self._bucket(request, key)
+                bill = partial(self._bill, bucket, cost)
+                if not per_row:
                     bill(1)
                 _check_scope(key, operation.scope)
                 reply = await operation.handler(Call(request, key, request_id, self._state, bill))
@@ -128,12 +128,11 @@ class _Frame:
             except Unavailable as error:
                 response = _error_response(stopped(error))
             except Exception:
-                _log.exception("request %s to %s failed", request_id, request.url.path)
+                _log.exception("request %s to %s failed", request_id, request.scope["path"])
                 response = _error_response(
                     KalshiError(500, "internal_error", f"this is a bug of the venue; its log has request {request_id}")
                 )
-            response.headers[REQUEST_ID_HEADER] = request_id
-            response.headers.update(headers(bucket))
+            response.raw_headers += [(REQUEST_ID, request_id.encode()), *headers(bucket or self._bucket(request, None))]
             return response
 
         endpoint.__doc__ = operation.handler.__doc__
@@ -174,22 +173,24 @@ def _check_scope(key: ApiKey | None, scope: str) -> None:
 
 
 def _request_id(request: Request) -> str:
-    """Return the sender's request id when it is a plain name, else a new one. A trace starts with it."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    """Return the request's id. A trace starts with it. Alone, without the application, this dialect gives it by itself."""
+    known: str | None = request.scope.get("state", {}).get("request_id")
+    return identify(request.scope) if known is None else known
 
 
 def _response(status: int, reply: Json | None) -> Response:
-    if reply is None:
-        return Response(status_code=status)
-    return Response(_encoder.encode(reply), status, media_type="application/json")
+    return Response(status_code=status) if reply is None else JsonAnswer(_encoder.encode(reply), status)
 
 
 def _error_response(error: KalshiError) -> Response:
-    headers = {name: str(error.details[name.lower()]) for name in ("Allow", "Location") if name.lower() in error.details}
+    more = [
+        (name, str(error.details[name.decode()]).encode())
+        for name in (b"allow", b"location")
+        if name.decode() in error.details
+    ]
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = "1"
-    return Response(body(error), error.status, headers, "application/json")
+        more.append((b"retry-after", b"1"))
+    return JsonAnswer(body(error), error.status, more)
 
 
 # --- what is not served -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offchain_book.config import UsageTier
+from offchain_book.gateways.json_answer import Header
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_errors import KalshiError
 
@@ -152,10 +153,10 @@ def cost_of(operation_id: str) -> int:
     return COSTS.get(operation_id, DEFAULT_COST)
 
 
-def headers(bucket: Bucket) -> dict[str, str]:
+def headers(bucket: Bucket) -> tuple[Header, ...]:
     """Return what every answer tells about the bucket: its size, what is left, seconds until it is full."""
-    return {
-        "X-RateLimit-Limit": str(bucket.capacity),
-        "X-RateLimit-Remaining": str(bucket.left),
-        "X-RateLimit-Reset": str(bucket.full_in_s),
-    }
+    return (
+        (b"x-ratelimit-limit", b"%d" % bucket.capacity),
+        (b"x-ratelimit-remaining", b"%d" % bucket.left),
+        (b"x-ratelimit-reset", b"%d" % bucket.full_in_s),
+    )

@@ -9,6 +9,8 @@ notifications), `polymarket_errors` (production's texts), `polymarket_words`
 answers 501.
 """
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.config import Settings
@@ -24,6 +26,7 @@ from offchain_book.gateways import (
     polymarket_trading,
 )
 from offchain_book.gateways.contract_wallets import ContractWallets
+from offchain_book.gateways.kalshi_call import Endpoint
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Handler, PolymarketRoute, Venue, reply, wall_time_s
 from offchain_book.sequencer import Sequencer
@@ -81,6 +84,16 @@ def _refusal(reason: str) -> Handler:
 
     endpoint.__doc__ = f"Not served: {reason}."
     return endpoint
+
+
+def hot_routes(routes: APIRouter) -> Mapping[tuple[str, str], Endpoint]:
+    """Return (method, path) and function of what is served beside the framework (`hot_path`): placing and cancelling."""
+    return {
+        (method, route.path): route.get_route_handler()
+        for route in routes.routes
+        if isinstance(route, PolymarketRoute) and route.path in polymarket_trading.PATHS
+        for method in route.methods or ()
+    }
 
 
 def router(sequencer: Sequencer, settings: Settings, contracts: ContractWallets | None = None) -> APIRouter:

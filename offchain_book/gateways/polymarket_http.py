@@ -1,7 +1,6 @@
 """What every Polymarket-dialect route shares: limited bodies, JSON out, errors, request ids, authentication, pages."""
 
 import time
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,8 +15,10 @@ from offchain_book.engine.commands import Command
 from offchain_book.engine.market import Market
 from offchain_book.engine.state import State
 from offchain_book.gateways.contract_wallets import ContractWallets
+from offchain_book.gateways.json_answer import JsonAnswer
 from offchain_book.gateways.polymarket_errors import INVALID_L1, UNAUTHORIZED, ApiError, malformed, unknown_token
 from offchain_book.gateways.polymarket_words import LAST_PAGE, Token, cursor, find_token, position_of
+from offchain_book.gateways.request_ids import REQUEST_ID, identify
 from offchain_book.gateways.wallet_credentials import (
     BUILDER_HEADERS,
     READONLY_HEADER,
@@ -31,27 +32,21 @@ from offchain_book.gateways.wallet_credentials import (
 from offchain_book.projections import Projections
 from offchain_book.sequencer import Overloaded, Receipt, Sequencer, Unavailable
 
-REQUEST_ID = "X-Request-Id"
-_MAX_REQUEST_ID = 128
-_RETRY_AFTER_S = "1"
+_RETRY_AFTER_S = b"1"
 _encoder = msgspec.json.Encoder()
 T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def request_id_of(request: Request) -> str:
-    """Return the id of a request, always the same: the caller's own if printable and short, else a new one."""
-    known: str | None = getattr(request.state, "request_id", None)
-    if known is None:
-        given = request.headers.get(REQUEST_ID, "")
-        fits = 0 < len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
-        known = request.state.request_id = given if fits else str(uuid.uuid4())
-    return known
+    """Return the id of a request, always the same. Alone, without the application, this dialect gives it by itself."""
+    known: str | None = request.scope.get("state", {}).get("request_id")
+    return identify(request.scope) if known is None else known
 
 
 def reply(content: object, status: int = 200) -> Response:
     """Answer with JSON. The clients take only 200 for success."""
-    return Response(_encoder.encode(content), status, media_type="application/json")
+    return JsonAnswer(_encoder.encode(content), status)
 
 
 class PolymarketRoute(APIRoute):
@@ -71,8 +66,8 @@ class PolymarketRoute(APIRoute):
                 code = "OVERLOADED" if isinstance(error, Overloaded) else "UNAVAILABLE"
                 response = reply(ApiError(503, str(error), code).body(request_id), 503)
             if response.status_code == 503:
-                response.headers["Retry-After"] = _RETRY_AFTER_S
-            response.headers[REQUEST_ID] = request_id
+                response.raw_headers.append((b"retry-after", _RETRY_AFTER_S))
+            response.raw_headers.append((REQUEST_ID, request_id.encode()))
             return response
 
         return handle
@@ -162,7 +157,7 @@ class Venue:
     async def caller(self, request: Request) -> Caller:
         """Read the body and check the request's API key and HMAC (L2); what only reads takes a read-only key as well."""
         body = await read_body(request)
-        method, path = request.method, request.url.path
+        method, path = request.method, request.scope["path"]
         try:
             if method == "GET" and READONLY_HEADER in request.headers:
                 key = authenticate_readonly(self.state, self.settings, request.headers)
@@ -176,7 +171,7 @@ class Venue:
         """Return the builder key that signed a request beside its user, None when nobody claims to have."""
         if BUILDER_HEADERS[0] not in request.headers:
             return None
-        method, path = request.method, request.url.path
+        method, path = request.method, request.scope["path"]
         try:
             return authenticate_builder(self.state, self.settings, request.headers, method, path, body, wall_time_s())
         except NotAuthenticated as error:

@@ -40,6 +40,7 @@ from offchain_book.gateways.wallet_credentials import builder_code
 from offchain_book.sequencer import Receipt, Unavailable
 from offchain_book.signatures import CONTRACT_SIGNATURE
 
+PATHS = ("/order", "/orders", "/cancel-all", "/cancel-market-orders")
 MAX_BATCH = 15
 """Most orders in one POST /orders, as in production."""
 MAX_CANCELS = 1_000
