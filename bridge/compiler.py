@@ -20,6 +20,7 @@ from typing import Any, cast
 PRODUCTION_CONTRACTS = (
     "Venue.sol:Venue",
     "libraries/Actions.sol:Actions",
+    "libraries/Intake.sol:Intake",
     "libraries/Metadata.sol:Metadata",
     "libraries/Watermarks.sol:Watermarks",
     "TestUSD.sol:TestUSD",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from eth_abi.exceptions import DecodingError
 
-from bridge.chain import Abi, Chain, Reverted, TransactionReceipt, keccak_hex
+from bridge.chain import Abi, Chain, Reverted, TransactionReceipt, address_of, keccak_hex
 from bridge.clock import VenueClock
 from bridge.deployment import Deployment, Key, dev_key
 from bridge.indexer import Indexer, account_reference
@@ -117,6 +117,12 @@ class ChainHooks:
         """Give a wallet test dollars, and gas money if it has next to none."""
         self._running()
         return await self._on_chain(lambda: self._give(wallet, amount_micros))
+
+    async def deposit_by_permit(self, wallet: str, amount_micros: int, deadline_s: int, v: int, r: bytes, s: bytes) -> Paid:
+        """Send a wallet's permit to the contract; what would revert is not sent, so it costs nothing."""
+        self._running()
+        calldata = self._chain.encode("depositWithPermitOf", [wallet, amount_micros, deadline_s, v, r, s])
+        return await self._on_chain(lambda: self._relay(calldata))
 
     async def is_signed(self, wallet: str, digest: bytes, signature: str) -> bool:
         """Ask a contract wallet by ERC-1271 whether it signed a digest; False when there is no code."""
@@ -244,6 +250,13 @@ class ChainHooks:
             _Call(venue, self._chain.encode("deposit", [amount])),
         ]
         return _paid(self._send_all(wallet.private_key, calls)[-1])
+
+    def _relay(self, calldata: bytes) -> Paid:
+        venue = self._deployment.venue
+        refused = self._chain.simulate(address_of(self._admin), venue, calldata, GAS)
+        if refused:
+            raise Reverted(refused)
+        return _paid(self._send_all(self._admin, [_Call(venue, calldata)])[-1])
 
     def _give(self, wallet: str, amount: int) -> str:
         calls = [self._collateral("faucet", [wallet, amount])]

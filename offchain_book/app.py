@@ -23,6 +23,7 @@ from offchain_book.gateways import (
     admin,
     asyncapi,
     data_api,
+    deposits,
     error_page,
     explain,
     gamma,
@@ -41,6 +42,7 @@ from offchain_book.gateways import (
     venue_stream,
     withdrawals,
 )
+from offchain_book.gateways.attempts import Guarded, sign_in_limit
 from offchain_book.gateways.exact_paths import ExactPaths
 from offchain_book.gateways.hot_path import HotPath
 from offchain_book.gateways.metrics import Gauges
@@ -134,7 +136,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if isinstance(detail, dict):
         request_id = request.scope.get("state", {}).get("request_id", "")
         docs = error_page.link(str(detail["code"])) if "code" in detail else error_page.PATH
-        return JSONResponse({"error": {**detail, "docs": docs, "request_id": request_id}}, error.status_code)
+        content = {"error": {**detail, "docs": docs, "request_id": request_id}}
+        return JSONResponse(content, error.status_code, error.headers)
     message = str(detail)
     if error.status_code == 404 and message == "Not Found":
         message = f"there is no {request.method} {request.url.path}; /docs lists every route"
@@ -212,13 +215,14 @@ def _add_page(
     routes: native.NativeRoutes,
     people: PageSessions,
     signed_in: sessions.Sessions,
+    limit: Guarded,
     hooks: admin.Hooks | None,
 ) -> None:
     passwords = Passwords(site.passwords)
     givers = hooks if site.gives_test_money else None
     app.include_router(page.router(site))
     app.include_router(page_views.router(page_views.PageViews(sequencer, settings, givers is not None)))
-    accounts = page_accounts.PageAccounts(sequencer, routes, people, signed_in, passwords, givers)
+    accounts = page_accounts.PageAccounts(sequencer, routes, people, signed_in, passwords, limit, givers)
     app.include_router(page_accounts.router(accounts))
 
 
@@ -259,13 +263,15 @@ def build_app(
     people = PageSessions()
     routes = native.NativeRoutes(sequencer, settings, people)
     app.include_router(native.router(routes))
-    signed_in = sessions.Sessions(settings)
+    limit = sign_in_limit()
+    signed_in = sessions.Sessions(settings, limit=limit)
     app.include_router(sessions.router(signed_in))
     app.include_router(explain.router(sequencer, settings))
     app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in, hooks)))
     app.include_router(withdrawals.router(sequencer, settings, routes))
     app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
     if hooks is not None:
+        app.include_router(deposits.router(hooks))
         for part in admin.routers(sequencer, settings, hooks):
             app.include_router(part)
     orders = kalshi.router(sequencer, settings)
@@ -278,7 +284,7 @@ def build_app(
     app.include_router(data_api.router(sequencer, settings))
     app.include_router(venue_stream.router(hub, settings, Tickets(), signed_in, people))
     if site is not None:
-        _add_page(app, sequencer, settings, site, routes, people, signed_in, hooks)
+        _add_page(app, sequencer, settings, site, routes, people, signed_in, limit, hooks)
 
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:

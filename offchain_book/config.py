@@ -34,6 +34,24 @@ class UsageTier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptLimit:
+    """`most` attempts at once, and as many in `window_s` seconds."""
+
+    most: int
+    window_s: int
+
+
+SIGN_INS_PER_ACCOUNT = AttemptLimit(10, 300)
+"""Failed sign-ins that name one account: by password, by API key, or nonces that no wallet signed."""
+SIGN_INS_PER_ADDRESS = AttemptLimit(100, 300)
+"""The same, and sign-ups, that come from one address."""
+RELAYS_PER_WALLET = AttemptLimit(10, 600)
+"""Deposits by permit that the venue sends for one wallet, and pays for."""
+RELAYS_PER_ADDRESS = AttemptLimit(60, 600)
+"""The same for one address."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamLimits:
     """Bounds of the WebSocket streams. Whoever passes one is told which, and slows nobody else."""
 

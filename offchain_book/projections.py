@@ -24,6 +24,7 @@ from offchain_book.engine.state import State
 from offchain_book.price_history import PriceHistory
 from offchain_book.reports import Report, ReportKind
 from offchain_book.views import (
+    BatchView,
     DepositView,
     FillView,
     OperationView,
@@ -45,7 +46,7 @@ class Changes:
     orders: dict[str, OrderView] = field(default_factory=dict)
     trades: dict[int, TradeView] = field(default_factory=dict)
     operations: dict[int, OperationView] = field(default_factory=dict)
-    batches: dict[int, None] = field(default_factory=dict)
+    batches: dict[int, BatchView] = field(default_factory=dict)
     settlements: list[SettlementView] = field(default_factory=list)
     transfers: list[TransferView] = field(default_factory=list)
     notified: dict[str, None] = field(default_factory=dict)
@@ -82,8 +83,7 @@ class Projections:
         """Posting reference -> command seqs."""
         self.requests: dict[str, list[int]] = defaultdict(list)
         """Request id -> command seqs."""
-        self.batch_operations: dict[int, tuple[int, int, str]] = {}
-        """Batch -> (first, count, transaction hash)."""
+        self.batches: dict[int, BatchView] = {}
         self.account_updated_ms: dict[str, int] = {}
         self.prices: dict[str, PriceHistory] = defaultdict(PriceHistory)
         """Ticker -> its minutes."""
@@ -305,14 +305,20 @@ class Projections:
         self.wallets.queued(event.operation, entry.at_ms)
 
     def _batch_cut(self, state: State, entry: c.Sequenced, event: ce.BatchCut) -> None:
-        self.batch_operations[event.batch_no] = (event.first, event.operation_count, "")
-        self.changes.batches[event.batch_no] = None
+        before = self.batches.get(event.batch_no)  # a batch that is split is cut a second time, smaller
+        cut_ms = before.cut_ms if before is not None else entry.at_ms
+        view = BatchView(event.batch_no, event.first, event.operation_count, cut_ms)
+        self.batches[event.batch_no] = self.changes.batches[event.batch_no] = view
         for number in range(event.first, event.first + event.operation_count):
             self._operation(number).batch_no = event.batch_no
 
     def _batch_observed(self, state: State, entry: c.Sequenced, event: ce.BatchObserved) -> None:
-        self.batch_operations[event.batch_no] = (event.first, event.operation_count, event.tx_hash)
-        self.changes.batches[event.batch_no] = None
+        view = self.changes.batches[event.batch_no] = self.batches[event.batch_no]
+        view.first, view.count, view.tx_hash = event.first, event.operation_count, event.tx_hash
+        if event.stage == cc.BatchStage.MINED:
+            view.mined_ms = entry.at_ms
+        else:
+            view.sent_ms, view.mined_ms = entry.at_ms, 0
         seen = {"mined": TradeStage.MINED, "retrying": TradeStage.RETRYING}.get(event.stage)
         for number in range(event.first, event.first + event.operation_count):
             again = self.operations[number].stage == TradeStage.RETRYING

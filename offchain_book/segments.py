@@ -15,7 +15,16 @@ from offchain_book.engine.events import Posted
 from offchain_book.engine.operations import FillOperation, PoolOperation, WalletOperation
 from offchain_book.projections import Changes, Projections
 from offchain_book.reports import Report, owner_of
-from offchain_book.views import DepositView, FillView, OperationView, OrderView, SettlementView, TradeView, TransferView
+from offchain_book.views import (
+    BatchView,
+    DepositView,
+    FillView,
+    OperationView,
+    OrderView,
+    SettlementView,
+    TradeView,
+    TransferView,
+)
 from offchain_book.wallet_views import NotificationView
 
 T = TypeVar("T")
@@ -45,7 +54,7 @@ class Segment(msgspec.Struct):
     orders: list[OrderView]
     trades: list[TradeView]
     operations: list[_OperationRow]
-    batches: list[tuple[int, int, int, str]]
+    batches: list[BatchView]
     settlements: list[SettlementView]
     transfers: list[TransferView]
     reports: list[Report]
@@ -89,7 +98,7 @@ def cut(projections: Projections, after_seq: int) -> Segment:
         orders=list(changes.orders.values()),
         trades=list(changes.trades.values()),
         operations=[_row(view) for view in changes.operations.values()],
-        batches=[(number, *projections.batch_operations[number]) for number in changes.batches],
+        batches=list(changes.batches.values()),
         settlements=changes.settlements,
         transfers=changes.transfers,
         reports=changes.reports,
@@ -111,7 +120,7 @@ def _everything(projections: Projections) -> Changes:
         orders=projections.orders,
         trades=dict(enumerate(projections.trades)),
         operations=dict(enumerate(projections.operations)),
-        batches=dict.fromkeys(projections.batch_operations),
+        batches=projections.batches,
         settlements=[view for views in projections.settlements_by_account.values() for view in views],
         transfers=[view for views in projections.transfers_by_account.values() for view in views],
         notified=dict.fromkeys(projections.wallets.notifications),
@@ -162,7 +171,7 @@ def restore(segments: Iterable[Segment]) -> Projections:
         for row in segment.operations:
             view = _view(row)
             _put(made.operations, view.operation.number, view)
-        made.batch_operations.update({number: (first, count, tx_hash) for number, first, count, tx_hash in segment.batches})
+        made.batches.update({batch.batch_no: batch for batch in segment.batches})
         for settlement in segment.settlements:
             made.settlements_by_account[settlement.account_id].append(settlement)
         for transfer in segment.transfers:

@@ -129,6 +129,21 @@ class DepositView:
 
 
 @dataclass(slots=True)
+class BatchView:
+    """A settlement batch's way to the chain. Times are venue time, 0 until it has come so far."""
+
+    batch_no: int
+    first: int
+    count: int
+    cut_ms: int
+    sent_ms: int = 0
+    """When its newest transaction was handed to the node."""
+    mined_ms: int = 0
+    """When its transaction was first seen in a block, of the newest time that it was."""
+    tx_hash: str = ""
+
+
+@dataclass(slots=True)
 class OperationView:
     """An operation's life: who caused it, where it landed."""
 

@@ -28,12 +28,18 @@ interface IVault {
     error AccountExiting(address wallet, uint256 exitAt);
     error MissingAccountReference();
     error NotSelf(address caller);
+    /// @notice The collateral refused the wallet's permit: another signer, another amount, too late, or used already.
+    error PermitRefused(address wallet);
 
     /// @notice Pull collateral from the caller into its own vault account.
     function deposit(uint256 amount) external;
 
     /// @notice The same with an ERC-2612 permit. A permit that somebody else has already used is tolerated.
     function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    /// @notice Pull collateral from `wallet` into its own vault account, on its ERC-2612 permit: anybody may send this and pay
+    /// the gas. Reverts when the permit was used already, so that an allowance alone is never enough.
+    function depositWithPermitOf(address wallet, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice Pull collateral from the caller into the custody pool, for the custodial account named.
     function depositFor(bytes32 accountReference, uint256 amount) external;

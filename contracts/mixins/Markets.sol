@@ -6,6 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IMarkets} from "../interfaces/IMarkets.sol";
 import {Accounts} from "../libraries/Accounts.sol";
+import {Intake} from "../libraries/Intake.sol";
 import {Words} from "../libraries/Words.sol";
 import {OutcomeTokens} from "./OutcomeTokens.sol";
 
@@ -52,7 +53,7 @@ abstract contract Markets is OutcomeTokens, ReentrancyGuardTransient {
     function split(bytes32 conditionId, uint256 amount) external nonReentrant {
         uint256 condition = _condition(conditionId).read();
         if (!Accounts.canMint(condition)) revert WrongConditionState(conditionId, Accounts.stateOf(condition));
-        amount = _pullCollateral(amount);
+        amount = _pull(msg.sender, amount, 0, 0, 0, 0);
         _condition(conditionId).write(condition + amount);
         emit SetsSplit(msg.sender, conditionId, amount);
         (uint256[] memory ids, uint256[] memory amounts) = _sets(conditionId, amount, amount);
@@ -98,15 +99,9 @@ abstract contract Markets is OutcomeTokens, ReentrancyGuardTransient {
         return keccak256(abi.encode(block.chainid, address(this), _salt, questionId)) & ~bytes32(uint256(0xff));
     }
 
-    /// @dev Take collateral in and return what arrived. The limit makes every later addition safe.
-    function _pullCollateral(uint256 amount) internal returns (uint256 received) {
-        uint256 before = _collateral.balanceOf(address(this));
-        _collateral.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 balance = _collateral.balanceOf(address(this));
-        if (balance > Words.MASK_96) revert CollateralLimitExceeded(balance);
-        received = balance - before;
-        // slither-disable-next-line incorrect-equality
-        if (received == 0) revert ZeroAmount();
+    /// @dev Take collateral in, on a permit if `v` is not zero.
+    function _pull(address from, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) internal returns (uint256) {
+        return Intake.pull(_collateral, from, amount, deadline, v, r, s);
     }
 
     function _condition(bytes32 conditionId) internal pure returns (uint256 slot) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Accounts} from "../libraries/Accounts.sol";
 import {Words} from "../libraries/Words.sol";
@@ -12,23 +11,24 @@ abstract contract Vault is Markets {
     using Words for uint256;
 
     /// @inheritdoc IVault
-    function deposit(uint256 amount) external nonReentrant {
-        _deposit(amount);
+    function deposit(uint256 amount) external {
+        _deposit(msg.sender, amount, 0, 0, 0, 0);
     }
 
     /// @inheritdoc IVault
-    // slither-disable-next-line reentrancy-benign
-    function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external nonReentrant {
-        try IERC20Permit(address(_collateral)).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
-        _deposit(amount);
+    function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+        _deposit(msg.sender, amount, deadline, v, r, s);
+    }
+
+    /// @inheritdoc IVault
+    function depositWithPermitOf(address wallet, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+        _deposit(wallet, amount, deadline, v, r, s);
     }
 
     /// @inheritdoc IVault
     function depositFor(bytes32 accountReference, uint256 amount) external nonReentrant {
         if (accountReference == 0) revert MissingAccountReference();
-        uint256 received = _pullCollateral(amount);
-        Accounts.addCash(uint160(address(this)), received);
-        _countDeposit(address(this), accountReference, 0, received);
+        _creditCash(address(this), accountReference, msg.sender, _pull(msg.sender, amount, 0, 0, 0, 0));
     }
 
     /// @inheritdoc IVault
@@ -92,23 +92,30 @@ abstract contract Vault is Markets {
         if (exitTime != 0) revert AccountExiting(wallet, exitTime);
     }
 
-    function _deposit(uint256 amount) private {
-        _requireStaying(msg.sender);
-        uint256 received = _pullCollateral(amount);
-        Accounts.addCash(uint160(msg.sender), received);
-        _countDeposit(msg.sender, 0, 0, received);
+    // slither-disable-next-line reentrancy-benign
+    function _deposit(address wallet, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        private
+        nonReentrant
+    {
+        _requireStaying(wallet);
+        _creditCash(wallet, 0, wallet, _pull(wallet, amount, deadline, v, r, s));
+    }
+
+    function _creditCash(address account, bytes32 accountReference, address from, uint256 amount) private {
+        Accounts.addCash(uint160(account), amount);
+        _countDeposit(account, accountReference, from, 0, amount);
     }
 
     function _depositTokens(address wallet, bytes32 accountReference, uint256 id, uint256 amount) private {
         if (amount == 0) revert ZeroAmount();
         _burn(msg.sender, id, amount);
         Accounts.addTokens(uint160(wallet), id, amount);
-        _countDeposit(wallet, accountReference, id, amount);
+        _countDeposit(wallet, accountReference, msg.sender, id, amount);
     }
 
-    function _countDeposit(address wallet, bytes32 accountReference, uint256 id, uint256 amount) private {
+    function _countDeposit(address wallet, bytes32 accountReference, address from, uint256 id, uint256 amount) private {
         uint256 index = _depositCount;
         _depositCount = index + 1;
-        emit Deposited(index, wallet, accountReference, msg.sender, id, amount);
+        emit Deposited(index, wallet, accountReference, from, id, amount);
     }
 }

@@ -79,6 +79,9 @@ class Hooks(ContractWallets, Protocol):
     async def faucet(self, wallet: str, amount_micros: int) -> str:
         """Give a wallet test dollars, and gas money if it has none. Returns the transaction's hash."""
 
+    async def deposit_by_permit(self, wallet: str, amount_micros: int, deadline_s: int, v: int, r: bytes, s: bytes) -> Paid:
+        """Send a wallet's permit to the contract, which puts the money into the wallet's own vault."""
+
     async def flush(self) -> int:
         """Settle what is open now; return how many operations that were when all are final."""
 

@@ -80,6 +80,7 @@ GATEWAY: Mapping[str, str] = {
     "SETTLEMENT_STOPPED": "settlement has stopped; the operator has to look at docs/runbook.md",
     "SIGNATURE_TYPE": "signature types 1 and 2 name Polymarket's proxy wallets, which do not exist here: sign as EOA with type 0",
     "TOO_MANY": "more items than the route takes",
+    "TOO_MANY_ATTEMPTS": "too many sign-ins or relayed deposits for this account or from this address: come again in `retry_after_s`",
     "UNAUTHORIZED": "a check of the API key's headers failed; `details.check` says which",
     "UNAVAILABLE": "the exchange takes no commands now; nothing was done",
     "OVERLOADED": "too many commands wait; nothing was done, try again",

@@ -16,6 +16,7 @@ from offchain_book.engine.events import Matched, OrderRested
 from offchain_book.engine.order import TimeInForce
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways.admin import HookRefused, Hooks
+from offchain_book.gateways.attempts import Guarded
 from offchain_book.gateways.native import Amount, Hex, NativeRoutes, address_of, micros, problem, read_body
 from offchain_book.gateways.page_fills import portfolio
 from offchain_book.gateways.page_passwords import NameTaken, Passwords
@@ -25,6 +26,7 @@ from offchain_book.gateways.sessions import Sessions
 from offchain_book.sequencer import Receipt, Sequencer
 
 Json = dict[str, Any]
+MAX_KEY_ID = 100
 MAX_GIFT_MICROS = 1_000 * ONE_DOLLAR_MICROS
 """Most test money per request."""
 Name = Annotated[str, msgspec.Meta(pattern=r"^(?!0x)[a-z0-9][a-z0-9_.-]{1,31}$")]
@@ -67,6 +69,7 @@ class PageAccounts:
         people: PageSessions,
         wallets: Sessions,
         passwords: Passwords,
+        limit: Guarded,
         hooks: Hooks | None,
     ) -> None:
         self._sequencer = sequencer
@@ -75,6 +78,7 @@ class PageAccounts:
         self._people = people
         self._wallets = wallets
         self._passwords = passwords
+        self._limit = limit
         self._hooks = hooks
 
     # --- who -----------------------------------------------------------------------------------------------------------
@@ -83,6 +87,7 @@ class PageAccounts:
         """Open a custodial account with a password, and sign in."""
         check_own_page(request)
         body = await read_body(request, PersonBody)
+        self._limit.take(request, body.name)
         account_id = f"page-{uuid.uuid4().hex[:16]}"
         if body.name in self._state.accounts:
             raise _name_taken(body.name)
@@ -98,9 +103,11 @@ class PageAccounts:
         """Begin a session with name and password."""
         check_own_page(request)
         body = await read_body(request, PersonBody)
+        self._limit.take(request, body.name)
         account_id = await asyncio.to_thread(self._passwords.check, body.name, body.password)
         if not account_id:
             raise problem(401, "BAD_CREDENTIALS", "no account has this name and password; names are lower case")
+        self._limit.give_back(request, body.name)
         if account_id not in self._state.accounts:
             await self._native.submit(request, OpenAccount(account_id, Custody.CUSTODIAL, body.name))
         self._people.begin(response, account_id)
@@ -109,7 +116,10 @@ class PageAccounts:
     async def sign_in_by_key(self, request: Request, response: Response) -> Json:
         """Begin a session with an API key: the request is signed like every private native route."""
         check_own_page(request)
+        key_id = request.headers.get("kalshi-access-key", "")[:MAX_KEY_ID]
+        self._limit.take(request, key_id)
         account = await self._native.signer(request)
+        self._limit.give_back(request, key_id)
         self._people.begin(response, account.account_id)
         return self._who(account.account_id)
 

@@ -36,7 +36,7 @@ def order_view(order: OrderView) -> Json:
 
 
 def stages(fill: FillView, read: Projections) -> list[Json]:
-    """Return a fill's stages in order: {name, done, at_ms, id}; times that nobody noted are 0, ids lead to a trace.
+    """Return a fill's stages in order: {name, done, at_ms, id}; a time is 0 until it is known, ids lead to a trace.
 
     Between custodial accounts a fill is final in the ledger at once. A settlement that failed ends with `failed` and what
     became of it instead.
@@ -48,10 +48,14 @@ def stages(fill: FillView, read: Projections) -> list[Json]:
     ]
     if trade.operation < 0:
         return [*found, _stage("final", True, trade.at_ms, f"trade:{trade.match_id}")]
-    batched, mined = trade.batch_no >= 0, trade.stage in (TradeStage.MINED, TradeStage.CONFIRMED)
-    found.append(_stage("batched", batched, 0, f"batch:{trade.batch_no}" if batched else ""))
-    found.append(_stage("sent", bool(trade.tx_hash) or mined, 0, trade.tx_hash))
-    found.append(_stage("included", mined, 0, trade.tx_hash if mined else ""))
+    operation = read.operations[trade.operation]
+    batch = read.batches.get(operation.batch_no)
+    mined = trade.stage in (TradeStage.MINED, TradeStage.CONFIRMED)
+    found.append(
+        _stage("batched", batch is not None, batch.cut_ms if batch else 0, f"batch:{batch.batch_no}" if batch else "")
+    )
+    found.append(_stage("sent", bool(trade.tx_hash) or mined, batch.sent_ms if batch else 0, trade.tx_hash))
+    found.append(_stage("included", mined, batch.mined_ms if batch and mined else 0, trade.tx_hash if mined else ""))
     if trade.stage == TradeStage.FAILED:
         return [*found, _stage("failed", True, trade.updated_ms, f"operation:{trade.operation}")]
     final = trade.stage == TradeStage.CONFIRMED

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from offchain_book import signatures
 from offchain_book.config import Settings
 from offchain_book.gateways import siwe
+from offchain_book.gateways.attempts import Guarded, sign_in_limit
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.gateways.native import Hex, address_of, problem, read_body
 
@@ -57,8 +58,9 @@ class Session:
 class Sessions:
     """Who is signed in."""
 
-    def __init__(self, settings: Settings, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(self, settings: Settings, now_ms: Callable[[], int] = wall_clock_ms, limit: Guarded | None = None) -> None:
         self._settings = settings
+        self._limit = limit or sign_in_limit()
         self._now_ms = now_ms
         self._nonces: dict[str, int] = {}
         self._sessions: dict[bytes, Session] = {}
@@ -156,13 +158,16 @@ class Sessions:
     async def nonce_route(self, request: Request) -> dict[str, Any]:
         """Give a nonce for one sign-in, and the message to sign with `personal_sign`."""
         body = await read_body(request, NonceBody)
-        message = self.message(address_of(body.wallet, "wallet"), request.headers.get("host", ""))
+        wallet = address_of(body.wallet, "wallet")
+        self._limit.take(request, wallet)
+        message = self.message(wallet, request.headers.get("host", ""))
         return {"nonce": message.nonce, "message": message.text(), "expires_in_s": NONCE_MS // 1_000}
 
     async def open_route(self, request: Request, response: Response) -> dict[str, Any]:
         """Sign in with a signed EIP-4361 message; the answer sets the session's cookie."""
         body = await read_body(request, SessionBody)
         token, session = self.open(body.message, body.signature)
+        self._limit.give_back(request, session.wallet)
         secure = self._settings.http_url.startswith("https")
         left_s = (session.until_ms - self._now_ms()) // 1_000
         response.set_cookie(COOKIE, token, max_age=left_s, path="/venue", httponly=True, samesite="strict", secure=secure)

@@ -87,9 +87,9 @@ class Tracer:
                 trades.add(value)
             elif kind == "operation" and value < len(read.operations):
                 operations.add(value)
-            elif kind == "batch" and value in read.batch_operations:
-                first, count, _ = read.batch_operations[value]
-                operations |= set(range(first, first + count))
+            elif kind == "batch" and value in read.batches:
+                batch = read.batches[value]
+                operations |= set(range(batch.first, batch.first + batch.count))
             elif kind in ("command", "seq") and 0 < value <= self._state.seq:
                 seqs.add(value)
                 orders |= {read.orders[order] for order in read.orders_by_seq.get(value, ())}

@@ -131,6 +131,34 @@ def test_a_permit_replaces_the_approval_even_when_somebody_else_used_it_first(st
     expect_revert("ERC20InsufficientAllowance", lambda: stage.send(dana, "depositWithPermit", DOLLAR, deadline, v, r, s))
 
 
+def test_anybody_may_send_a_wallets_permit_and_the_money_is_in_the_wallets_own_vault(stage: Stage) -> None:
+    dana, thief = person("dana"), person("thief")
+    stage.send(dana, "faucet", dana.address, 20 * DOLLAR, contract=stage.usd)
+    deadline = stage.now() + 100
+    v, r, s = permit(stage, dana, 10 * DOLLAR, deadline)
+    receipt = stage.send(thief, "depositWithPermitOf", dana.address, 10 * DOLLAR, deadline, v, r, s)
+    (event,) = stage.events(receipt, "Deposited")
+    assert (event["wallet"], event["from"], event["amount"]) == (dana.address, dana.address, 10 * DOLLAR)
+    assert (stage.cash(dana), stage.cash(thief)) == (10 * DOLLAR, 0)
+
+
+def test_a_stranger_moves_nothing_by_an_allowance_alone_nor_by_a_permit_of_another_amount(stage: Stage) -> None:
+    dana, thief = person("dana"), person("thief")
+    stage.send(dana, "faucet", dana.address, 20 * DOLLAR, contract=stage.usd)
+    deadline = stage.now() + 100
+    v, r, s = permit(stage, dana, 10 * DOLLAR, deadline)
+    more = (dana.address, 11 * DOLLAR, deadline, v, r, s)
+    expect_revert("PermitRefused", lambda: stage.send(thief, "depositWithPermitOf", *more))
+    stage.send(dana, "approve", stage.venue.address, 100 * DOLLAR, contract=stage.usd)
+    for signature in ((0, b"\0" * 32, b"\0" * 32), (v, r, b"\1" * 32)):
+        call = (dana.address, 10 * DOLLAR, deadline, *signature)
+        expect_revert("PermitRefused", lambda call=call: stage.send(thief, "depositWithPermitOf", *call))
+    stage.send(thief, "depositWithPermitOf", dana.address, 10 * DOLLAR, deadline, v, r, s)
+    again = (dana.address, 10 * DOLLAR, deadline, v, r, s)
+    expect_revert("PermitRefused", lambda: stage.send(thief, "depositWithPermitOf", *again))
+    assert stage.cash(dana) == 10 * DOLLAR
+
+
 def test_what_arrives_is_credited_not_what_was_asked(stage: Stage) -> None:
     odd = stage.deploy("OddCollateral")
     mine, my_usd = stage.venue, stage.usd

@@ -80,8 +80,8 @@ abstract contract Base {
     function deploy() internal {
         vm.warp(START);
         usd = IUsd(create("TestUSD", ""));
-        for (uint256 i; i < 3; ++i) {
-            string memory name = ["Actions", "Metadata", "Watermarks"][i];
+        for (uint256 i; i < 4; ++i) {
+            string memory name = ["Actions", "Intake", "Metadata", "Watermarks"][i];
             vm.etch(address(uint160(uint256(keccak256(bytes(name))))), create(name, "").code);
         }
         venue = IVenue(create("Venue", abi.encode(configuration())));

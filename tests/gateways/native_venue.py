@@ -103,6 +103,10 @@ class FakeHooks:
         self._note("approve", wallet, "0x" + digest.hex())
         return True
 
+    async def deposit_by_permit(self, wallet: str, amount_micros: int, deadline_s: int, v: int, r: bytes, s: bytes) -> Paid:
+        self._note("permit", wallet, amount_micros, deadline_s, v, r, s)
+        return Paid(7, "0x5", 1)
+
     async def flush(self) -> int:
         self._note("flush")
         return 0

@@ -36,6 +36,7 @@ describe("Venue", function () {
     collateral = await Contract.deploy("TestUSD", { from: admin });
     libraries = {
       Actions: await Contract.deploy("Actions", { from: admin }),
+      Intake: await Contract.deploy("Intake", { from: admin }),
       Metadata: await Contract.deploy("Metadata", { from: admin }),
       Watermarks: await Contract.deploy("Watermarks", { from: admin }),
     };
