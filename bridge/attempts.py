@@ -4,11 +4,12 @@ A transaction that may have reached the network must never be forgotten: with it
 repetition. One process holds the file; a second one is refused, so that two writers never share a signer.
 """
 
-import sqlite3
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from offchain_book.sqlite_store import open_store
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
@@ -28,10 +29,6 @@ CREATE INDEX IF NOT EXISTS attempts_by_nonce ON attempts (signer, nonce);
 CREATE TABLE IF NOT EXISTS deployment (name TEXT NOT NULL);
 """
 _COLUMNS = "purpose, signer, nonce, tx_hash, raw, gas, max_fee, priority_fee, created_ms"
-
-
-class AttemptsInUse(Exception):
-    """Another process has the file open."""
 
 
 class WrongDeployment(Exception):
@@ -57,22 +54,10 @@ class Attempts:
     """SQLite (WAL, synchronous=FULL), held exclusively. Any thread may call it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises AttemptsInUse."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        """Open or create the file. Raises StoreInUse."""
         self.path = path
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            if "locked" in str(error):
-                raise AttemptsInUse(f"{path} is in use by another venue; stop that one first") from error
-            raise
+        self._db = open_store(path, _SCHEMA)
 
     def claim(self, deployment: str) -> None:
         """Tie the file to one deployment (chain id and contract), at first use. Raises WrongDeployment later."""

@@ -49,6 +49,9 @@ def up(
     seed: Annotated[int, typer.Option(help="Decides the demo's key ids.")] = 0,
     confirmations: Annotated[int, typer.Option(min=0, help="Blocks on top of one that counts as final.")] = 2,
     batch_ms: Annotated[int, typer.Option(min=0, help="Longest wait of a fill for its settlement batch.")] = 500,
+    max_fee: Annotated[
+        int, typer.Option(min=1, help="Most gwei per gas that settlement pays; above it batches wait.")
+    ] = 500,
     settle_deadline: Annotated[int | None, typer.Option(help="Seconds a fill has to land; fixed at deployment.")] = None,
     exit_delay: Annotated[int | None, typer.Option(help="Seconds from requestExit to exit; fixed at deployment.")] = None,
     rate_limits: Annotated[
@@ -84,6 +87,7 @@ def up(
         seed=seed,
         confirmations=confirmations,
         batch_ms=batch_ms,
+        max_fee_gwei=max_fee,
         rate_limits=rate_limits,
         settle_deadline_s=settle_deadline,
         exit_delay_s=exit_delay,

@@ -57,8 +57,10 @@ class _Printer:
         while (line := self._lines.get()) is not None:
             try:
                 print(line, flush=True)
+            except UnicodeEncodeError:
+                print(ascii(line), flush=True)
             except (OSError, ValueError):
-                return
+                return  # nobody reads any more: the venue goes on without saying so
 
 
 class TextConsole:

@@ -67,7 +67,13 @@ def halt_after_ms(settle_deadline_s: int, longest_ms: int = HALT_AFTER_MS) -> in
 
 
 class ChainDiverged(Exception):
-    """The chain contradicts what was final before: another chain, or a node restored from an old copy. Fatal."""
+    """The chain contradicts what was final before: a deep reorg, another chain, or a node restored from an old copy. Fatal."""
+
+    def __init__(self, contradiction: str) -> None:
+        super().__init__(
+            f"{contradiction}. Nothing was taken from this node since; ask a second node for that block (--chain-url), "
+            "and read `Final blocks were replaced` in docs/runbook.md before anything else"
+        )
 
 
 class _NotYet(Exception):

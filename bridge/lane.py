@@ -43,17 +43,25 @@ class FeePolicy:
 
     def first(self, base_fee: int, tip: int) -> tuple[int, int] | None:
         """Return (max fee, priority fee) of a new transaction; None when the ceiling forbids it."""
-        wanted = min(2 * base_fee + tip, self.ceiling)
+        wanted = self._bumpable(2 * base_fee + tip)
         return None if wanted < base_fee else (wanted, min(tip, wanted))
 
     def bumped(self, attempt: Attempt, base_fee: int, tip: int) -> tuple[int, int] | None:
         """Return the fees of a replacement, both at least an eighth higher; None when the ceiling forbids it."""
-        max_fee = attempt.max_fee + -(-attempt.max_fee // 8)
-        priority = max(attempt.priority_fee + -(-attempt.priority_fee // 8), min(tip, self.ceiling))
+        max_fee = _eighth_more(attempt.max_fee)
+        priority = max(_eighth_more(attempt.priority_fee), min(tip, self.ceiling))
         if max_fee > self.ceiling:
             return None
-        max_fee = min(max(max_fee, 2 * base_fee + priority, priority), self.ceiling)
+        max_fee = self._bumpable(max(max_fee, 2 * base_fee + priority, priority))
         return None if max_fee < base_fee or priority > max_fee else (max_fee, priority)
+
+    def _bumpable(self, wanted: int) -> int:
+        """Return a fee that can be bumped once more, or the ceiling: what stops short of it could never reach it."""
+        return self.ceiling if _eighth_more(wanted) > self.ceiling else wanted
+
+
+def _eighth_more(fee: int) -> int:
+    return fee + -(-fee // 8)
 
 
 @dataclass(slots=True)
@@ -111,7 +119,9 @@ class Lane:
         """Sign with the next free nonce and store it; `tend` broadcasts. None while fees are above the ceiling."""
         fees = self._fees.first(head.base_fee, self._chain.priority_fee())
         if fees is None:
-            self._note("sign", f"base fees are above the ceiling of {self._fees.ceiling} wei: batches wait")
+            self._note(
+                "sign", f"base fees are above the ceiling of {self._fees.ceiling} wei (--max-fee, in gwei): batches wait"
+            )
             return None
         self._note("sign", "")
         highest = self._attempts.highest_nonce(self.address)
@@ -161,7 +171,7 @@ class Lane:
     def _replace(self, attempt: Attempt, head: Block) -> str:
         fees = self._fees.bumped(attempt, head.base_fee, self._chain.priority_fee())
         if fees is None:
-            return f"nonce {attempt.nonce} waits: its fee would pass the ceiling of {self._fees.ceiling} wei"
+            return f"nonce {attempt.nonce} waits: its fee would pass the ceiling of {self._fees.ceiling} wei (--max-fee, in gwei)"
         gas = min(attempt.gas, head.gas_limit)
         signed = self._chain.sign_replacement(self._key, attempt.raw, gas, *fees)
         replacement = Attempt(attempt.purpose, self.address, attempt.nonce, signed.tx_hash, signed.raw, gas, *fees)

@@ -29,6 +29,7 @@ class Options:
     seed: int = 0
     confirmations: int = 2
     batch_ms: int = 500
+    max_fee_gwei: int = 500
     settle_deadline_s: int | None = None
     exit_delay_s: int | None = None
     rate_limits: UsageTier | None = None

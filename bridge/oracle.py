@@ -53,7 +53,8 @@ class Oracle:
         """Resolve what is due, whenever something may have become due."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S if self._due() else None)
+                async with asyncio.timeout(LOOK_AGAIN_S if self._due() else None):
+                    await self._wake.wait()
             self._wake.clear()
             for market in self._due():
                 try:

@@ -7,6 +7,7 @@ does nothing, and every doubt is answered by sending again.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -190,10 +191,9 @@ class Submitter:
 
     async def _wait(self, wait_ms: int | None) -> None:
         """Return when there is something new to cut, or after `wait_ms` (None: no need to look at the chain)."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), None if wait_ms is None else wait_ms / 1000)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
+                await self._wake.wait()
 
     async def _step(self) -> int | None:
         """Do whatever is due. Returns when to look again."""

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from bridge import deployment, seed
-from bridge.attempts import Attempts
+from bridge.attempts import Attempts, WrongDeployment
 from bridge.chain import FORBIDDEN_CHAIN_ID, Chain, WrongChain
 from bridge.clock import VenueClock
 from bridge.compiler import Artifact, CompilationFailed, compile_contracts
@@ -25,7 +25,8 @@ from bridge.fix_door import BadCertificate, FixDoor
 from bridge.gauges import chain_gauges
 from bridge.hooks import ChainHooks
 from bridge.http_server import HttpServer
-from bridge.indexer import HALT_AFTER_MS, Indexer, custodial_references, halt_after_ms
+from bridge.indexer import HALT_AFTER_MS, ChainDiverged, Indexer, custodial_references, halt_after_ms
+from bridge.lane import GWEI, FeePolicy
 from bridge.node import Anvil, ExternalNode, NodeError, anvil_binary
 from bridge.options import Options
 from bridge.oracle import Oracle
@@ -35,7 +36,7 @@ from bridge.readiness import checks
 from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
-from bridge.submitter import Submitter
+from bridge.submitter import Submitter, SubmitterHalted
 from offchain_book.app import build_app
 from offchain_book.config import Settings
 from offchain_book.engine.commands import Sequenced
@@ -43,7 +44,6 @@ from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.market_commands import SetRetention
 from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.fix import PortTaken
-from offchain_book.gateways.fix_store import StoreInUse
 from offchain_book.gateways.page import Site
 from offchain_book.gateways.stream_wire import server_options
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
@@ -51,6 +51,7 @@ from offchain_book.recovery import StateDiverged, recover
 from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused
+from offchain_book.sqlite_store import StoreInUse
 from offchain_book.timekeeper import Timekeeper
 
 HOST = "127.0.0.1"
@@ -67,6 +68,7 @@ OWN_CHAIN_HALTS_MS = 10_000
 WATCH_S = 0.15
 EXPECTED = (
     BadCertificate,
+    ChainDiverged,
     ChainUnavailable,
     CompilationFailed,
     DataDirInUse,
@@ -80,7 +82,9 @@ EXPECTED = (
     SnapshotRefused,
     StateDiverged,
     StoreInUse,
+    SubmitterHalted,
     WrongChain,
+    WrongDeployment,
     OSError,
     seed.SeedError,
 )
@@ -262,7 +266,7 @@ class Venue:
         self._sequencer = Sequencer(found.state, found.journal, found.projections, self._clock, found.snapshots)
         self._sequencer.start()
         self._undo.push_async_callback(self._sequencer.stop)
-        self._parts.run("sequencer", self._watch_sequencer())
+        self._parts.run("sequencer", self._sequencer.ended())
         for note in found.notes:
             self._console.note(note)
         if found.journal.repaired_bytes:
@@ -281,12 +285,6 @@ class Venue:
     async def _set_retention(self) -> None:
         if self._sequencer.state.retention_ms != RETENTION_MS:
             await self._sequencer.submit(SetRetention(RETENTION_MS), "venue")
-
-    async def _watch_sequencer(self) -> None:
-        while True:
-            if self._sequencer.failure is not None:
-                raise self._sequencer.failure
-            await asyncio.sleep(WATCH_S)
 
     def _serve(self, listener: socket.socket, artifacts: dict[str, Artifact], site: Site) -> None:
         found = self._deployment
@@ -377,6 +375,7 @@ class Venue:
             BATCH_OPERATIONS,
             self._options.batch_ms,
             self._final_block,
+            FeePolicy(ceiling=self._options.max_fee_gwei * GWEI),
         )
         self._indexer = Indexer(
             self._sequencer,

@@ -139,6 +139,11 @@ class Sequencer:
                 self._checkpoints = []
         self._writer.shutdown()
 
+    async def ended(self) -> None:
+        """Never return while commands are taken. Raises what ended the writer: for a supervisor to wait on."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with every command and its events, in order, after it is durable. It must not block."""
         self._listeners.append(listener)
@@ -165,8 +170,8 @@ class Sequencer:
         loop = asyncio.get_running_loop()
         while True:
             waiting = await self._group()
-            entries = self._number(waiting)
             try:
+                entries = self._number(waiting)
                 crash_point("before_append", entries)
                 records: list[Record] = [*self._checkpoints, *entries]
                 self._checkpoints = []

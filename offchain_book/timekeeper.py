@@ -46,4 +46,5 @@ class Timekeeper:
             ahead = (at_ms for at_ms in (due_ms, self._wake_ms) if at_ms > now_ms)
             wait_s = (min(ahead, default=now_ms) - now_ms) / 1_000 or LOOK_AGAIN_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(wait_s, LOOK_AGAIN_S))
+                async with asyncio.timeout(min(wait_s, LOOK_AGAIN_S)):
+                    await self._changed.wait()

@@ -6,12 +6,13 @@ retransmits is stored before it is sent, so that a number never means two messag
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from offchain_book.sqlite_store import open_store
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -36,10 +37,6 @@ CREATE TABLE IF NOT EXISTS messages (
 ) WITHOUT ROWID;
 """
 T = TypeVar("T")
-
-
-class StoreInUse(Exception):
-    """Another process has the file open."""
 
 
 @dataclass(slots=True)
@@ -77,20 +74,8 @@ class FixStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises StoreInUse."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        self._db = open_store(path, _SCHEMA)
         self._thread = ThreadPoolExecutor(1, "fix-store")
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            if "locked" in str(error):
-                raise StoreInUse(f"{path} is in use by another venue; stop that one first") from error
-            raise
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Do some work in the store's thread: to its end, though who asked for it may be cancelled meanwhile."""

@@ -58,12 +58,23 @@ class Batches(Generic[A, F]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                found = await loop.run_in_executor(self._thread, self._answer, [asked for asked, _ in batch])
+                try:
+                    found = await loop.run_in_executor(self._thread, self._answer, [asked for asked, _ in batch])
+                except Exception as error:
+                    _fail(batch, error)
+                    continue
                 for (_, future), one in zip(batch, found, strict=True):
                     if not future.done():
                         future.set_result(one)
         finally:
             self._task = None
+
+
+def _fail(batch: Sequence[tuple[A, asyncio.Future[F]]], error: Exception) -> None:
+    """Give everybody in a batch the error that ended it: nobody waits for an answer that cannot come."""
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
 
 
 class SignaturePool:

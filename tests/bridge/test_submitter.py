@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.attempts import Attempts, AttemptsInUse, WrongDeployment
+from bridge.attempts import Attempts, WrongDeployment
 from bridge.chain import Chain, address_of
 from bridge.lane import GWEI, FeePolicy
 from bridge.settlement import SkipReason
@@ -16,6 +16,7 @@ from offchain_book.engine import commands as c
 from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
+from offchain_book.sqlite_store import StoreInUse
 from tests.bridge.harness import (
     ADMIN_KEY,
     DOLLAR,
@@ -240,7 +241,7 @@ def test_attempts_file_has_one_owner_and_one_deployment(tmp_path: Path) -> None:
     path = tmp_path / "attempts.sqlite"
     first = Attempts(path)
     first.claim("31337:0xaa")
-    with pytest.raises(AttemptsInUse):
+    with pytest.raises(StoreInUse):
         Attempts(path)
     first.close()
     second = Attempts(path)

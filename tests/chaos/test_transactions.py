@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from bridge import gas
-from bridge.attempts import Attempt, Attempts, AttemptsInUse
+from bridge.attempts import Attempt, Attempts
 from bridge.lane import FeePolicy
 from bridge.logs import OPERATION_EVENTS
 from bridge.submitter import Submitter, SubmitterHalted, purpose_of
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.names import GUARANTEE
 from offchain_book.signatures import keccak256
-from tests.bridge.harness import DOLLAR, OPERATOR, OPERATOR_KEY
+from offchain_book.sqlite_store import StoreInUse
+from tests.bridge.harness import DOLLAR, OPERATOR, OPERATOR_KEY, SETTLE_DEADLINE_S
 from tests.chaos import faults
 from tests.chaos.conftest import Staged
-from tests.chaos.stage import GWEI, MARKET, WALT, WENDY, Stage
+from tests.chaos.stage import CONFIRMATIONS, GWEI, MARKET, WALT, WENDY, Stage
 
 
 def stored(stage: Stage, batch_no: int = 0) -> list[Attempt]:
@@ -33,7 +34,7 @@ def hashes_of(stage: Stage, batch_no: int = 0) -> list[str]:
 
 async def test_b15_second_worker_with_the_same_key_is_fenced_and_each_fill_lands_once(stage: Stage, tmp_path: Path) -> None:
     """On this machine the file lock refuses it; from elsewhere its transactions consume nothing, and the first one notices."""
-    with pytest.raises(AttemptsInUse, match="another venue"):
+    with pytest.raises(StoreInUse, match="another venue"):
         Attempts(tmp_path / "attempts.sqlite")
     elsewhere = Attempts(tmp_path / "elsewhere.sqlite")
     other = Submitter(stage.venue.sequencer, stage.connect(), elsewhere, OPERATOR_KEY, 50, 20, stage.finality, poll_ms=20)
@@ -87,6 +88,37 @@ async def test_b17_base_fee_times_a_hundred_bumps_to_the_ceiling_then_waits_with
         await stage.settle()
         assert stage.submitter.alarm == ""
         assert stage.operator_nonce() == 2
+
+
+async def test_b17_fees_above_the_ceiling_past_the_deadline_end_every_intent_once_with_the_same_nonce(
+    stage_of: Staged,
+) -> None:
+    """No nonce is given up for an empty transaction: the stream needs the batch, which lands late and skips what is too late."""
+    async with stage_of(fees=FeePolicy(ceiling=40 * GWEI, rebroadcast_ms=50)) as stage:
+        await stage.open()
+        stage.pause_mining()
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
+        stage.world.rpc("evm_mine")
+        guaranteed, ghost = await stage.match(), await stage.match_wallets()
+        await stage.until(lambda: "ceiling" in stage.submitter.alarm)
+        stage.world.rpc("evm_increaseTime", hex(SETTLE_DEADLINE_S + 60))
+        for _ in range(CONFIRMATIONS + 1):
+            stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
+            stage.world.rpc("evm_mine")
+        await stage.until(lambda: stage.venue.sent(cc.ExpireOperations))
+        assert (stage.state.guaranteed_fills, stage.state.ghost_fills) == (1, 1), (
+            "a final block is proof that they never land"
+        )
+        stage.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+        await stage.until_mined(lambda: not stage.state.operations)
+        found = await stage.audit()
+        assert set(found.skipped) == {guaranteed, ghost}
+        assert (found.state.guaranteed_fills, found.state.ghost_fills) == (1, 1)
+        assert stage.operator_nonce() == 1
+        await stage.match()
+        await stage.until_mined(lambda: not stage.state.operations)
+        assert (await stage.audit()).state.confirmed_operations == 3
+        assert stage.submitter.alarm == ""
 
 
 async def test_b18_original_mined_after_its_replacement_was_sent_counts_once(stage: Stage) -> None:
