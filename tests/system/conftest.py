@@ -9,6 +9,7 @@ import pytest
 from bridge.cli_options import ROOT
 from bridge.pytest_plugin import CausewayVenue
 from bridge.venue_process import CAUSEWAY, READY_TIMEOUT_S, STOP_TIMEOUT_S, VenueProcess, causeway, free_port, processes_of
+from tests.system.clients import Client, kalshi, polymarket
 
 __all__ = [
     "CAUSEWAY",
@@ -45,3 +46,31 @@ def own_venue(tmp_path: Path) -> Iterator[VenueProcess]:
         yield own
     finally:
         own.clean_up()
+
+
+@pytest.fixture(scope="module")
+def alice(venue: dict[str, Any]) -> Iterator[Client]:
+    """Kalshi's SDK with alice's key."""
+    with kalshi(venue, "alice") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def bob(venue: dict[str, Any]) -> Iterator[Client]:
+    """Kalshi's SDK with bob's key."""
+    with kalshi(venue, "bob") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def dave(venue: dict[str, Any]) -> Iterator[Client]:
+    """Polymarket's client with dave's key."""
+    with polymarket(venue, "dave") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def erin(venue: dict[str, Any]) -> Iterator[Client]:
+    """Polymarket's client with erin's key."""
+    with polymarket(venue, "erin") as client:
+        yield client

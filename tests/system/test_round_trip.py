@@ -14,7 +14,7 @@ from bridge.chain import address_of
 from bridge.indexer import account_reference
 from offchain_book.engine.operations import Outcome
 from tests.system.books import Books
-from tests.system.clients import Client, eventually, kalshi, polymarket
+from tests.system.clients import Client, eventually
 from tests.system.conftest import VenueProcess, causeway
 
 pytestmark = pytest.mark.slow
@@ -60,18 +60,6 @@ def markets(books: Books, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     file.write_text(MARKET_FILE)
     made = run(books, "market", "create", "--file", str(file))
     return {market["ticker"]: market for market in made["markets"]}
-
-
-@pytest.fixture(scope="module")
-def alice(venue: dict[str, Any]) -> Iterator[Client]:
-    with kalshi(venue, "alice") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def dave(venue: dict[str, Any]) -> Iterator[Client]:
-    with polymarket(venue, "dave") as client:
-        yield client
 
 
 def run(books: Books, *args: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from web3 import Web3
 
 from tests.system.books import Books
-from tests.system.clients import Client, ClientError, eventually, kalshi, polymarket
+from tests.system.clients import Client, ClientError, eventually, polymarket
 from tests.system.conftest import VenueProcess
 
 pytestmark = pytest.mark.slow
@@ -25,24 +25,6 @@ def contract(status: dict[str, Any]) -> Any:
     web3 = Web3(Web3.HTTPProvider(status["rpc"]))
     abi = json.loads((Path(status["abi_dir"]) / "Venue.json").read_text())
     return web3.eth.contract(address=Web3.to_checksum_address(status["contracts"]["venue"]), abi=abi)
-
-
-@pytest.fixture(scope="module")
-def alice(venue: dict[str, Any]) -> Any:
-    with kalshi(venue, "alice") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def bob(venue: dict[str, Any]) -> Any:
-    with kalshi(venue, "bob") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def dave(venue: dict[str, Any]) -> Any:
-    with polymarket(venue, "dave") as client:
-        yield client
 
 
 def cents(client: Client) -> int:

@@ -12,7 +12,7 @@ from eth_account.messages import encode_typed_data
 from bridge.chain import address_of
 from offchain_book.engine.operations import Outcome, VaultActionKind
 from tests.system.books import Books
-from tests.system.clients import Client, ClientError, eventually, kalshi, polymarket
+from tests.system.clients import Client, ClientError, eventually, polymarket
 from tests.system.conftest import VenueProcess
 
 pytestmark = pytest.mark.slow
@@ -29,30 +29,6 @@ def books(running: VenueProcess) -> Iterator[Books]:
 @pytest.fixture(scope="module")
 def market(books: Books) -> dict[str, Any]:
     return books.new_market("KXTEST-KINDS")
-
-
-@pytest.fixture(scope="module")
-def alice(venue: dict[str, Any]) -> Iterator[Client]:
-    with kalshi(venue, "alice") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def bob(venue: dict[str, Any]) -> Iterator[Client]:
-    with kalshi(venue, "bob") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def dave(venue: dict[str, Any]) -> Iterator[Client]:
-    with polymarket(venue, "dave") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def erin(venue: dict[str, Any]) -> Iterator[Client]:
-    with polymarket(venue, "erin") as client:
-        yield client
 
 
 def test_every_kind_of_match_settles_and_is_traced(
