@@ -60,7 +60,10 @@ class Receipt:
 
     def first(self, kind: type[T]) -> T | None:
         """Return the first event of a kind."""
-        return next((event for event in self.events if isinstance(event, kind)), None)
+        for event in self.events:
+            if isinstance(event, kind):
+                return event
+        return None
 
     def every(self, kind: type[T]) -> list[T]:
         """Return all events of a kind."""

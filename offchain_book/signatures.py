@@ -35,7 +35,8 @@ class InvalidAddress(ValueError):
 
 def keccak256(data: bytes) -> bytes:
     """Return Ethereum's hash of `data`."""
-    return bytes(sha3.keccak_256(data).digest())
+    digest: bytes = sha3.keccak_256(data).digest()
+    return digest
 
 
 _DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -87,6 +88,7 @@ def native_domain(chain_id: int, venue: str) -> Domain:
     return Domain("Causeway", "1", chain_id, venue)
 
 
+@lru_cache(maxsize=64)
 def polymarket_domain(scheme: OrderScheme, chain_id: int, verifying_contract: str) -> Domain:
     """Return the domain that Polymarket's unmodified clients sign; `chain_id` is the clients' (80002), never 137."""
     version = {OrderScheme.POLYMARKET_V1: "1", OrderScheme.POLYMARKET_V2: "2"}[scheme]
@@ -159,6 +161,12 @@ def order_digest(domain: Domain, signed: SignedOrder) -> bytes:
     V1's `taker` (private orders) is hashed as zero: an order that names a taker has another digest and is refused.
     """
     return typed_digest(domain.separator(), order_struct_hash(signed))
+
+
+def with_digest(domain: Domain, signed: SignedOrder) -> SignedOrder:
+    """Fill in the digest of an order that was just made, and return it. In place: a copy would cost as much as the hash."""
+    object.__setattr__(signed, "digest", "0x" + order_digest(domain, signed).hex())
+    return signed
 
 
 def vault_action_digest(domain: Domain, action: VaultAction) -> bytes:
@@ -265,7 +273,7 @@ def parse_address(address: str) -> str:
 def _uint(value: int) -> bytes:
     if not 0 <= value < _UINT256_END:
         raise ValueError(f"not a uint256: {value}")
-    return int(value).to_bytes(32, "big")
+    return value.to_bytes(32, "big")
 
 
 def _address(address: str) -> bytes:
@@ -306,4 +314,5 @@ __all__ = [
     "sign_digest",
     "typed_digest",
     "vault_action_digest",
+    "with_digest",
 ]

@@ -106,8 +106,9 @@ def averages(fills: Sequence[Matched]) -> Json:
 
 def created(command: PlaceOrder, receipt: Receipt) -> Json:
     """Return CreateOrderV2Response; averages only when something was filled."""
-    if receipt.rejected is not None:
-        raise refused(receipt.rejected)
+    rejected = receipt.rejected
+    if rejected is not None:
+        raise refused(rejected)
     fills = [match for match in receipt.every(Matched) if match.taker.order_id == command.order_id]
     filled = sum(match.size_micros for match in fills)
     rested = receipt.first(OrderRested)
@@ -119,6 +120,16 @@ def created(command: PlaceOrder, receipt: Receipt) -> Json:
         "ts_ms": receipt.entry.at_ms,
         **averages(fills),
     }
+
+
+async def _created_row(command: PlaceOrder, waiting: asyncio.Future[Receipt]) -> Json:
+    """Return a row's answer once it is durable."""
+    try:
+        return created(command, await waiting)
+    except KalshiError as error:
+        return {"error": fields(error)}
+    except Unavailable as error:
+        return {"error": fields(stopped(error))}
 
 
 class Orders:
@@ -143,11 +154,15 @@ class Orders:
         """Place several orders, in order; each row succeeds or fails alone."""
         rows = decode(_batch_decoder, await call.body()).orders
         call.bill(len(rows))
-        return {"orders": await asyncio.gather(*(self._create_row(call, row) for row in rows))}
+        begun = [self._begin_row(call, row) for row in rows]
+        return {"orders": [one if isinstance(one, dict) else await _created_row(*one) for one in begun]}
 
-    async def _create_row(self, call: Call, row: msgspec.Raw) -> Json:
+    def _begin_row(self, call: Call, row: msgspec.Raw) -> "tuple[PlaceOrder, asyncio.Future[Receipt]] | Json":
+        """Put a row's order in line, so that all of a batch are in one group of the journal; or return its error."""
         try:
-            return await self.place(call, decode(_create_decoder, row))
+            body = decode(_create_decoder, row)
+            command = command_of(call.part(body.subaccount).account_id, body, 0)
+            return command, self._sequencer.enqueue(command, call.request_id)
         except KalshiError as error:
             return {"error": fields(error)}
         except Unavailable as error:

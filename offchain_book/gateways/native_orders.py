@@ -109,7 +109,7 @@ def signed_order(domain: signatures.Domain, message: OrderMessage, signature: st
     if not _ORDER_ID.fullmatch(builder):
         raise problem(400, "BAD_NUMBER", "builder must be 32 bytes of hex", {"field": "builder"})
     wallet = address_of(message.wallet, "wallet")
-    signed = SignedOrder(
+    unhashed = SignedOrder(
         scheme=OrderScheme.NATIVE,
         digest="",
         maker=wallet,
@@ -125,7 +125,7 @@ def signed_order(domain: signatures.Domain, message: OrderMessage, signature: st
         nonce=_number(message.nonce, "nonce", 1 << 48),
         fee_rate_bps=_number(message.fee_cap_bps, "feeCapBps", 1 << 16),
     )
-    return dataclasses.replace(signed, digest="0x" + signatures.order_digest(domain, signed).hex())
+    return signatures.with_digest(domain, unhashed)
 
 
 def to_command(body: PlaceBody, signed: SignedOrder, token: Token) -> PlaceOrder:

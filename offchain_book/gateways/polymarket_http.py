@@ -49,6 +49,11 @@ def reply(content: object, status: int = 200) -> Response:
     return JsonAnswer(_encoder.encode(content), status)
 
 
+def unavailable(error: Unavailable) -> ApiError:
+    """Return what to answer when the exchange takes no command."""
+    return ApiError(503, str(error), "OVERLOADED" if isinstance(error, Overloaded) else "UNAVAILABLE")
+
+
 class PolymarketRoute(APIRoute):
     """A route whose endpoint takes the request as it is; errors are answered in Polymarket's form."""
 
@@ -63,8 +68,7 @@ class PolymarketRoute(APIRoute):
             except ApiError as error:
                 response = reply(error.body(request_id), error.status)
             except Unavailable as error:
-                code = "OVERLOADED" if isinstance(error, Overloaded) else "UNAVAILABLE"
-                response = reply(ApiError(503, str(error), code).body(request_id), 503)
+                response = reply(unavailable(error).body(request_id), 503)
             if response.status_code == 503:
                 response.raw_headers.append((b"retry-after", _RETRY_AFTER_S))
             response.raw_headers.append((REQUEST_ID, request_id.encode()))

@@ -4,6 +4,7 @@ Polymarket's words end here: its `maker` is the wallet whose funds move, `makerA
 `takerAmount` what it asks for.
 """
 
+import asyncio
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from offchain_book.config import Settings
 from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import PlaceOrder
 from offchain_book.engine.market import Market
-from offchain_book.engine.operations import ZERO_ADDRESS, OrderScheme, SignedOrder, TokenSide
+from offchain_book.engine.operations import ZERO_ADDRESS, ZERO_BYTES32, OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide, TimeInForce
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
 from offchain_book.gateways.admin import HookRefused
@@ -34,6 +35,7 @@ from offchain_book.signatures import (
     parse_signature,
     polymarket_domain,
     recover,
+    with_digest,
 )
 
 GTD_SAFETY_S = 60
@@ -104,6 +106,8 @@ def _integer(value: int | str, name: str, most: int = _UINT256 - 1) -> int:
 
 def _bytes32(value: str, name: str) -> str:
     """Read 32 bytes of hex; the clients pad short ones with zeros on the left before they sign."""
+    if value == ZERO_BYTES32:
+        return value
     padded = "0x" + value.removeprefix("0x").rjust(64, "0").lower()
     if not _HEX32.fullmatch(padded):
         raise malformed(INVALID_PAYLOAD, f"{name} has to be 32 bytes of hex")
@@ -137,7 +141,7 @@ def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
     """Return what was signed, with its digest; says nothing about the signature yet."""
     scheme = scheme_of(fields)
     is_v1 = scheme is OrderScheme.POLYMARKET_V1
-    signed = SignedOrder(
+    unhashed = SignedOrder(
         scheme=scheme,
         digest="",
         maker=_address(fields.maker, "maker"),
@@ -156,8 +160,7 @@ def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
         nonce=_integer(fields.nonce or 0, "nonce", _MOST_NONCE) if is_v1 else 0,
         fee_rate_bps=_integer(fields.fee_rate_bps or 0, "feeRateBps", _MOST_BPS) if is_v1 else 0,
     )
-    digest = order_digest(domain_of(settings, scheme), signed)
-    return dataclasses.replace(signed, digest="0x" + digest.hex())
+    return with_digest(domain_of(settings, scheme), unhashed)
 
 
 def check_owner(key: ApiKey | None, posted: PostedOrder, signed: SignedOrder) -> None:
@@ -197,27 +200,43 @@ def _check_type(signed: SignedOrder) -> None:
         raise _unsupported_type(signed.signature_type)
 
 
-async def checked(
-    settings: Settings, signatures: SignaturePool, key: ApiKey, posted: PostedOrder, signed: SignedOrder
-) -> SignedOrder:
-    """Check that the key's wallet signed exactly this order, and return it with its signature in one form.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checking:
+    """An order whose signature is being recovered, by nobody yet when the chain has to be asked."""
 
-    The one place that recovers an order's signature; `signatures` does it off the event loop, in the order of the calls.
+    posted: PostedOrder
+    signed: SignedOrder
+    recovering: "asyncio.Future[str] | None"
+
+
+def begin_check(settings: Settings, signatures: SignaturePool, key: ApiKey, posted: PostedOrder) -> Checking:
+    """Check an order's shape and owner and put its signature in line; `signatures` recovers all of a turn at once.
+
+    The one place where an order's signature is recovered: off the event loop, and before the order is numbered.
     """
+    signed = signed_order(settings, posted.order)
     check_owner(key, posted, signed)
     check_wallets(posted, signed)
     if signed.signature_type == CONTRACT_SIGNATURE:
-        return signed  # the chain is asked when everything else is right: `approved`
-    digest = bytes.fromhex(signed.digest[2:])
+        return Checking(posted, signed, None)  # the chain is asked when everything else is right: `approved`
+    return Checking(posted, signed, signatures.ask(bytes.fromhex(signed.digest[2:]), signed.signature))
+
+
+async def checked(settings: Settings, checking: Checking) -> SignedOrder:
+    """Check that the signer signed exactly this order, and return it with its signature in one form."""
+    signed = checking.signed
+    if checking.recovering is None:
+        return signed
     try:
-        r, s, bit = parse_signature(signed.signature)
-        recovered = (await signatures.recover(digest, signed.signature)).lower()
+        recovered = (await checking.recovering).lower()
     except InvalidSignature as error:
         raise _invalid_signature(settings, signed, "", str(error)) from error
     if recovered != signed.signer:
         reason = f"the signature recovers to {recovered}, not to the signer {signed.signer}"
         raise _invalid_signature(settings, signed, recovered, reason)
-    return dataclasses.replace(signed, signature=f"0x{r:064x}{s:064x}{bit + 27:02x}")
+    r, s, bit = parse_signature(signed.signature)
+    in_one_form = f"0x{r:064x}{s:064x}{bit + 27:02x}"
+    return signed if signed.signature == in_one_form else dataclasses.replace(signed, signature=in_one_form)
 
 
 async def approved(contracts: ContractWallets | None, settings: Settings, command: PlaceOrder) -> None:

@@ -1,8 +1,8 @@
 """Placing and cancelling: payload in, command to the sequencer, its events back in Polymarket's words."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -25,8 +25,8 @@ from offchain_book.gateways.polymarket_errors import (
     from_rejection,
     unknown_token,
 )
-from offchain_book.gateways.polymarket_http import Caller, Venue, decode, reply
-from offchain_book.gateways.polymarket_orders import PostedOrder, approved, checked, signed_order, to_command
+from offchain_book.gateways.polymarket_http import Caller, Venue, decode, reply, unavailable
+from offchain_book.gateways.polymarket_orders import Checking, PostedOrder, approved, begin_check, checked, to_command
 from offchain_book.gateways.polymarket_words import (
     Token,
     decimal,
@@ -108,6 +108,37 @@ def _unmatched(command: PlaceOrder, cancelled: OrderCancelled) -> ApiError:
     return ApiError(400, FAK_UNMATCHED, "NO_MATCH", reason, order_id=command.order_id)
 
 
+class _Submitted(NamedTuple):
+    """An order in line for the book."""
+
+    command: PlaceOrder
+    token: Token
+    receipt: asyncio.Future[Receipt]
+
+
+async def _result(submitted: _Submitted | ApiError) -> dict[str, Any] | ApiError:
+    """Wait until an order is durable, and return its answer."""
+    if isinstance(submitted, ApiError):
+        return submitted
+    command, token, waiting = submitted
+    try:
+        receipt = await waiting
+        rejected = receipt.rejected
+        if rejected is not None:
+            return from_order_rejection(rejected, command.order_id, token.market, token.outcome)
+        return placed(command, token, receipt)
+    except ApiError as refused:
+        return refused
+    except Unavailable as error:
+        return unavailable(error)
+
+
+def _refused_row(refused: ApiError, request_id: str) -> dict[str, Any]:
+    empty = {"success": False, "errorMsg": refused.error, "orderID": "", "status": ""}
+    empty |= {"takingAmount": "", "makingAmount": ""}
+    return empty | {"tradeIDs": [], "transactionsHashes": []} | refused.body(request_id)
+
+
 class TradingRoutes:
     """The routes that change something."""
 
@@ -120,29 +151,54 @@ class TradingRoutes:
         key = self._venue.builder(request, caller.body)
         return "" if key is None else builder_code(key.account_id)
 
-    async def _place(self, caller: Caller, posted: PostedOrder, builder: str) -> dict[str, Any]:
-        """Check and submit one order. Signatures come back in the order in which they were asked, so a batch keeps its."""
+    def _begin(self, caller: Caller, posted: PostedOrder) -> Checking | ApiError:
+        """Check everything about an order that needs no other thread, and put its signature in line."""
+        try:
+            return begin_check(self._venue.settings, self._signatures, caller.key, posted)
+        except ApiError as refused:
+            return refused
+
+    async def _submit(self, caller: Caller, builder: str, checking: Checking | ApiError) -> "_Submitted | ApiError":
+        """Put an order in line for the book when its signature is right."""
+        if isinstance(checking, ApiError):
+            return checking
         settings, state = self._venue.settings, self._venue.state
-        signed = await checked(settings, self._signatures, caller.key, posted, signed_order(settings, posted.order))
-        token = find_token(state, signed.token_id)
-        if token is None:
-            raise unknown_token(signed.token_id)
-        command = to_command(posted, signed, token, builder)
-        if signed.signature_type == CONTRACT_SIGNATURE:
-            for event in refusal_of(state, command) or ():
-                if isinstance(event, Rejected):
-                    raise from_order_rejection(event, command.order_id, token.market, token.outcome)
-            await approved(self._venue.contracts, settings, command)
-        receipt = await self._venue.submit(command, caller.request_id)
-        if receipt.rejected:
-            raise from_order_rejection(receipt.rejected, command.order_id, token.market, token.outcome)
-        return placed(command, token, receipt)
+        try:
+            signed = await checked(settings, checking)
+            token = find_token(state, signed.token_id)
+            if token is None:
+                raise unknown_token(signed.token_id)
+            command = to_command(checking.posted, signed, token, builder)
+            if signed.signature_type == CONTRACT_SIGNATURE:
+                for event in refusal_of(state, command) or ():
+                    if isinstance(event, Rejected):
+                        raise from_order_rejection(event, command.order_id, token.market, token.outcome)
+                await approved(self._venue.contracts, settings, command)
+            return _Submitted(command, token, self._venue.sequencer.enqueue(command, caller.request_id))
+        except ApiError as refused:
+            return refused
+        except Unavailable as error:
+            return unavailable(error)
+
+    async def _place(self, caller: Caller, posted: Sequence[PostedOrder], builder: str) -> list[dict[str, Any] | ApiError]:
+        """Place orders in their order; each is taken or refused by itself.
+
+        All signatures are recovered in one hand-over and all commands are in one group of the journal.
+        """
+        checking = [self._begin(caller, order) for order in posted]
+        asks_chain = any(isinstance(one, Checking) and one.recovering is None for one in checking)
+        submitting = [self._submit(caller, builder, one) for one in checking]
+        submitted = await asyncio.gather(*submitting) if asks_chain else [await one for one in submitting]
+        return [await _result(one) for one in submitted]
 
     async def post_order(self, request: Request) -> Response:
         """Place one signed order."""
         caller = await self._venue.caller(request)
         posted = decode(order_decoder, caller.body, INVALID_PAYLOAD)
-        return reply(await self._place(caller, posted, self._builder(request, caller)))
+        (found,) = await self._place(caller, [posted], self._builder(request, caller))
+        if isinstance(found, ApiError):
+            raise found
+        return reply(found)
 
     async def post_orders(self, request: Request) -> Response:
         """Place up to 15 signed orders; each is taken or refused by itself, in the order of the list."""
@@ -151,19 +207,8 @@ class TradingRoutes:
         if not 0 < len(posted) <= MAX_BATCH:
             reason = f"{len(posted)} orders in one request; 1 to {MAX_BATCH} are allowed"
             raise ApiError(400, INVALID_PAYLOAD, "BATCH_SIZE", reason, limit=MAX_BATCH)
-        builder = self._builder(request, caller)
-        return reply(await asyncio.gather(*(self._place_or_explain(caller, order, builder) for order in posted)))
-
-    async def _place_or_explain(self, caller: Caller, posted: PostedOrder, builder: str) -> dict[str, Any]:
-        try:
-            return await self._place(caller, posted, builder)
-        except ApiError as error:
-            refused = error
-        except Unavailable as error:
-            refused = ApiError(503, str(error), "UNAVAILABLE")
-        empty = {"success": False, "errorMsg": refused.error, "orderID": "", "status": ""}
-        empty |= {"takingAmount": "", "makingAmount": ""}
-        return empty | {"tradeIDs": [], "transactionsHashes": []} | refused.body(caller.request_id)
+        rows = await self._place(caller, posted, self._builder(request, caller))
+        return reply([_refused_row(row, caller.request_id) if isinstance(row, ApiError) else row for row in rows])
 
     async def cancel_order(self, request: Request) -> Response:
         """Cancel one order."""

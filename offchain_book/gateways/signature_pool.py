@@ -35,20 +35,20 @@ F = TypeVar("F")
 class Batches(Generic[A, F]):
     """One thread that answers what waits for it, batch after batch. Use it from one event loop."""
 
-    def __init__(self, work: Callable[[Sequence[A]], list[F]], name: str) -> None:
+    def __init__(self, work: Callable[[Sequence[A]], Sequence[F | Exception]], name: str) -> None:
         self._answer = work
         self._name = name
         self._waiting: list[tuple[A, asyncio.Future[F]]] = []
         self._thread: ThreadPoolExecutor | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, asked: A) -> F:
-        """Return the answer to one question."""
+    def ask(self, asked: A) -> asyncio.Future[F]:
+        """Put a question in line; the future is its answer. What is asked in one turn of the loop is answered together."""
         future: asyncio.Future[F] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name=self._name)
-        return await future
+        return future
 
     async def _work(self) -> None:
         """Work off what waits, until nothing does."""
@@ -58,34 +58,36 @@ class Batches(Generic[A, F]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
+                found: Sequence[F | Exception]
                 try:
                     found = await loop.run_in_executor(self._thread, self._answer, [asked for asked, _ in batch])
                 except Exception as error:
-                    _fail(batch, error)
-                    continue
+                    found = [error] * len(batch)  # nobody waits for an answer that cannot come
                 for (_, future), one in zip(batch, found, strict=True):
-                    if not future.done():
-                        future.set_result(one)
+                    _tell(future, one)
         finally:
             self._task = None
 
 
-def _fail(batch: Sequence[tuple[A, asyncio.Future[F]]], error: Exception) -> None:
-    """Give everybody in a batch the error that ended it: nobody waits for an answer that cannot come."""
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def _tell(future: asyncio.Future[F], answer: F | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 class SignaturePool:
     """Recovers wallets' signatures off the loop."""
 
     def __init__(self) -> None:
-        self._batches: Batches[Asked, Found] = Batches(lambda asked: recover_all(asked), "signatures")
+        self._batches: Batches[Asked, str] = Batches(lambda asked: recover_all(asked), "signatures")
+
+    def ask(self, digest: bytes, signature: str) -> asyncio.Future[str]:
+        """Put a signature in line; the future says who signed the digest, or raises InvalidSignature."""
+        return self._batches.ask((digest, signature))
 
     async def recover(self, digest: bytes, signature: str) -> str:
         """Return who signed a digest. Raises InvalidSignature."""
-        found = await self._batches.ask((digest, signature))
-        if isinstance(found, InvalidSignature):
-            raise found
-        return found
+        return await self.ask(digest, signature)

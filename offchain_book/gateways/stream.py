@@ -69,18 +69,21 @@ class Publication:
         self.cursor = cursor
         self.at_ms = at_ms
         self.fact = fact
-        self._words: dict[object, bytes] = {}
+        self._words: dict[object, bytes] | None = None
 
     def words(self, encoder: "Callable[[Publication], bytes]") -> bytes:
         """Return the fact as `encoder` writes it; it writes once."""
-        found = self._words.get(encoder)
+        known = self._words
+        if known is None:
+            known = self._words = {}
+        found = known.get(encoder)
         if found is None:
-            found = self._words[encoder] = encoder(self)
+            found = known[encoder] = encoder(self)
         return found
 
     def forget_words(self) -> None:
         """Everybody has it: keep the fact only."""
-        self._words = {}
+        self._words = None
 
 
 class Wire(Protocol):
@@ -283,17 +286,18 @@ class Hub:
 
     def _observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
         facts = self._maker.facts(entry, events)
+        history = self._history
         for index, fact in enumerate(facts):
-            publication = Publication(Cursor((entry.seq, index)), entry.at_ms, fact)
-            self._history.append(publication)
-            self._waiting.append(publication)
-            if isinstance(fact, BookChanged):
+            history.append(Publication(Cursor((entry.seq, index)), entry.at_ms, fact))
+            if type(fact) is BookChanged:
                 self.changed[fact.ticker] = entry.seq
-        while len(self._history) > self.limits.history:
-            self._floor = self._history.popleft().cursor
+        if facts and (self._topics or self._clients):
+            self._waiting.extend(islice(history, len(history) - len(facts), None))
+        while len(history) > self.limits.history:
+            self._floor = history.popleft().cursor
         if len(self._waiting) > self.limits.pending:
             self._give_up()
-        elif facts and not self._scheduled:
+        elif self._waiting and not self._scheduled:
             self._schedule()
 
     def _schedule(self) -> None:

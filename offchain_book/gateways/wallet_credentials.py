@@ -11,6 +11,7 @@ import hmac
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from offchain_book.config import L2_WINDOW_S, SIGNATURE_WINDOW_S, Settings
 from offchain_book.engine.account import ApiKey
@@ -60,7 +61,7 @@ class WalletProof:
 
 
 def _derive(api_secret: bytes, *parts: str) -> bytes:
-    return hmac.new(api_secret, "|".join(parts).encode(), hashlib.sha256).digest()
+    return hmac.digest(api_secret, "|".join(parts).encode(), hashlib.sha256)
 
 
 def key_id_of(api_secret: bytes, address: str, nonce: int) -> str:
@@ -70,16 +71,20 @@ def key_id_of(api_secret: bytes, address: str, nonce: int) -> str:
 
 def credentials(api_secret: bytes, key: ApiKey) -> Credentials:
     """Return a registered key with its secret half."""
-    registered = str(key.created_ms)
-    secret = _derive(api_secret, "secret", key.key_id, registered)
-    passphrase = _derive(api_secret, "passphrase", key.key_id, registered)
-    return Credentials(key.key_id, base64.urlsafe_b64encode(secret).decode(), passphrase.hex())
+    return _credentials(api_secret, key.key_id, str(key.created_ms))
+
+
+@lru_cache(maxsize=4_096)
+def _credentials(api_secret: bytes, key_id: str, registered: str) -> Credentials:
+    secret = _derive(api_secret, "secret", key_id, registered)
+    passphrase = _derive(api_secret, "passphrase", key_id, registered)
+    return Credentials(key_id, base64.urlsafe_b64encode(secret).decode(), passphrase.hex())
 
 
 def request_signature(secret: str, timestamp: str, method: str, path: str, body: bytes) -> str:
     """Return the HMAC of a request. The clients hash the body with every single quote replaced by a double one."""
     message = f"{timestamp}{method}{path}".encode() + body.replace(b"'", b'"')
-    digest = hmac.new(base64.urlsafe_b64decode(secret), message, hashlib.sha256).digest()
+    digest = hmac.digest(base64.urlsafe_b64decode(secret), message, hashlib.sha256)
     return base64.urlsafe_b64encode(digest).decode()
 
 
