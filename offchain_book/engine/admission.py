@@ -233,8 +233,8 @@ def _fillable(state: State, account: Account, market: Market, command: c.PlaceOr
         found += size
         left -= size
         budget -= cost_micros(size, own)
-        if by_amount and not affordable_micros(budget, own):
-            return wanted  # spent, be it exactly with the last order of the book
+        if by_amount and (not affordable_micros(budget, own) if command.to_the_last else size < maker.remaining_micros):
+            return wanted
         if found >= room or (left <= 0 and not by_amount) or (bounded and not size):
             break
     return min(found, wanted - 1) if by_amount else found

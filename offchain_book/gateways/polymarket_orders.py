@@ -342,6 +342,7 @@ def to_command(posted: PostedOrder, signed: SignedOrder, token: Token, builder: 
         post_only=posted.post_only,
         expires_ms=_expires_ms(posted),
         budget_micros=cash if by_amount and buys else 0,
+        to_the_last=by_amount and buys,
         signed=signed,
         builder=builder,
     )

@@ -12,7 +12,8 @@ from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, assert_books_balance, o
 def test_a_buy_by_amount_is_filled_when_the_book_has_just_enough(dollars: int, fills: bool) -> None:
     venue = open_venue()
     venue.place(BOB, "ask", 5_000, 6)
-    events = venue.place(ALICE, "bid", 5_000, 2 * dollars, time_in_force=TimeInForce.FOK, budget_micros=dollars * DOLLAR)
+    terms = {"time_in_force": TimeInForce.FOK, "budget_micros": dollars * DOLLAR, "to_the_last": True}
+    events = venue.place(ALICE, "bid", 5_000, 2 * dollars, **terms)
     matched = [event.size_micros for event in events if isinstance(event, Matched)]
     refused = [event.code for event in events if isinstance(event, Rejected)]
     assert matched == ([2 * dollars * CONTRACT] if fills else [])
