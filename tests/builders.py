@@ -1,6 +1,6 @@
 """One-line makers for the engine's tests: alice and bob are custodial, wendy and walt hold their own keys."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, product
@@ -45,12 +45,17 @@ class Venue:
         self.orders = 0
         self.deposits = 0
         self.log: list[c.Sequenced] = []
+        self.watchers: list[Callable[[State, c.Sequenced, list[Event]], None]] = []
+        """Told of every command and what came of it."""
 
     def do(self, command: c.Command, request_id: str = "") -> list[Event]:
         """Apply one command."""
         entry = c.Sequenced(self.state.seq + 1, self.now_ms, request_id, command)
         self.log.append(entry)
-        return apply(self.state, entry)
+        events = apply(self.state, entry)
+        for watch in self.watchers:
+            watch(self.state, entry, events)
+        return events
 
     def deposit(self, account_id: str, micros: int, ticker: str = "", outcome: Outcome | None = None) -> None:
         """Credit a deposit."""

@@ -105,7 +105,7 @@ class EventWalk(Walk):
     def owner_limit(self) -> None:
         """A limit of everything that belongs to one owner comes or goes."""
         pick = self.random.choice
-        name, most = pick(CUSTODIAL + WALLETS), pick((None, None, 30 * CONTRACT))
+        name, most = pick(CUSTODIAL + WALLETS), pick((None,) * 8 + (30 * CONTRACT,))
         if self.random.random() < 0.5:
             self.count(self.venue.do(c.SetPositionLimit(name, most, "", True)))
         else:

@@ -1,4 +1,6 @@
-"""The engine under random commands: whatever happens, money and tokens are where the invariants say (I1-I7)."""
+"""The engine under random commands: whatever happens, money, tokens and fills are where the invariants and a naive twin say."""
+
+import random
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -22,6 +24,7 @@ from tests.builders import (
     TICKER,
     WALT,
     WENDY,
+    Venue,
     assert_books_balance,
     assert_holds_are_exact,
     assert_orders_are_listed,
@@ -30,6 +33,9 @@ from tests.builders import (
     open_venue,
     ordered,
 )
+from tests.engine.event_walk import EventWalk
+from tests.engine.twin import Twin
+from tests.engine.walk_chain import ChainWalk
 
 PART = f"{ALICE}/1"
 CUSTODIAL = st.sampled_from([ALICE, BOB, PART])
@@ -42,7 +48,42 @@ SIZES = st.one_of(st.integers(1, 40).map(lambda n: n * CONTRACT), st.integers(1,
 OUTCOMES = st.sampled_from(list(Outcome))
 
 
-class Exchange(RuleBasedStateMachine):
+class Checked(RuleBasedStateMachine):
+    """What must hold of a venue after every step, and that a replay of it all gives the same."""
+
+    venue: Venue
+    twin: Twin
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        assert_books_balance(self.venue.state)
+
+    @invariant()
+    def the_book_is_never_crossed(self) -> None:
+        for listed in self.venue.state.markets.values():
+            assert listed.book.best_bid_e4 < listed.book.best_ask_e4
+
+    @invariant()
+    def holds_equal_what_open_orders_need(self) -> None:
+        assert_holds_are_exact(self.venue.state)
+
+    @invariant()
+    def the_twin_agrees(self) -> None:
+        self.twin.agree_in_full(self.venue.state)
+
+    @invariant()
+    def open_orders_are_listed_everywhere_alike(self) -> None:
+        assert_orders_are_listed(self.venue.state)
+
+    def teardown(self) -> None:
+        again = new_state(self.venue.state.settle_deadline_s)
+        for entry in self.venue.log:
+            apply(again, entry)
+        assert canonical(dump(again)) == canonical(dump(self.venue.state))
+        assert state_hash(again) == state_hash(self.venue.state)
+
+
+class Exchange(Checked):
     """Random people do random things; the chain lands, skips or loses what they cause."""
 
     def __init__(self) -> None:
@@ -57,6 +98,7 @@ class Exchange(RuleBasedStateMachine):
         self.venue.deposit(COLLATERAL, 8 * DOLLAR)
         for name in (ALICE, BOB, PART):
             self.venue.do(c.SetCollateralReturn(name, True))
+        self.twin = Twin(self.venue)
 
     @rule(
         account=CUSTODIAL,
@@ -229,6 +271,28 @@ class Exchange(RuleBasedStateMachine):
             first = next(iter(state.operations))
             self.venue.do(cc.ExpireOperations(first, state.next_operation - first, 9, self.venue.now_ms // 1000 + 100))
 
+    @rule(chance=st.randoms(use_true_random=False))
+    def rarer_things_happen(self, chance: random.Random) -> None:
+        ChainWalk(self.venue, chance, self.land, lambda events: None).act()
+
+    @rule(
+        chance=st.randoms(use_true_random=False),
+        wallet=WALLETS,
+        verb=st.sampled_from(["buy", "sell"]),
+        outcome=OUTCOMES,
+        price=PRICES,
+        size=SIZES,
+        ticker=TICKERS,
+    )
+    def signed_order(
+        self, chance: random.Random, wallet: str, verb: str, outcome: Outcome, price: int, size: int, ticker: str
+    ) -> None:
+        signed = ChainWalk(self.venue, chance, self.land, lambda events: None).signed(
+            wallet, verb, outcome, price, size, ticker
+        )
+        more = {"signed": signed, "order_id": signed.digest}
+        self.venue.place(wallet, f"{verb} {outcome.name.lower()}", price, size / CONTRACT, ticker, **more)
+
     @rule(account=CUSTODIAL, ticker=TICKERS, outcome=OUTCOMES, size=SIZES)
     def tokenize(self, account: str, ticker: str, outcome: Outcome, size: int) -> None:
         self.nonce += 1
@@ -326,33 +390,27 @@ class Exchange(RuleBasedStateMachine):
             venue.land(tuple((number, 1) for number in failed))
         venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1))
 
-    @invariant()
-    def the_books_balance(self) -> None:
-        assert_books_balance(self.venue.state)
 
-    @invariant()
-    def the_book_is_never_crossed(self) -> None:
-        for listed in self.venue.state.markets.values():
-            assert listed.book.best_bid_e4 < listed.book.best_ask_e4
+class WholeCommandSet(Checked):
+    """The walks' own steps, which send every command that there is, under Hypothesis' choices."""
 
-    @invariant()
-    def holds_equal_what_open_orders_need(self) -> None:
-        assert_holds_are_exact(self.venue.state)
+    def __init__(self) -> None:
+        super().__init__()
+        self.walk = EventWalk(0)
+        self.venue, self.twin = self.walk.venue, Twin(self.walk.venue)
 
-    @invariant()
-    def open_orders_are_listed_everywhere_alike(self) -> None:
-        assert_orders_are_listed(self.venue.state)
-
-    def teardown(self) -> None:
-        again = new_state(self.venue.state.settle_deadline_s)
-        for entry in self.venue.log:
-            apply(again, entry)
-        assert canonical(dump(again)) == canonical(dump(self.venue.state))
-        assert state_hash(again) == state_hash(self.venue.state)
+    @rule(chance=st.randoms(use_true_random=False))
+    def anything(self, chance: random.Random) -> None:
+        self.walk.random = self.walk.markets.random = self.walk.chain.random = chance
+        self.walk.step()
 
 
 Exchange.TestCase.settings = settings(
     max_examples=120, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 TestExchange = Exchange.TestCase
+WholeCommandSet.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+TestWholeCommandSet = WholeCommandSet.TestCase
 _ = (BookSide, Matched, Rejected, PoolOperation)

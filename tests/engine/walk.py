@@ -15,6 +15,7 @@ from offchain_book.engine.operations import FillOperation, Outcome, VaultAction,
 from offchain_book.engine.order import SelfTrade, TimeInForce
 from offchain_book.engine.state import State
 from tests.builders import ALICE, BOB, CONTRACT, DOLLAR, FEE_TICKER, TICKER, WALT, WENDY, Venue, market, open_venue
+from tests.engine.walk_chain import ChainWalk
 from tests.engine.walk_markets import MarketWalk
 
 
@@ -48,6 +49,7 @@ class Walk:
         self.seen: Counter[str] = Counter()
         self.nonce = 0
         self.markets = MarketWalk(self.venue, self.random, self.trade, self.land, self.count)
+        self.chain = ChainWalk(self.venue, self.random, self.land, self.count)
         self.venue.do(c.OpenSubaccount(ALICE))
         self.venue.do(c.TransferCash(ALICE, "start", 0, 1, 20 * DOLLAR))
         for name in CUSTODIAL:
@@ -63,8 +65,8 @@ class Walk:
             (self.order, self.wallet_order, self.cancel, self.land, self.cut, self.skip, self.expire, self.move, self.action,
              self.token_in, self.halt, self.link, self.season, self.decrease, self.amend, self.group, self.dead_man,
              self.transfer, self.netting, self.limit, self.policy,
-             self.markets.act),
-            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 8, 4),
+             self.markets.act, self.chain.act),
+            (30, 40, 4, 6, 4, 3, 1, 6, 5, 2, 1, 0.3, 0.5, 5, 10, 4, 2, 2, 1, 1, 8, 4, 10),
         )[0]  # fmt: skip
         act()
 
@@ -116,18 +118,18 @@ class Walk:
         )  # fmt: skip
 
     def wallet_order(self) -> None:
-        """A wallet's order, sometimes by amount, sometimes for a session or reduce-only."""
+        """A wallet's order, often signed, sometimes by amount, sometimes for a session or reduce-only."""
         pick = self.random.choice
-        verb = pick(("buy", "buy", "sell"))
+        wallet, verb, outcome = pick(WALLETS), pick(("buy", "buy", "sell")), pick(list(Outcome))
+        price, size, ticker = self._price(), self._size(), pick((TICKER, FEE_TICKER))
         more: dict[str, object] = {"session_id": pick(SESSIONS), "reduce_only": self.random.random() < 0.05}
         if verb == "buy" and self.random.random() < 0.15:
             more |= {"budget_micros": 2_345_678, "time_in_force": pick((TimeInForce.IOC, TimeInForce.FOK))}
-        self.count(
-            self.venue.place(
-                pick(WALLETS), f"{verb} {pick(('yes', 'no'))}", self._price(), self._size(), pick((TICKER, FEE_TICKER)),
-                **more,
-            )
-        )  # fmt: skip
+            more["to_the_last"] = pick((True, True, False))
+        elif self.random.random() < 0.5:
+            signed = self.chain.signed(wallet, verb, outcome, price, round(size * CONTRACT), ticker)
+            more |= {"signed": signed, "order_id": signed.digest}
+        self.count(self.venue.place(wallet, f"{verb} {outcome.name.lower()}", price, size, ticker, **more))
         self.venue.now_ms += self.random.choice((0, 0, 700))
 
     def cancel(self) -> None:
@@ -199,7 +201,7 @@ class Walk:
     def limit(self) -> None:
         """A limit comes or goes."""
         pick = self.random.choice
-        name, most = pick(CUSTODIAL + WALLETS), pick((None, None, None, 0, 40 * CONTRACT))
+        name, most = pick(CUSTODIAL + WALLETS), pick((None,) * 12 + (0, 40 * CONTRACT))
         if self.random.random() < 0.5:
             self.count(self.venue.do(c.SetPositionLimit(name, most, pick(("", TICKER)))))
         else:
