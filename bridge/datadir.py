@@ -15,6 +15,9 @@ _OURS = (
     "attempts.sqlite",
     "attempts.sqlite-shm",
     "attempts.sqlite-wal",
+    "chain-record.sqlite",
+    "chain-record.sqlite-shm",
+    "chain-record.sqlite-wal",
     "chain-saved.json",
     "chain-state.json",
     "clock.json",
@@ -87,6 +90,11 @@ class DataDir:
     def attempts(self) -> Path:
         """Signed transactions."""
         return self.path / "attempts.sqlite"
+
+    @property
+    def chain_record(self) -> Path:
+        """What the contract held in past final blocks."""
+        return self.path / "chain-record.sqlite"
 
     @property
     def fix(self) -> Path:

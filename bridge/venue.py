@@ -33,11 +33,13 @@ from bridge.oracle import Oracle
 from bridge.page_build import PageBuildFailed, build_page
 from bridge.parts import Parts, Stopped, VenueError
 from bridge.readiness import checks
+from bridge.recorder import Recorder
 from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
 from bridge.status import describe
 from bridge.submitter import Submitter, SubmitterHalted
 from offchain_book.app import build_app
+from offchain_book.chain_record import ChainRecord
 from offchain_book.config import Settings
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
@@ -46,7 +48,9 @@ from offchain_book.engine.snapshot import state_hash
 from offchain_book.gateways.fix import PortTaken
 from offchain_book.gateways.page import Site
 from offchain_book.gateways.stream_wire import server_options
+from offchain_book.gateways.witnesses import History
 from offchain_book.journal import JournalDamaged, JournalInUse, JournalTooNew, read_config
+from offchain_book.past import Past
 from offchain_book.recovery import StateDiverged, recover
 from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer
@@ -323,12 +327,20 @@ class Venue:
             gauges=self._gauges,
             board=self._board,
             site=site,
+            history=self._open_history(),
         )
         self._server = HttpServer(app, server_options(self._settings.stream))
         self._parts.supervise("http server", self._server.serve(sockets=[listener]))
         self._undo.push_async_callback(self._stop_serving)
         self._console.step("api", f"{http_url}  /docs  /metrics  /readyz")
         self._console.step("page", f"{http_url}/")
+
+    def _open_history(self) -> History:
+        past, record = Past(self._data.journal), ChainRecord(self._data.chain_record)
+        self._undo.callback(record.close)
+        self._undo.push_async_callback(past.close)
+        self._recorder = Recorder(self._sequencer, self._chain, record, self._deployment.block_number)
+        return History(past, record)
 
     async def _open_fix(self) -> None:
         await self._fix.open(self._sequencer, self._data.fix)
@@ -405,6 +417,7 @@ class Venue:
         if saved is not None:
             reserves.restore(saved)
         self._parts.run("reserves", reserves.run())
+        self._parts.run("recorder", self._recorder.run())
         self._hooks.attach(self._submitter, self._indexer, reserves)
         self._undo.push_async_callback(self._drain)
         self._undo.push_async_callback(self._fix.close)

@@ -41,6 +41,7 @@ from offchain_book.gateways import (
     sessions,
     venue_stream,
     withdrawals,
+    witnesses,
 )
 from offchain_book.gateways.attempts import Guarded, sign_in_limit
 from offchain_book.gateways.exact_paths import ExactPaths
@@ -250,11 +251,12 @@ def build_app(
     gauges: Gauges = dict,
     board: ReserveBoard | None = None,
     site: page.Site | None = None,
+    history: witnesses.History | None = None,
 ) -> FastAPI:
     """Return the application that serves one venue. `checks` say, by name, whether its parts are ready.
 
     `hooks` are the chain's side of the admin routes; without them there are none. `gauges` are its part of `/metrics`, `board`
-    shows the reserves, `site` is the page; without it browsers get a list of addresses.
+    shows the reserves, `site` is the page; without it browsers get a list of addresses. `history` answers for the past.
     """
     app = Application(title="Causeway", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     wallets = polymarket.router(sequencer, settings, hooks)
@@ -270,6 +272,8 @@ def build_app(
     app.include_router(native_orders.router(native_orders.NativeOrders(sequencer, settings, routes, signed_in, hooks)))
     app.include_router(withdrawals.router(sequencer, settings, routes))
     app.include_router(reserves.router(sequencer, settings, routes, board or ReserveBoard()))
+    if history is not None:
+        app.include_router(witnesses.router(sequencer, people, history))
     if hooks is not None:
         app.include_router(deposits.router(hooks))
         for part in admin.routers(sequencer, settings, hooks):

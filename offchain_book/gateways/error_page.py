@@ -79,6 +79,7 @@ GATEWAY: Mapping[str, str] = {
     "SERIES_DIFFERS": "the series exists with other terms",
     "SETTLEMENT_STOPPED": "settlement has stopped; the operator has to look at docs/runbook.md",
     "SIGNATURE_TYPE": "signature types 1 and 2 name Polymarket's proxy wallets, which do not exist here: sign as EOA with type 0",
+    "PAST_UNAVAILABLE": "the journal cannot be replayed up to that command now: ask again",
     "TOO_MANY": "more items than the route takes",
     "TOO_MANY_ATTEMPTS": "too many sign-ins or relayed deposits for this account or from this address: come again in `retry_after_s`",
     "UNAUTHORIZED": "a check of the API key's headers failed; `details.check` says which",

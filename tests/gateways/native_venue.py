@@ -120,7 +120,8 @@ class NativeVenue:
 
     def __init__(self, folder: Path) -> None:
         self.state = new_state(SETTINGS.settle_deadline_s)
-        self.sequencer = Sequencer(self.state, Journal(folder / "journal", {}), Projections(), wall_clock_ms)
+        journal = Journal(folder / "journal", {"settle_deadline_s": SETTINGS.settle_deadline_s})
+        self.sequencer = Sequencer(self.state, journal, Projections(), wall_clock_ms)
         self.hooks = FakeHooks(self.sequencer)
         self.board = ReserveBoard()
         app = self.app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks, board=self.board)

@@ -13,6 +13,7 @@ from bridge.http_server import HttpServer
 from bridge.node import Anvil
 from bridge.options import Options
 from bridge.oracle import Oracle
+from bridge.recorder import Recorder
 from bridge.reserves import Reserves
 from bridge.venue import Venue, VenueError
 from bridge.venue_process import free_port
@@ -46,6 +47,7 @@ def planted(*_: Any, **__: Any) -> NoReturn:
 
 
 FAULTS = {
+    "recorder": (Recorder, "_look"),
     "reserves": (Reserves, "look"),
     "indexer": (composition.Indexer, "_step"),
     "submitter": (composition.Submitter, "_step"),
@@ -92,4 +94,6 @@ def wake(venue: Venue) -> None:
         part = getattr(listener, "__self__", None)
         if isinstance(part, composition.Submitter | Oracle):
             part._wake.set()
+        elif isinstance(part, Recorder):
+            part._reported.set()
     venue._sequencer.enqueue(AdvanceClock()).add_done_callback(asyncio.Future.exception)
