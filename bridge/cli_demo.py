@@ -5,7 +5,6 @@ books must balance, or the demo fails.
 """
 
 import random
-from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,22 +12,23 @@ import typer
 
 from bridge import cli_output as output
 from bridge.cli_client import CommandError, Json, VenueClient, reporting
+from bridge.cli_crowd import PEOPLE, Company, Crowd, Tell
 from bridge.cli_market import until_resolved
 from bridge.cli_options import DEFAULT_DATA_DIR, DataDirOption, OutputOption
-from bridge.cli_traders import CustodialTrader, WalletTrader
 from offchain_book.engine.operations import VaultActionKind
 from offchain_book.engine.units import CASH
 
 CLOSE = "2035-01-01T00:00:00Z"
 MAX_RUNS = 10_000
 RESOLVE_TIMEOUT_S = 60
-PEOPLE = ("alice", "bob", "dave", "erin")
-Tell = Callable[[str, str], None]
 
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Decides who does what, and the outcome.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, max=1_000, help="How often makers quote and takers come.")] = 4,
+    live: Annotated[
+        bool, typer.Option("--live", help="Instead, keep every open market quoted and traded until Ctrl-C.")
+    ] = False,
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     form: OutputOption = output.Format.TABLE,
 ) -> None:
@@ -49,6 +49,9 @@ def demo(
             if form is output.Format.TABLE:
                 print(told[-1], flush=True)
 
+        if live:
+            Company(venue, seed, tell).stay()
+            return
         report = Demo(venue, seed, tell).run(rounds)
         output.show(report if form is output.Format.TABLE else {**report, "told": told}, form)
 
@@ -65,9 +68,7 @@ class Demo:
         self._random = random.Random(seed)
         self._tell = tell
         self._seed = seed
-        self._alice, self._bob = CustodialTrader(venue, "alice"), CustodialTrader(venue, "bob")
-        self._dave, self._erin = WalletTrader(venue, "dave"), WalletTrader(venue, "erin")
-        self._filled = 0
+        self._crowd = Crowd(venue, self._random, tell)
 
     def run(self, rounds: int) -> Json:
         """Trade, settle, resolve, redeem. Returns who won what, in millionths of a dollar. Raises CommandError."""
@@ -76,8 +77,8 @@ class Demo:
         middle = 50
         for _ in range(rounds):
             middle = min(80, max(20, middle + self._random.randint(-6, 6)))
-            self._quote(market, middle)
-            self._take(market, middle)
+            self._crowd.quote(market, middle)
+            self._crowd.take(market, middle)
         outcome = self._random.choice(("yes", "no"))
         ticker = market["ticker"]
         self._venue.admin("POST", f"/markets/{quote(ticker)}/resolve", {"outcome": outcome})
@@ -111,35 +112,6 @@ class Demo:
                 return found
         raise CommandError(f"{MAX_RUNS} demos with seed {self._seed} were enough: choose another --seed")
 
-    def _quote(self, market: Json, middle: int) -> None:
-        """Alice quotes wide in Kalshi's words, Dave narrow in Polymarket's: he buys YES, and NO for the other side."""
-        ticker, tokens = market["ticker"], market["token_ids"]
-        self._alice.cancel()
-        self._dave.cancel(market["condition_id"])
-        for side, cents in (("bid", middle - 2), ("ask", middle + 2)):
-            count = self._random.randint(5, 15)
-            self._say("maker", "alice", f"{side} {count} YES at {cents}¢", self._alice.place(ticker, side, count, cents))
-        for side, cents in (("yes", middle - 1), ("no", 99 - middle)):
-            count = self._random.randint(3, 8)
-            answer = self._dave.buy(tokens[side], count, cents)
-            self._say("maker", "dave", f"buy {count} {side.upper()} at {cents}¢", answer)
-
-    def _take(self, market: Json, middle: int) -> None:
-        """Bob buys YES through the asks, Erin NO through the bids."""
-        for name in self._random.sample(("bob", "erin"), 2):
-            count = self._random.randint(4, 12)
-            if name == "bob":
-                answer = self._bob.place(market["ticker"], "bid", count, middle + 2)
-                self._say("taker", name, f"bid {count} YES at {middle + 2}¢", answer)
-            else:
-                answer = self._erin.buy(market["token_ids"]["no"], count, 102 - middle)
-                self._say("taker", name, f"buy {count} NO at {102 - middle}¢", answer)
-
-    def _say(self, role: str, name: str, what: str, answer: Json) -> None:
-        dialect = "Kalshi" if name in ("alice", "bob") else "Polymarket"
-        self._filled += answer["filled"]
-        self._tell(role, f"{name:<6}{what:<24}{dialect:<12}{answer['filled'] or 'nothing'} filled")
-
     def _settle(self) -> None:
         found = self._venue.admin("POST", "/flush")
         self._tell("settled", f"{found['settled']} operations are final on chain")
@@ -172,6 +144,6 @@ class Demo:
             "market": ticker,
             "outcome": outcome,
             "seed": self._seed,
-            "contracts_filled": self._filled,
+            "contracts_filled": self._crowd.filled,
             "won_micros": won,
         }

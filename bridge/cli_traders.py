@@ -24,7 +24,7 @@ class CustodialTrader:
     def __init__(self, venue: VenueClient, name: str) -> None:
         self._venue = venue
         self.name = name
-        self._placed: list[str] = []
+        self._placed: dict[str, list[str]] = {}
 
     def place(self, ticker: str, side: str, count: int, cents: int) -> Json:
         """Bid for or ask YES. Returns {order, filled}: contracts that were matched at once."""
@@ -37,14 +37,14 @@ class CustodialTrader:
             "self_trade_prevention_type": "taker_at_cross",
         }
         answer = self._venue.kalshi(self.name, "POST", PATH, body)
-        self._placed.append(answer["order_id"])
+        self._placed.setdefault(ticker, []).append(answer["order_id"])
         return {"order": answer["order_id"], "filled": int(float(answer["fill_count"]))}
 
-    def cancel(self) -> None:
-        """Take back what still rests; an order that was filled meanwhile is gone already."""
-        while self._placed:
+    def cancel(self, ticker: str) -> None:
+        """Take back what still rests in a market; an order that was filled meanwhile is gone already."""
+        for order_id in reversed(self._placed.pop(ticker, [])):
             try:
-                self._venue.kalshi(self.name, "DELETE", f"{PATH}/{self._placed.pop()}")
+                self._venue.kalshi(self.name, "DELETE", f"{PATH}/{order_id}")
             except CommandError as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise

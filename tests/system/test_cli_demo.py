@@ -1,7 +1,9 @@
 """`causeway demo` on the shared venue: what it tells follows from its seed, and the money adds up."""
 
+import itertools
 import json
 import os
+import signal
 import subprocess
 from typing import Any
 
@@ -31,6 +33,31 @@ def test_the_demo_trades_resolves_redeems_and_balances(running: VenueProcess) ->
         books.check()
     finally:
         books.chain.close()
+
+
+def test_company_quotes_every_market_until_it_is_told_to_leave(own_venue: VenueProcess) -> None:
+    own_venue.start()
+    command = [str(CAUSEWAY), "demo", "--live", "--data-dir", str(own_venue.data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as company:
+        try:
+            assert company.stdout is not None
+            told = list(itertools.takewhile(lambda line: not line.startswith("company"), company.stdout))
+            markets = listed(own_venue)
+            while not all(one["best_bid_e4"] and one["best_ask_e4"] for one in markets):  # one is being quoted anew
+                markets = listed(own_venue)
+        finally:
+            company.send_signal(signal.SIGINT)
+        company.communicate(timeout=30)
+    assert company.returncode == 0
+    assert {line.split()[1] for line in told} == {one["ticker"] for one in markets}
+    brackets = [one["best_bid_e4"] for one in markets if one["event_ticker"] == "KXHOMEPRICE-27JUN"]
+    assert 7_000 <= sum(brackets) <= 11_000, "exclusive outcomes share a dollar"
+    assert all(one["best_bid_e4"] is one["best_ask_e4"] is None for one in listed(own_venue))
+
+
+def listed(venue: VenueProcess) -> list[dict[str, Any]]:
+    done = causeway("market", "list", "-o", "json", "--data-dir", str(venue.data_dir))
+    return list(json.loads(done.stdout)["markets"])
 
 
 def test_the_shell_completes_verbs() -> None:
