@@ -23,7 +23,8 @@ from bridge.seed import FUNDER_INDEX
 from bridge.submitter import Submitter, SubmitterHalted
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.account import Account
-from offchain_book.gateways.admin import Condition, HookRefused, Paid
+from offchain_book.gateways.admin import Condition, Paid
+from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.sequencer import Sequencer
 
 SETTLE_TIMEOUT_S = 30
@@ -129,7 +130,7 @@ class ChainHooks:
         self._running()
         return await self._on_chain(lambda: self._asked(wallet, digest, signature))
 
-    async def approve_order(self, wallet: str, digest: bytes, signature: str) -> bool:
+    async def approve(self, wallet: str, digest: bytes, signature: str) -> bool:
         """Record a contract wallet's yes on chain, and return when no reorganisation can take it back."""
         _, indexer = self._running()
         block = await self._on_chain(lambda: self._approve(wallet, digest, signature))

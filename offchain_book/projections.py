@@ -62,6 +62,8 @@ class Projections:
     def __init__(self) -> None:
         self.orders: dict[str, OrderView] = {}
         self.orders_by_account: dict[str, list[OrderView]] = defaultdict(list)
+        self.funders: dict[str, dict[str, None]] = defaultdict(dict)
+        """Wallet that hands orders in for contract wallets -> those contract wallets, the one used last at the end."""
         self.transfers_by_account: dict[str, list[TransferView]] = defaultdict(list)
         self.fills_by_account: dict[str, list[FillView]] = defaultdict(list)
         self.trades: list[TradeView] = []
@@ -180,8 +182,16 @@ class Projections:
         self.orders[view.order_id] = self.changes.orders[view.order_id] = view
         self.orders_by_seq[entry.seq].append(view.order_id)
         self.orders_by_account[view.account_id].append(view)
+        self.add_funder(view)
         if not is_wallet(view.account_id):
             self._report(reports.of_order(ReportKind.ACCEPTED, entry, view))
+
+    def add_funder(self, order: OrderView) -> None:
+        """Remember who handed an order of a contract wallet in."""
+        if order.session_id and order.signed is not None:
+            wallets = self.funders[order.session_id]
+            wallets.pop(order.account_id, None)
+            wallets[order.account_id] = None
 
     def _rejected(self, state: State, entry: c.Sequenced, event: e.Rejected) -> None:
         if entry.request_id.startswith(reports.PREFIX):

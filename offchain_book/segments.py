@@ -203,6 +203,7 @@ def _index(made: Projections) -> None:
     """Make every index from the views, in the order in which `observe` would have."""
     for order in made.orders.values():
         made.orders_by_account[order.account_id].append(order)
+        made.add_funder(order)
         made.orders_by_seq[order.seq].append(order.order_id)
     for trade in made.trades:
         taker, maker = trade.taker, trade.maker

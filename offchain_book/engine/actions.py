@@ -233,21 +233,12 @@ def deliver(
 
 def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
     """Hold what a wallet's signed action needs and queue it for the chain."""
-    action = command.action
-    account = state.accounts.get(action.wallet)
-    if account is None or not account.is_wallet:
-        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=action.wallet)
-    if command.action_id in state.references:
-        return reject(RejectCode.DUPLICATE_REQUEST, reference=command.action_id)
-    if f"{action.wallet}:{action.nonce}" in state.references:
-        return reject(RejectCode.ACTION_NONCE_USED, nonce=action.nonce)
-    if account.exit_at_s:
-        return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
-    if action.deadline_s < custody.next_not_after_s(state):
-        return reject(RejectCode.DEADLINE_PASSED, deadline_s=action.deadline_s, earliest_s=custody.next_not_after_s(state))
-    market, needs, refused = _action_needs(state, account, action)
+    refused = refusal_of_action(state, command)
     if refused:
         return refused
+    action = command.action
+    account = state.accounts[action.wallet]
+    market, needs, _ = _action_needs(state, account, action)
     for asset, amount in needs:
         account.balance(asset).held += amount
     if action.kind is VaultActionKind.SET_DELIVERY:
@@ -264,6 +255,23 @@ def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
     )
     queued = custody.queue(state, market, operation, (), 0)
     return [queued, ActionAccepted(command.action_id, action.wallet, number)]
+
+
+def refusal_of_action(state: State, command: c.SubmitAction) -> list[Event] | None:
+    """Return how a wallet's action would be refused now, None when it would be taken. Changes nothing."""
+    action = command.action
+    account = state.accounts.get(action.wallet)
+    if account is None or not account.is_wallet:
+        return reject(RejectCode.UNKNOWN_ACCOUNT, account_id=action.wallet)
+    if command.action_id in state.references:
+        return reject(RejectCode.DUPLICATE_REQUEST, reference=command.action_id)
+    if f"{action.wallet}:{action.nonce}" in state.references:
+        return reject(RejectCode.ACTION_NONCE_USED, nonce=action.nonce)
+    if account.exit_at_s:
+        return reject(RejectCode.WALLET_EXITING, exit_at_s=account.exit_at_s)
+    if action.deadline_s < custody.next_not_after_s(state):
+        return reject(RejectCode.DEADLINE_PASSED, deadline_s=action.deadline_s, earliest_s=custody.next_not_after_s(state))
+    return _action_needs(state, account, action)[2]
 
 
 def _action_needs(

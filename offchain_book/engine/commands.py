@@ -125,9 +125,9 @@ class PlaceOrder(Struct, frozen=True):
     `builder` is the code of the app that the order came through, when what was signed does not carry one itself.
     `price_e4` is the YES price. `budget_micros` > 0 makes it an order by amount: it spends at most that (whole lots).
     `max_cost_micros` > 0 bounds what an IOC or FOK order may spend, fees apart. `reduce_only` caps the order at the
-    position that it closes. `session_id` names the connection whose end cancels the order. `to_the_last`: a fill-or-kill order
-    by amount is filled also when its last cent buys the last order of the book, as every one is today; journals from before
-    that rule do not say so.
+    position that it closes. `session_id` names the connection whose end cancels the order, or the wallet that hands it in for a
+    contract wallet. `to_the_last`: a fill-or-kill order by amount is filled also when its last cent buys the last order of the
+    book, as every one is today; journals from before that rule do not say so.
     """
 
     order_id: str

@@ -26,7 +26,7 @@ from offchain_book.gateways.admin_markets import LifeRoutes, add_routes, reviewe
 from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.credentials import UnsupportedKey, parse_public_key
 from offchain_book.gateways.market_file import MarketFile, MarketFileError, RewardPart
-from offchain_book.gateways.native import Amount, account_view, address_of, micros, problem, read_body, refusal
+from offchain_book.gateways.native import Amount, account_view, address_of, asked, micros, problem, read_body, refusal
 from offchain_book.gateways.trace import operation_view
 from offchain_book.sequencer import Receipt, Sequencer
 
@@ -54,14 +54,6 @@ class Paid:
     deposit_index: int
     tx_hash: str
     block_number: int
-
-
-class HookRefused(Exception):
-    """The chain's side cannot do this; `status` and `code` are the answer's."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class Hooks(ContractWallets, Protocol):
@@ -184,7 +176,7 @@ class AdminRoutes:
         except MarketFileError as error:
             raise problem(400, "BAD_MARKET_FILE", str(error)) from None
         self._check_new(file)
-        conditions = await self._ask(self._hooks.prepare_conditions([(one.ticker, one.rules) for one in file.markets]))
+        conditions = await asked(self._hooks.prepare_conditions([(one.ticker, one.rules) for one in file.markets]))
         if file.series.ticker not in self._state.series:
             await self.submit(request, market_file.series_command(file.series))
         if file.event.ticker not in self._state.events:
@@ -337,9 +329,9 @@ class AdminRoutes:
         """Pay test dollars in: to the pool for a custodial account, to the vault of a wallet whose key is a dev key."""
         body = await read_body(request, DepositBody)
         account, amount = self._account(body.account), _test_amount(body.amount)
-        paid = await self._ask(self._hooks.deposit(account, amount))
+        paid = await asked(self._hooks.deposit(account, amount))
         if body.wait:
-            await self._ask(self._hooks.credited(paid))
+            await asked(self._hooks.credited(paid))
         return {
             "id": f"deposit:{paid.deposit_index}",
             "account": account.account_id,
@@ -353,24 +345,24 @@ class AdminRoutes:
         """Give a wallet free test dollars, and gas money if it has none."""
         body = await read_body(request, FaucetBody)
         wallet = address_of(body.wallet, "wallet")
-        tx_hash = await self._ask(self._hooks.faucet(wallet, _test_amount(body.amount)))
+        tx_hash = await asked(self._hooks.faucet(wallet, _test_amount(body.amount)))
         return {"wallet": wallet, "amount": body.amount, "transaction": tx_hash}
 
     # --- settlement and time -------------------------------------------------------------------------------------------
 
     async def publish_liabilities(self) -> Json:
         """Compare every reserve in one block and publish what is owed, now instead of at the next interval."""
-        return {"tx_hash": await self._ask(self._hooks.publish_liabilities())}
+        return {"tx_hash": await asked(self._hooks.publish_liabilities())}
 
     async def flush(self) -> Json:
         """Cut and settle what is open now; answers when all of it is final."""
-        settled = await self._ask(self._hooks.flush())
+        settled = await asked(self._hooks.flush())
         return {"settled": settled, "next_operation": self._state.next_operation, "final_block": self._state.final_block}
 
     async def time(self, request: Request) -> Json:
         """Move venue time (development only): open batches are settled first, then book and chain move together."""
         body = await read_body(request, TimeBody)
-        await self._ask(self._hooks.move_time(body.seconds))
+        await asked(self._hooks.move_time(body.seconds))
         return {"moved_s": body.seconds, "venue_time_ms": self._sequencer.clock_ms()}
 
     async def operation(self, number: int) -> Json:
@@ -379,12 +371,6 @@ class AdminRoutes:
         if not 0 <= number < len(operations):
             raise problem(404, "UNKNOWN_OPERATION", f"operations go up to {len(operations) - 1}, there is no {number}")
         return operation_view(operations[number], lambda account: account)
-
-    async def _ask(self, work: Any) -> Any:
-        try:
-            return await work
-        except HookRefused as error:
-            raise problem(error.status, error.code, error.message) from None
 
 
 def _test_amount(text: str) -> int:

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request
 
 from offchain_book.config import RELAYS_PER_ADDRESS, RELAYS_PER_WALLET
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
-from offchain_book.gateways.admin import HookRefused, Hooks
+from offchain_book.gateways.admin import Hooks
 from offchain_book.gateways.attempts import Guarded
+from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.gateways.native import Amount, Hex, address_of, micros, problem, read_body
 
 Json = dict[str, Any]

@@ -5,8 +5,10 @@ hex SHA-256 of the body, and every request that moves money carries its own `ref
 A wallet needs no session here: its EIP-712 signature is the request. docs/interfaces.md describes every route.
 """
 
+import dataclasses
 import hashlib
 import hmac
+from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -15,6 +17,7 @@ from fastapi import APIRouter, HTTPException, Request
 from offchain_book import signatures
 from offchain_book.config import MAX_BODY_BYTES, Settings
 from offchain_book.engine.account import Account
+from offchain_book.engine.actions import refusal_of_action
 from offchain_book.engine.commands import Command, LinkAccount, SubmitAction, Withdraw
 from offchain_book.engine.events import ActionAccepted, Rejected, WithdrawalRequested
 from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
@@ -22,6 +25,7 @@ from offchain_book.engine.policy_events import WithdrawalHeld
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.errors import details, sentence
+from offchain_book.gateways.contract_wallets import ContractWallets, HookRefused
 from offchain_book.gateways.credentials import Authenticator, BadCredentials
 from offchain_book.gateways.page_sessions import PageSessions
 from offchain_book.gateways.trace import Tracer, masked
@@ -144,10 +148,25 @@ def address_of(text: str, field: str) -> str:
         raise problem(400, "BAD_ADDRESS", f"{field}: {error}") from None
 
 
+async def asked(question: Awaitable[T]) -> T:
+    """Wait for the chain's answer; its refusal becomes our error."""
+    try:
+        return await question
+    except HookRefused as error:
+        raise problem(error.status, error.code, error.message) from None
+
+
 class NativeRoutes:
     """The routes of one venue."""
 
-    def __init__(self, sequencer: Sequencer, settings: Settings, people: PageSessions | None = None) -> None:
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        settings: Settings,
+        people: PageSessions | None = None,
+        contracts: ContractWallets | None = None,
+    ) -> None:
+        self.contracts = contracts
         self._sequencer = sequencer
         self._settings = settings
         self._people = people or PageSessions()
@@ -246,7 +265,7 @@ class NativeRoutes:
         if body.deadline < self._sequencer.clock_ms() // 1000:
             raise problem(400, "DEADLINE_PASSED", f"the deadline {body.deadline} has passed")
         digest = signatures.link_account_digest(self._domain, account.account_id, wallet, body.deadline)
-        self.check_wallet(digest, body.signature, wallet)
+        await self.stands_behind(digest, body.signature, wallet)
         await self.submit(request, LinkAccount(account.account_id, wallet, body.deliver))
         return {"account": account.account_id, "wallet": wallet, "deliver": body.deliver}
 
@@ -255,8 +274,10 @@ class NativeRoutes:
         body = await read_body(request, ActionBody)
         action = self._parse_action(body)
         digest = signatures.vault_action_digest(self._domain, action)
-        self.check_wallet(digest, body.signature, action.wallet)
-        receipt = await self.submit(request, SubmitAction("0x" + digest.hex(), action))
+        command = SubmitAction("0x" + digest.hex(), action)
+        if await self.stands_behind(digest, body.signature, action.wallet):
+            command = await self._approved(command, digest)
+        receipt = await self.submit(request, command)
         event = receipt.first(ActionAccepted)
         assert event is not None
         return {"action_id": event.action_id, "operation": event.operation, "seq": receipt.entry.seq}
@@ -282,14 +303,30 @@ class NativeRoutes:
             body.signature,
         )
 
-    def check_wallet(self, digest: bytes, signature: str, wallet: str) -> None:
-        """Check that a wallet signed a digest of the native domain."""
+    async def _approved(self, command: SubmitAction, digest: bytes) -> SubmitAction:
+        """Record a contract wallet's yes to an action on chain, unless the exchange would refuse it anyway."""
+        action = command.action
+        for event in refusal_of_action(self._sequencer.state, command) or ():
+            if isinstance(event, Rejected):
+                raise refusal(event)
+        assert self.contracts is not None
+        if not await asked(self.contracts.approve(action.wallet, digest, action.signature)):
+            raise self.bad_signature("the contract does not take this signature (ERC-1271)", digest, action.wallet, "")
+        return SubmitAction(command.action_id, dataclasses.replace(action, signature=""))
+
+    async def stands_behind(self, digest: bytes, signature: str, wallet: str) -> bool:
+        """Check that a wallet signed a digest: with its key (False), or as a contract that says so now (True, ERC-1271)."""
+        recovered, reason = "", "the signature is not the wallet's over this struct"
         try:
             recovered = signatures.recover(digest, signature).lower()
         except signatures.InvalidSignature as error:
-            raise self.bad_signature(str(error), digest, wallet, "") from None
-        if recovered != wallet:
-            raise self.bad_signature("the signature is not the wallet's over this struct", digest, wallet, recovered)
+            reason = str(error)
+        if recovered == wallet:
+            return False
+        known = wallet in self._sequencer.state.accounts
+        if self.contracts is not None and known and await asked(self.contracts.is_signed(wallet, digest, signature)):
+            return True
+        raise self.bad_signature(reason, digest, wallet, recovered)
 
     def bad_signature(self, reason: str, digest: bytes, wallet: str, recovered: str) -> HTTPException:
         """Return the error of a signature that is not the wallet's: what was expected, and what was found."""

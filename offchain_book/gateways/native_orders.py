@@ -6,8 +6,8 @@ one of them, or a signed `Cancel`. Custodial accounts place orders in Kalshi's d
 
 import dataclasses
 import re
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request
@@ -25,9 +25,7 @@ from offchain_book.engine.state import State
 from offchain_book.engine.units import PRICE_SCALE, cost_micros
 from offchain_book.errors import details, sentence
 from offchain_book.gateways import error_page
-from offchain_book.gateways.admin import HookRefused
-from offchain_book.gateways.contract_wallets import ContractWallets
-from offchain_book.gateways.native import Hex, Json, NativeRoutes, address_of, problem, read_body, refusal
+from offchain_book.gateways.native import Hex, Json, NativeRoutes, address_of, asked, problem, read_body, refusal
 from offchain_book.gateways.polymarket_errors import mirrored
 from offchain_book.gateways.polymarket_orders import neighbours
 from offchain_book.gateways.polymarket_words import Token, book_side, find_token, own_price_e4, token_side
@@ -259,11 +257,10 @@ class NativeOrders:
         settings: Settings,
         native: NativeRoutes,
         sessions: Sessions,
-        contracts: ContractWallets | None = None,
     ) -> None:
-        self._contracts = contracts
         self._sequencer = sequencer
         self._native = native
+        self._contracts = native.contracts
         self._sessions = sessions
         self._domain = signatures.native_domain(settings.chain_id, settings.venue_address)
         self._signatures = SignaturePool()
@@ -297,13 +294,13 @@ class NativeOrders:
         refused = self._native.bad_signature(reason, digest, signed.maker, recovered)
         if self._contracts is None or signed.maker not in self._sequencer.state.accounts:
             raise refused
-        if not await _asked(self._contracts.is_signed(signed.maker, digest, signed.signature)):
+        if not await asked(self._contracts.is_signed(signed.maker, digest, signed.signature)):
             raise refused
         command = to_command(body, dataclasses.replace(signed, signature=""), token)
         for event in refusal_of(self._sequencer.state, command) or ():
             if isinstance(event, Rejected):
                 raise order_refusal(event, token.outcome)
-        if not await _asked(self._contracts.approve_order(signed.maker, digest, signed.signature)):
+        if not await asked(self._contracts.approve(signed.maker, digest, signed.signature)):
             raise refused
         return command
 
@@ -390,16 +387,7 @@ class NativeOrders:
             message = f"the deadline {deadline_s} has to be within {CANCEL_LIFE_S} s of venue time, {now_s}"
             raise problem(400, "DEADLINE_PASSED" if deadline_s < now_s else "DEADLINE_TOO_FAR", message, limits)
         digest = signatures.cancel_digest(self._domain, wallet, order_ids, deadline_s)
-        try:
-            self._native.check_wallet(digest, signature, wallet)
-        except HTTPException:
-            known = wallet in self._sequencer.state.accounts
-            if (
-                self._contracts is None
-                or not known
-                or not await _asked(self._contracts.is_signed(wallet, digest, signature))
-            ):
-                raise
+        await self._native.stands_behind(digest, signature, wallet)
         return wallet
 
     async def nonces(self, wallet: str, request: Request) -> Json:
@@ -420,14 +408,6 @@ class NativeOrders:
         wanted = request.query_params.get("ticker", "")
         found = self._sequencer.state.markets.values()
         return {"markets": [market_view(one) for one in found if wanted in ("", one.ticker)]}
-
-
-async def _asked(question: Coroutine[Any, Any, bool]) -> bool:
-    """Wait for the chain's answer; its refusal becomes our error."""
-    try:
-        return await question
-    except HookRefused as error:
-        raise problem(error.status, error.code, error.message) from None
 
 
 def _request_id(request: Request) -> str:

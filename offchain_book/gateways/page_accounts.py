@@ -15,8 +15,9 @@ from offchain_book.engine.commands import CancelOrder, Custody, OpenAccount, Pla
 from offchain_book.engine.events import Matched, OrderRested
 from offchain_book.engine.order import TimeInForce
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
-from offchain_book.gateways.admin import HookRefused, Hooks
+from offchain_book.gateways.admin import Hooks
 from offchain_book.gateways.attempts import Guarded
+from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.gateways.native import Amount, Hex, NativeRoutes, address_of, micros, problem, read_body
 from offchain_book.gateways.page_fills import portfolio
 from offchain_book.gateways.page_passwords import NameTaken, Passwords

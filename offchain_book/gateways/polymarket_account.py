@@ -1,11 +1,13 @@
 """What a wallet may ask about itself: its orders, its trades and how far they have settled, its balances."""
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from offchain_book.engine.account import Account, Balance
+from offchain_book.engine.events import FillSide
 from offchain_book.engine.market import Market
 from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import FillLeg, FillOperation, OrderScheme, TokenSide
@@ -22,6 +24,7 @@ from offchain_book.gateways.polymarket_words import (
     token_side,
     trade_id,
 )
+from offchain_book.signatures import CONTRACT_SIGNATURE
 from offchain_book.views import FillView, OrderView, TradeStage, TradeView
 
 PAGE_ROWS = 500
@@ -86,10 +89,11 @@ def order_summary(order: OrderView, market: Market, owner: str) -> dict[str, Any
 def _leg_summary(leg: FillLeg, trade: TradeView, market: Market, venue: Venue, caller: Caller) -> dict[str, Any]:
     """Return one order of a trade. A custodial counterparty shows as the custody pool; keys of others stay theirs."""
     is_maker = leg.order_id == trade.maker.order_id
+    session_id = venue.projections.orders[leg.order_id].session_id
     rate = market.maker_cap_e4 if is_maker else market.taker_cap_e4
     return {
         "order_id": leg.order_id,
-        "owner": caller.key.key_id if leg.account_id == caller.account_id else "",
+        "owner": caller.key.key_id if caller.reaches(leg.account_id, session_id) else "",
         "maker_address": leg.wallet or venue.settings.venue_address,
         "matched_amount": decimal(trade.size_micros),
         "price": price_text(own_price_e4(leg.outcome, trade.price_e4)),
@@ -144,7 +148,7 @@ class AccountRoutes:
 
     def _own_order(self, caller: Caller, order_id: str) -> OrderView | None:
         order = self._venue.projections.orders.get(order_id.lower())
-        return order if order is not None and order.account_id == caller.account_id else None
+        return order if order is not None and caller.reaches(order.account_id, order.session_id) else None
 
     def _summary(self, order: OrderView, caller: Caller) -> dict[str, Any]:
         return order_summary(order, self._venue.state.markets[order.ticker], caller.key.key_id)
@@ -162,7 +166,7 @@ class AccountRoutes:
         """Page through the wallet's open orders, oldest first. A position is the last order's sequence number."""
         caller = await self._venue.caller(request)
         after, wanted = page_position(request), request.query_params
-        views = (self._venue.projections.orders[order_id] for order_id in self._account(caller).open_orders)
+        views = (self._venue.projections.orders[order.order_id] for order in self._venue.open_orders(caller))
         rows = sorted((order for order in views if order.seq > after >= 0), key=lambda order: order.seq)
         for name, field in (("market", "market"), ("asset_id", "asset_id"), ("id", "id")):
             if wanted.get(name):
@@ -181,7 +185,7 @@ class AccountRoutes:
         if request.query_params.get("id"):
             rows = [row for _, row in self._trades(caller, self._fills_of(caller, request.query_params["id"]))]
             return page([row for row in rows if wanted(row, request)], PAGE_ROWS, None)
-        fills = self._venue.projections.fills_by_account.get(caller.account_id, [])
+        fills = self._fills(caller)
         start = page_position(request)
         before = len(fills) if start == 0 else min(start, len(fills))
         rows = []
@@ -204,10 +208,22 @@ class AccountRoutes:
         return [
             FillView(found, own, other, own is found.taker)
             for own, other in ((found.taker, found.maker), (found.maker, found.taker))
-            if own.account_id == caller.account_id
+            if self._is_own(caller, own)
         ][:1]
 
-    def _trades(self, caller: Caller, fills: list[FillView]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _fills(self, caller: Caller) -> Sequence[FillView]:
+        """Return the fills of all orders that the key reaches, oldest first: a list that only grows at its end."""
+        by_account, accounts = self._venue.projections.fills_by_account, self._venue.accounts_of(caller)
+        lists = [by_account.get(account.account_id, []) for account, _ in accounts]
+        if len(lists) == 1:
+            return lists[0]
+        merged = heapq.merge(*lists, key=lambda fill: fill.trade.match_id)
+        return [fill for fill in merged if self._is_own(caller, fill.own)]
+
+    def _is_own(self, caller: Caller, side: FillSide) -> bool:
+        return caller.reaches(side.account_id, self._venue.projections.orders[side.order_id].session_id)
+
+    def _trades(self, caller: Caller, fills: Sequence[FillView]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (index, trade), newest first."""
         operations = self._venue.projections.operations
         for index in range(len(fills) - 1, -1, -1):
@@ -227,7 +243,8 @@ class AccountRoutes:
         else:
             reason = f"asset_type is COLLATERAL or CONDITIONAL, not {asset_type or '(none given)'}"
             raise ApiError(400, "Invalid asset type", "INVALID_ASSET_TYPE", reason)
-        balance = self._account(caller).balances.get(asset, _NO_BALANCE)
+        account = self._funder(caller, request.query_params.get("signature_type", ""))
+        balance = account.balances.get(asset, _NO_BALANCE)
         return reply(
             {
                 "balance": str(balance.available),
@@ -236,8 +253,14 @@ class AccountRoutes:
                 "pending": str(balance.pending),
                 "settled": str(balance.settled),
                 "withdrawable": str(balance.withdrawable),
+                "wallet": account.account_id,
             }
         )
+
+    def _funder(self, caller: Caller, signature_type: str) -> Account:
+        """Return whose balance is asked for: with signature type 3 that of the contract wallet that was used last."""
+        accounts = self._venue.accounts_of(caller)
+        return accounts[-1 if signature_type == str(CONTRACT_SIGNATURE) else 0][0]
 
 
 def wanted(row: dict[str, Any], request: Request) -> bool:

@@ -10,9 +10,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from offchain_book.config import MAX_BODY_BYTES, Settings
-from offchain_book.engine.account import ApiKey
+from offchain_book.engine.account import Account, ApiKey
 from offchain_book.engine.commands import Command
 from offchain_book.engine.market import Market
+from offchain_book.engine.order import Order
 from offchain_book.engine.state import State
 from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.json_answer import JsonAnswer
@@ -128,6 +129,10 @@ class Caller:
         """The wallet, as its lower-case address."""
         return self.key.account_id
 
+    def reaches(self, account_id: str, session_id: str) -> bool:
+        """Whether an order is the wallet's own, or one that it handed in for a contract wallet (signature type 3)."""
+        return self.account_id in (account_id, session_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Venue:
@@ -170,6 +175,21 @@ class Venue:
         except NotAuthenticated as error:
             raise ApiError(401, UNAUTHORIZED, "UNAUTHORIZED", error.reason, check=error.check) from error
         return Caller(key, body, request_id_of(request))
+
+    def accounts_of(self, caller: Caller) -> list[tuple[Account, str]]:
+        """Return (account, session) of all orders that a key reaches: the wallet's own, then those it handed in for others."""
+        handed_in = self.projections.funders.get(caller.account_id, ())
+        own = (self.state.accounts[caller.account_id], "")
+        return [own, *((self.state.accounts[funder], caller.account_id) for funder in handed_in)]
+
+    def open_orders(self, caller: Caller) -> list[Order]:
+        """Return the open orders that a key reaches, each account's oldest first."""
+        return [
+            order
+            for account, session_id in self.accounts_of(caller)
+            for order in account.open_orders.values()
+            if session_id in ("", order.terms.session_id)
+        ]
 
     def builder(self, request: Request, body: bytes) -> ApiKey | None:
         """Return the builder key that signed a request beside its user, None when nobody claims to have."""

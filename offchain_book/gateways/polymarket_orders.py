@@ -19,8 +19,7 @@ from offchain_book.engine.market import Market
 from offchain_book.engine.operations import ZERO_ADDRESS, ZERO_BYTES32, OrderScheme, SignedOrder, TokenSide
 from offchain_book.engine.order import BookSide, TimeInForce
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
-from offchain_book.gateways.admin import HookRefused
-from offchain_book.gateways.contract_wallets import ContractWallets
+from offchain_book.gateways.contract_wallets import ContractWallets, HookRefused
 from offchain_book.gateways.polymarket_errors import INVALID_EXPIRATION, INVALID_PAYLOAD, ApiError, malformed, off_tick
 from offchain_book.gateways.polymarket_words import Token, book_side, fixed, own_price_e4, price_text
 from offchain_book.gateways.signature_pool import SignaturePool
@@ -247,7 +246,7 @@ async def approved(contracts: ContractWallets | None, settings: Settings, comman
         reason = "contract wallets (signature type 3, ERC-1271) are not served: no chain is attached to ask them"
         raise ApiError(501, f"invalid signature: {reason}", "SIGNATURE_TYPE", reason, signature_type=CONTRACT_SIGNATURE)
     try:
-        yes = await contracts.approve_order(signed.maker, bytes.fromhex(signed.digest[2:]), signed.signature)
+        yes = await contracts.approve(signed.maker, bytes.fromhex(signed.digest[2:]), signed.signature)
     except HookRefused as error:
         raise ApiError(error.status, error.message, error.code) from error
     if not yes:

@@ -170,6 +170,7 @@ class TradingRoutes:
                 raise unknown_token(signed.token_id)
             command = to_command(checking.posted, signed, token, builder)
             if signed.signature_type == CONTRACT_SIGNATURE:
+                command = msgspec.structs.replace(command, session_id=caller.account_id)
                 for event in refusal_of(state, command) or ():
                     if isinstance(event, Rejected):
                         raise from_order_rejection(event, command.order_id, token.market, token.outcome)
@@ -229,14 +230,21 @@ class TradingRoutes:
         """Cancel orders one by one and say what became of each."""
         wanted = list(dict.fromkeys(order_ids))
         receipts = await asyncio.gather(
-            *(self._venue.submit(CancelOrder(caller.account_id, oid.lower()), caller.request_id) for oid in wanted)
+            *(self._venue.submit(self._cancellation(caller, oid.lower()), caller.request_id) for oid in wanted)
         )
         refused = {oid: receipt.rejected for oid, receipt in zip(wanted, receipts, strict=True) if receipt.rejected}
-        return {
+        answer: dict[str, Any] = {
             "canceled": [oid for oid in wanted if oid not in refused],
             "not_canceled": {oid: _not_canceled(rejected) for oid, rejected in refused.items()},
-            "errors": {oid: from_rejection(rejected).body(caller.request_id) for oid, rejected in refused.items()},
         }
+        if refused:  # beside production's words, where these lead
+            answer["errors"] = {oid: from_rejection(one).body(caller.request_id) for oid, one in refused.items()}
+        return answer
+
+    def _cancellation(self, caller: Caller, order_id: str) -> CancelOrder:
+        order = self._venue.state.orders.get(order_id)
+        reached = order is not None and caller.reaches(order.account_id, order.terms.session_id)
+        return CancelOrder(order.account_id if order is not None and reached else caller.account_id, order_id)
 
     async def cancel_all(self, request: Request) -> Response:
         """Cancel every open order of the wallet."""
@@ -244,12 +252,15 @@ class TradingRoutes:
         return reply(await self._cancel_many(caller, ""))
 
     async def _cancel_many(self, caller: Caller, ticker: str) -> dict[str, Any]:
-        receipt = await self._venue.submit(CancelOrders(caller.account_id, ticker), caller.request_id)
-        if receipt.rejected:
-            raise from_rejection(receipt.rejected)
-        own = (event for event in receipt.every(OrderCancelled) if event.account_id == caller.account_id)
-        cancelled = [event.order_id for event in own if event.reason is CancelReason.BY_USER]
-        return {"canceled": cancelled, "not_canceled": {}, "errors": {}}
+        cancelled: list[str] = []
+        for account, session_id in self._venue.accounts_of(caller):
+            command = CancelOrders(account.account_id, ticker, session_id=session_id)
+            receipt = await self._venue.submit(command, caller.request_id)
+            if receipt.rejected:
+                raise from_rejection(receipt.rejected)
+            own = (event for event in receipt.every(OrderCancelled) if event.account_id == account.account_id)
+            cancelled += [event.order_id for event in own if event.reason is CancelReason.BY_USER]
+        return {"canceled": cancelled, "not_canceled": {}}
 
     async def cancel_market_orders(self, request: Request) -> Response:
         """Cancel the open orders of one market, of one token, or (nothing named) all of them."""
@@ -264,13 +275,12 @@ class TradingRoutes:
         if not asked.asset_id:
             return reply(await self._cancel_many(caller, ticker))
         token = self._venue.token(asked.asset_id)
-        open_orders = state.accounts[caller.account_id].open_orders.values()
         return reply(
             await self._cancel(
                 caller,
                 [
                     order.order_id
-                    for order in open_orders
+                    for order in self._venue.open_orders(caller)
                     if order.ticker == token.market.ticker
                     and order.outcome is token.outcome
                     and ticker in ("", order.ticker)

@@ -18,8 +18,9 @@ from offchain_book import signatures
 from offchain_book.config import Settings
 from offchain_book.gateways import siwe
 from offchain_book.gateways.attempts import Guarded, sign_in_limit
+from offchain_book.gateways.contract_wallets import ContractWallets
 from offchain_book.gateways.credentials import wall_clock_ms
-from offchain_book.gateways.native import Hex, address_of, problem, read_body
+from offchain_book.gateways.native import Hex, address_of, asked, problem, read_body
 
 COOKIE = "causeway_session"
 SESSION_MS = 12 * 3_600_000
@@ -58,7 +59,14 @@ class Session:
 class Sessions:
     """Who is signed in."""
 
-    def __init__(self, settings: Settings, now_ms: Callable[[], int] = wall_clock_ms, limit: Guarded | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        limit: Guarded | None = None,
+        contracts: ContractWallets | None = None,
+    ) -> None:
+        self._contracts = contracts
         self._settings = settings
         self._limit = limit or sign_in_limit()
         self._now_ms = now_ms
@@ -90,7 +98,7 @@ class Sessions:
             STATEMENT,
         )
 
-    def open(self, text: str, signature: str) -> tuple[str, Session]:
+    async def open(self, text: str, signature: str) -> tuple[str, Session]:
         """Check a signed message and return the token of a new session, which works for whoever has it."""
         try:
             message = siwe.parse(text)
@@ -99,16 +107,22 @@ class Sessions:
         self._check_terms(message)
         self._check_times(message)
         digest, wallet = siwe.personal_digest(text), message.address.lower()
+        recovered, reason = "", "the signature is not the wallet's over this message"
         try:
             recovered = signatures.recover(digest, signature).lower()
         except signatures.InvalidSignature as error:
-            raise problem(401, "BAD_SIGNATURE", str(error), {"digest": "0x" + digest.hex()}) from None
-        if recovered != wallet:
+            reason = str(error)
+        is_known = self._nonces.get(message.nonce, 0) >= self._now_ms()
+        if recovered != wallet and not (is_known and await self._is_contracts(wallet, digest, signature)):
             found = {"recovered": recovered, "expected": wallet, "digest": "0x" + digest.hex()}
-            raise problem(401, "BAD_SIGNATURE", "the signature is not the wallet's over this message", found)
+            raise problem(401, "BAD_SIGNATURE", reason, found)
         if self._nonces.pop(message.nonce, 0) < self._now_ms():
             raise problem(401, "BAD_NONCE", f"the nonce works once, within {NONCE_MS // 1_000} s: ask for another")
         return self._keep(Session(wallet, min(self._now_ms() + SESSION_MS, message.expires_ms or 1 << 62)))
+
+    async def _is_contracts(self, wallet: str, digest: bytes, signature: str) -> bool:
+        """Whether a wallet made of code takes a signature now (ERC-1271): the chain is asked only about nonces that we gave."""
+        return self._contracts is not None and await asked(self._contracts.is_signed(wallet, digest, signature))
 
     def _keep(self, session: Session) -> tuple[str, Session]:
         while len(self._sessions) >= MAX_SESSIONS:
@@ -166,7 +180,7 @@ class Sessions:
     async def open_route(self, request: Request, response: Response) -> dict[str, Any]:
         """Sign in with a signed EIP-4361 message; the answer sets the session's cookie."""
         body = await read_body(request, SessionBody)
-        token, session = self.open(body.message, body.signature)
+        token, session = await self.open(body.message, body.signature)
         self._limit.give_back(request, session.wallet)
         secure = self._settings.http_url.startswith("https")
         left_s = (session.until_ms - self._now_ms()) // 1_000

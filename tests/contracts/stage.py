@@ -73,6 +73,7 @@ LOT = 10_000
 
 MOCK_CONTRACTS = (
     "mocks/ContractWallet.sol:ContractWallet",
+    "mocks/DepositWallet.sol:DepositWallet",
     "mocks/HostileReceiver.sol:HostileReceiver",
     "mocks/OddCollateral.sol:OddCollateral",
     "mocks/OrderHashHarness.sol:OrderHashHarness",

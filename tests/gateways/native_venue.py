@@ -20,7 +20,8 @@ from offchain_book.engine.account import Account
 from offchain_book.engine.exchange import new_state
 from offchain_book.engine.operations import Outcome, TokenSide, VaultAction, VaultActionKind
 from offchain_book.gateways import native_orders, siwe
-from offchain_book.gateways.admin import Condition, HookRefused, Paid
+from offchain_book.gateways.admin import Condition, Paid
+from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.gateways.credentials import wall_clock_ms
 from offchain_book.journal import Journal
 from offchain_book.projections import Projections
@@ -97,7 +98,7 @@ class FakeHooks:
         key = self.contracts.get(wallet)
         return key is not None and signatures.recover(digest, signature).lower() == address_of(key)
 
-    async def approve_order(self, wallet: str, digest: bytes, signature: str) -> bool:
+    async def approve(self, wallet: str, digest: bytes, signature: str) -> bool:
         if not await self.is_signed(wallet, digest, signature):
             return False
         self._note("approve", wallet, "0x" + digest.hex())

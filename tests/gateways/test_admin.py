@@ -9,7 +9,7 @@ import pytest
 
 from offchain_book.engine import commands as c
 from offchain_book.engine.market import MarketStatus
-from offchain_book.gateways.admin import HookRefused
+from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.gateways.market_file import MarketFileError, parse_json, parse_toml, rate_e4
 from tests.gateways.native_venue import DOLLAR, STRANGER, TICKER, WALLET, NativeVenue
 

@@ -9,11 +9,14 @@ import pytest
 
 from offchain_book import signatures
 from offchain_book.engine import chain_commands as cc
-from offchain_book.engine.operations import Outcome, TokenSide
-from offchain_book.gateways.admin import HookRefused
+from offchain_book.engine.operations import Outcome, TokenSide, VaultAction, VaultActionKind, WalletOperation
+from offchain_book.gateways import siwe
+from offchain_book.gateways.contract_wallets import HookRefused
 from tests.gateways.native_venue import (
+    CONTRACT,
     DOLLAR,
     STRANGER,
+    TICKER,
     WALLET,
     WALLET_KEY,
     NativeVenue,
@@ -103,3 +106,100 @@ async def test_a_v2_order_of_type_3_is_approved_before_it_reaches_the_exchange(s
     refused = await wendy.call("POST", "/order", posted(unknown, owner=wendy.creds["apiKey"], orderType="GTC"))
     assert refused.json()["code"] == "UNKNOWN_ACCOUNT"
     assert len(small.hooks.asked) == 1
+
+
+# --- money, links, sessions -------------------------------------------------------------------------------------------
+
+
+def action_of(small: NativeVenue, amount: int, key: bytes = WALLET_KEY, nonce: str = "3") -> dict[str, Any]:
+    """Return the body of a withdrawal from the contract that a key signed."""
+    deadline = small.sequencer.clock_ms() // 1_000 + 600
+    action = VaultAction(SAFE, VaultActionKind.WITHDRAW, "0", amount, STRANGER, nonce, deadline, "")
+    signature = signatures.sign_digest(signatures.vault_action_digest(small.domain, action), key)
+    return {"wallet": SAFE, "kind": 0, "id": "0", "amount": str(amount), "to": STRANGER, "nonce": nonce,
+            "deadline": deadline, "signature": signature}  # fmt: skip
+
+
+async def test_a_vault_action_is_approved_first_and_carries_no_signature(small: NativeVenue) -> None:
+    answer = await small.http.post("/venue/actions", json=action_of(small, 40 * DOLLAR))
+    assert answer.status_code == 201, answer.text
+    assert small.hooks.asked == [("approve", SAFE, answer.json()["action_id"])]
+    operation = small.state.operations[answer.json()["operation"]].operation
+    assert isinstance(operation, WalletOperation)
+    assert operation.action.signature == ""
+    assert small.state.accounts[SAFE].cash.held == 40 * DOLLAR
+
+
+async def test_no_vault_action_is_approved_that_would_be_refused_or_is_forged(small: NativeVenue) -> None:
+    poor = await small.http.post("/venue/actions", json=action_of(small, 101 * DOLLAR))
+    assert poor.json()["error"]["code"] == "INSUFFICIENT_CASH"
+    forged = await small.http.post("/venue/actions", json=action_of(small, DOLLAR, b"\x33" * 32))
+    assert forged.json()["error"]["code"] == "BAD_SIGNATURE"
+    assert small.hooks.asked == []
+    assert (await small.http.post("/venue/actions", json=action_of(small, DOLLAR))).status_code == 201
+    again = await small.http.post("/venue/actions", json=action_of(small, 2 * DOLLAR))
+    assert again.json()["error"]["code"] == "ACTION_NONCE_USED"
+    assert len(small.hooks.asked) == 1
+
+
+async def test_a_contract_wallet_is_linked_by_its_signature(small: NativeVenue) -> None:
+    digest = signatures.link_account_digest(small.domain, "alice", SAFE, 1 << 34)
+    body = {"wallet": SAFE, "deadline": 1 << 34, "signature": signatures.sign_digest(digest, b"\x33" * 32)}
+    assert (await small.signed("/venue/links", body)).json()["error"]["code"] == "BAD_SIGNATURE"
+    body["signature"] = signatures.sign_digest(digest, WALLET_KEY)
+    assert (await small.signed("/venue/links", body)).status_code == 201
+    assert small.state.accounts["alice"].wallet == SAFE
+
+
+async def test_a_contract_wallet_signs_in_once_by_its_signature(small: NativeVenue) -> None:
+    message = (await small.http.post("/venue/session/nonce", json={"wallet": SAFE})).json()["message"]
+    digest = siwe.personal_digest(message)
+    forged = {"message": message, "signature": signatures.sign_digest(digest, b"\x33" * 32)}
+    assert (await small.http.post("/venue/session", json=forged)).json()["error"]["code"] == "BAD_SIGNATURE"
+    right = {"message": message, "signature": signatures.sign_digest(digest, WALLET_KEY)}
+    assert (await small.http.post("/venue/session", json=right)).json()["wallet"] == SAFE
+    again = await small.http.post("/venue/session", json=right)
+    assert (again.status_code, again.json()["error"]["code"]) == (401, "BAD_SIGNATURE"), "the chain is not asked about it"
+
+
+# --- whose order it is for an API key -----------------------------------------------------------------------------------
+
+
+async def of_type_3(small: NativeVenue, sender: Wallet, salt: str, **changed: Any) -> Any:
+    order = dataclasses.replace(wallet_order(small), maker=SAFE, signer=SAFE, signature_type=3, salt=salt, **changed)
+    return (await sender.call("POST", "/order", posted(order, owner=sender.creds["apiKey"], orderType="GTC"))).json()
+
+
+async def test_who_hands_an_order_of_type_3_in_sees_and_cancels_it_and_nobody_else_does(small: NativeVenue) -> None:
+    wendy, walt = Wallet(small.http, b"\x44" * 32), Wallet(small.http, b"\x45" * 32)
+    for one in (wendy, walt):
+        await one.login()
+    hers, also, his = [(await of_type_3(small, *one))["orderID"] for one in ((wendy, "1"), (wendy, "2"), (walt, "3"))]
+    directly = (await place(small)).json()["order_id"]
+    shown = (await wendy.call("GET", "/data/orders")).json()["data"]
+    assert [(row["id"], row["maker_address"]) for row in shown] == [(hers, SAFE), (also, SAFE)]
+    assert (await wendy.call("GET", f"/data/order/{hers}")).json()["status"] == "LIVE"
+    assert (await wendy.call("GET", f"/data/order/{his}")).status_code == 404
+    balance = await wendy.call("GET", "/balance-allowance", asset_type="COLLATERAL", signature_type="3")
+    assert (balance.json()["wallet"], balance.json()["held"]) == (SAFE, str(14 * DOLLAR))
+    assert (await walt.call("DELETE", "/order", {"orderID": hers})).json()["canceled"] == []
+    assert (await wendy.call("DELETE", "/orders", [hers, his, directly])).json()["canceled"] == [hers]
+    assert (await walt.call("DELETE", "/cancel-all")).json()["canceled"] == [his]
+    token = small.state.markets[TICKER].yes_token_id
+    assert (await wendy.call("DELETE", "/cancel-market-orders", {"asset_id": token})).json()["canceled"] == [also]
+    assert list(small.state.accounts[SAFE].open_orders) == [directly]
+
+
+async def test_fills_of_type_3_are_trades_of_whoever_handed_the_order_in(small: NativeVenue) -> None:
+    wendy = Wallet(small.http, b"\x44" * 32)
+    await wendy.login()
+    await small.do(cc.CreditDeposit(4, "venue:guarantee", 1_000 * DOLLAR, "0x5", 1, STRANGER))
+    await of_type_3(small, wendy, "1")
+    assert (await small.order(BUY, Outcome.NO, 6_000, 5)).json()["filled_micros"] == 5 * CONTRACT
+    assert (await place(small)).json()["status"] == "resting"
+    assert (await small.order(BUY, Outcome.NO, 6_000, 6)).json()["filled_micros"] == 6 * CONTRACT
+    rows = (await wendy.call("GET", "/data/trades")).json()["data"]
+    assert [row["size"] for row in rows] == ["5", "5"], "what the contract's own order filled is not hers"
+    by_id = (await wendy.call("GET", "/data/trades", id=rows[0]["id"])).json()["data"]
+    assert by_id == rows[:1]
+    assert {leg["owner"] for row in rows for leg in row["maker_orders"]} == {wendy.creds["apiKey"]}

@@ -158,25 +158,25 @@ async def test_a_session_gets_a_ticket_of_its_wallet(small: NativeVenue) -> None
     assert (answer.status_code, answer.json()["account"]) == (201, WALLET)
 
 
-def test_nonces_and_sessions_end() -> None:
+async def test_nonces_and_sessions_end() -> None:
     now = [wall_clock_ms()]
     board = Sessions(SETTINGS, lambda: now[0])
     late = board.message(WALLET, "").text()
     now[0] += NONCE_MS + 1
     with pytest.raises(type(problem(401, "", ""))) as refused:
-        board.open(**_as_arguments(signed(late)))
+        await board.open(**_as_arguments(signed(late)))
     assert refused.value.detail["code"] == "BAD_NONCE"  # type: ignore[attr-defined]
-    token, session = board.open(**_as_arguments(signed(board.message(WALLET, "").text())))
+    token, session = await board.open(**_as_arguments(signed(board.message(WALLET, "").text())))
     assert board.find(_Request(token)) == session  # type: ignore[arg-type]
     now[0] += SESSION_MS
     assert board.find(_Request(token)) is None  # type: ignore[arg-type]
 
 
-def test_the_oldest_session_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_session_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_SESSIONS > 2
     monkeypatch.setattr(sessions, "MAX_SESSIONS", 2)
     board = Sessions(SETTINGS)
-    tokens = [board.open(**_as_arguments(signed(board.message(WALLET, "").text())))[0] for _ in range(3)]
+    tokens = [(await board.open(**_as_arguments(signed(board.message(WALLET, "").text()))))[0] for _ in range(3)]
     assert [board.find(_Request(token)) is not None for token in tokens] == [False, True, True]  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
     .venv-kalshi/bin/python tests/sdk/driver.py kalshi HOST KEY_ID PEM_FILE
     .venv-polymarket/bin/python tests/sdk/driver.py polymarket HOST PRIVATE_KEY
+    .venv-polymarket/bin/python tests/sdk/driver.py polymarket_1271 HOST PRIVATE_KEY CONTRACT_WALLET
     .venv-polymarket/bin/python tests/sdk/driver.py polymarket_v1 HOST PRIVATE_KEY
 
 Reads {"method", "args", "kwargs"} per line, writes {"result"} or {"error": {"type", "status", "body"}} and "seconds". An
@@ -28,9 +29,9 @@ def kalshi(host: str, key_id: str = "", pem_file: str = "") -> Any:
     return module.KalshiClient(configuration)
 
 
-def polymarket(host: str, key: str, module: str = "py_clob_client_v2") -> Any:
+def polymarket(host: str, key: str, module: str = "py_clob_client_v2", **more: Any) -> Any:
     """Return Polymarket's client with its API credentials."""
-    client = importlib.import_module(f"{module}.client").ClobClient(host, chain_id=CHAIN_ID, key=key)
+    client = importlib.import_module(f"{module}.client").ClobClient(host, chain_id=CHAIN_ID, key=key, **more)
     create = getattr(client, "create_or_derive_api_key", None) or client.create_or_derive_api_creds
     client.set_api_creds(create())
     return client
@@ -39,6 +40,11 @@ def polymarket(host: str, key: str, module: str = "py_clob_client_v2") -> Any:
 def polymarket_v1(host: str, key: str) -> Any:
     """Return Polymarket's older client."""
     return polymarket(host, key, "py_clob_client")
+
+
+def polymarket_1271(host: str, key: str, wallet: str) -> Any:
+    """Return Polymarket's client for a wallet made of code, for which the key signs."""
+    return polymarket(host, key, signature_type=3, funder=wallet)
 
 
 def build(value: Any, types: Any) -> Any:
@@ -84,8 +90,10 @@ def call(client: Any, types: Any, request: dict[str, Any]) -> Any:
 def main() -> None:
     """Serve until the input ends."""
     dialect, *arguments = sys.argv[1:]
-    client = {"kalshi": kalshi, "polymarket": polymarket, "polymarket_v1": polymarket_v1}[dialect](*arguments)
-    package = {"polymarket": "py_clob_client_v2.clob_types", "polymarket_v1": "py_clob_client.clob_types"}.get(dialect)
+    clients = {made.__name__: made for made in (kalshi, polymarket, polymarket_1271, polymarket_v1)}
+    client = clients[dialect](*arguments)
+    packages = {"polymarket": "py_clob_client_v2", "polymarket_1271": "py_clob_client_v2", "polymarket_v1": "py_clob_client"}
+    package = f"{packages[dialect]}.clob_types" if dialect in packages else None
     types = importlib.import_module(package or "kalshi_python_sync.models")
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

@@ -1,6 +1,8 @@
-"""A wallet made of code trades: its yes is recorded on chain before its order may match, and its fill settles."""
+"""Wallets made of code trade: their yes is recorded on chain before it counts, what they sign settles, and they leave."""
 
+import dataclasses
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,20 +11,87 @@ import pytest
 from bridge.cli_client import CommandError
 from bridge.compiler import compile_contracts
 from offchain_book import signatures
-from offchain_book.engine.operations import Outcome
+from offchain_book.engine.operations import Outcome, VaultAction, VaultActionKind
+from offchain_book.gateways import siwe
 from offchain_book.gateways.native_orders import OrderMessage, signed_order
 from tests.contracts.stage import MOCK_CONTRACTS
 from tests.system.books import Books
-from tests.system.clients import eventually
+from tests.system.clients import Client, ClientError, eventually
 from tests.system.conftest import ROOT, VenueProcess
 
 pytestmark = pytest.mark.slow
 DOLLAR = CONTRACT = 1_000_000
 
 
+@pytest.fixture
+def books(running: VenueProcess) -> Iterator[Books]:
+    made = Books(running)
+    yield made
+    made.chain.close()
+
+
+@dataclasses.dataclass
+class CodeWallet:
+    """A wallet made of code with money in the vault, and the key that signs for it."""
+
+    books: Books
+    kind: str
+    key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32))
+
+    def __post_init__(self) -> None:
+        artifact = compile_contracts(ROOT, ROOT / "var" / "cache", MOCK_CONTRACTS)[self.kind]
+        self._abi, books = artifact.abi, self.books
+        self.owner = signatures.recover(bytes(32), signatures.sign_digest(bytes(32), self.key)).lower()
+        payer = books.client.wallet("dave").private_key
+        books.send_collateral(payer, "faucet", self.owner, DOLLAR)
+        books.chain.transact(payer, self.owner, b"", 10**18, gas=21_000)
+        built = {"abi": artifact.abi, "bytecode": artifact.bytecode}
+        self.address = books.chain.deploy(built, [self.owner], payer).lower()
+        books.send_collateral(payer, "faucet", self.address, 50 * DOLLAR)
+        self.call(books.collateral, books.chain.encode("approve", [books.venue, 50 * DOLLAR], books.abi("TestUSD")))
+        self.call(books.venue, books.chain.encode("deposit", [50 * DOLLAR]))
+        eventually(self._credited)
+
+    def call(self, target: str, calldata: bytes) -> None:
+        """Make the wallet call something."""
+        data = self.books.chain.encode("call", [target, calldata], self._abi)
+        self.books.chain.transact("0x" + self.key.hex(), self.address, data, gas=500_000)
+
+    def _credited(self) -> bool:
+        try:
+            return self.books.cash(self.address) == 50 * DOLLAR
+        except CommandError:
+            return False
+
+    def sign(self, digest: bytes, key: bytes | None = None) -> str:
+        """Sign a digest as the wallet's key, or another."""
+        return signatures.sign_digest(digest, key or self.key)
+
+    def order(self, token: str, sell: int, buy: int, key: bytes | None = None) -> tuple[dict[str, Any], str]:
+        """Return the body of a native order that a key signed for the wallet, and its id."""
+        return order_of(self.books, self.address, key or self.key, token, sell, buy)
+
+    def action(self, kind: VaultActionKind, token: str, amount: int, to: str = "", key: bytes | None = None) -> Any:
+        """Hand in a vault action; returns the venue's answer."""
+        books, deadline = self.books, venue_time_s(self.books) + 600
+        nonce = books.client.ask("GET", f"/venue/nonces/{self.address}", headers={})["actions"][0]
+        action = VaultAction(self.address, kind, token, amount, to or self.address, nonce, deadline, "")
+        signature = self.sign(signatures.vault_action_digest(domain_of(books), action), key)
+        body = {"wallet": self.address, "kind": int(kind), "id": token, "amount": str(amount), "to": action.to}
+        body |= {"nonce": nonce, "deadline": deadline, "signature": signature}
+        return books.client.ask("POST", "/venue/actions", body, {})
+
+
+def domain_of(books: Books) -> signatures.Domain:
+    return signatures.native_domain(books.status["chain_id"], books.venue)
+
+
+def venue_time_s(books: Books) -> int:
+    return int(books.client.ask("GET", "/venue/status", headers={})["venue_time_ms"]) // 1_000
+
+
 def order_of(books: Books, wallet: str, key: bytes, token: str, sell: int, buy: int) -> tuple[dict[str, Any], str]:
     """Return the body of a native order that a key signed, and its id."""
-    domain = signatures.native_domain(books.status["chain_id"], books.venue)
     message = {
         "wallet": wallet,
         "tokenId": token,
@@ -32,57 +101,91 @@ def order_of(books: Books, wallet: str, key: bytes, token: str, sell: int, buy: 
         "nonce": books.client.ask("GET", f"/venue/nonces/{wallet}", headers={})["orders"][0],
         "feeCapBps": "700",
     }
-    digest = signed_order(domain, msgspec.convert(message, OrderMessage), "").digest
+    digest = signed_order(domain_of(books), msgspec.convert(message, OrderMessage), "").digest
     return {"order": message, "signature": signatures.sign_digest(bytes.fromhex(digest[2:]), key)}, digest
 
 
-def test_a_contract_wallet_trades_after_its_yes_is_on_chain(running: VenueProcess) -> None:
-    books = Books(running)
-    try:
-        market, dave = books.new_market("KXTEST-1271"), books.client.wallet("dave")
-        key = secrets.token_bytes(32)
-        owner = signatures.recover(bytes(32), signatures.sign_digest(bytes(32), key)).lower()
-        artifact = compile_contracts(ROOT, ROOT / "var" / "cache", MOCK_CONTRACTS)["ContractWallet"]
-        built = {"abi": artifact.abi, "bytecode": artifact.bytecode}
-        wallet = books.chain.deploy(built, [owner], dave.private_key).lower()
+def dave_buys(books: Books, token: str, sell: int, buy: int) -> Any:
+    """Let dave meet an order."""
+    dave = books.client.wallet("dave")
+    body, _ = order_of(books, dave.address, bytes.fromhex(dave.private_key[2:]), token, sell, buy)
+    return books.client.ask("POST", "/venue/orders", body, {})
 
-        def call(target: str, calldata: bytes) -> None:
-            data = books.chain.encode("call", [target, calldata], artifact.abi)
-            books.chain.transact(dave.private_key, wallet, data, gas=500_000)
 
-        books.send_collateral(dave.private_key, "faucet", wallet, 50 * DOLLAR)
-        call(books.collateral, books.chain.encode("approve", [books.venue, 50 * DOLLAR], books.abi("TestUSD")))
-        call(books.venue, books.chain.encode("deposit", [50 * DOLLAR]))
+def test_a_contract_wallet_trades_withdraws_and_signs_in_by_its_signature(books: Books) -> None:
+    market, wallet = books.new_market("KXTEST-1271"), CodeWallet(books, "ContractWallet")
+    yes, no = market["token_ids"]["yes"], market["token_ids"]["no"]
+    forged, digest = wallet.order(yes, 4 * DOLLAR, 10 * CONTRACT, b"\x33" * 32)
+    with pytest.raises(CommandError) as refused:
+        books.client.ask("POST", "/venue/orders", forged, {})
+    assert refused.value.name == "BAD_SIGNATURE"
+    assert not books.chain.read("orderApproved", [wallet.address, bytes.fromhex(digest[2:])])
+    body, digest = wallet.order(yes, 4 * DOLLAR, 10 * CONTRACT)
+    placed = books.client.ask("POST", "/venue/orders", body, {})
+    assert (placed["status"], placed["account"]) == ("resting", wallet.address)
+    assert books.chain.read("orderApproved", [wallet.address, bytes.fromhex(digest[2:])])
+    assert dave_buys(books, no, 6 * DOLLAR, 10 * CONTRACT)["filled_micros"] == 10 * CONTRACT
+    books.check()
+    assert books.tokens(wallet.address, market["ticker"], Outcome.YES) == 10 * CONTRACT
+    assert books.chain.read("vaultBalanceOf", [wallet.address, int(yes)]) == 10 * CONTRACT
+    resting, order_id = wallet.order(yes, 1 * DOLLAR, 10 * CONTRACT)
+    books.client.ask("POST", "/venue/orders", resting, {})
+    deadline = venue_time_s(books) + 300
+    cancel = wallet.sign(signatures.cancel_digest(domain_of(books), wallet.address, [order_id], deadline))
+    signed = {"wallet": wallet.address, "deadline": deadline, "signature": cancel}
+    gone = books.client.ask("DELETE", f"/venue/orders/{order_id}", signed, {})
+    assert (gone["status"], gone["cancel_reason"]) == ("canceled", "by_user")
 
-        def credited() -> bool:
-            try:
-                return books.cash(wallet) == 50 * DOLLAR
-            except CommandError:
-                return False
+    with pytest.raises(CommandError) as refused:
+        wallet.action(VaultActionKind.WITHDRAW, "0", 10 * DOLLAR, wallet.owner, key=b"\x33" * 32)
+    assert refused.value.name == "BAD_SIGNATURE"
+    condition = str(int(market["condition_id"], 16))
+    wallet.action(VaultActionKind.SPLIT, condition, 3 * DOLLAR)
+    wallet.action(VaultActionKind.WITHDRAW, "0", 10 * DOLLAR, wallet.owner)
+    books.check()
+    assert books.chain.read("balanceOf", [wallet.owner], to=books.collateral, abi=books.abi("TestUSD")) == 11 * DOLLAR
+    assert books.chain.read("vaultBalanceOf", [wallet.address, int(no)]) == 3 * CONTRACT
+    assert books.cash(wallet.address) == (50 - 4 - 3 - 10) * DOLLAR
+    _signs_in(books, wallet)
 
-        eventually(credited)
-        yes, no = market["token_ids"]["yes"], market["token_ids"]["no"]
-        forged, digest = order_of(books, wallet, b"\x33" * 32, yes, 4 * DOLLAR, 10 * CONTRACT)
-        with pytest.raises(CommandError) as refused:
-            books.client.ask("POST", "/venue/orders", forged, {})
-        assert refused.value.name == "BAD_SIGNATURE"
-        assert not books.chain.read("orderApproved", [wallet, bytes.fromhex(digest[2:])])
-        body, digest = order_of(books, wallet, key, yes, 4 * DOLLAR, 10 * CONTRACT)
-        placed = books.client.ask("POST", "/venue/orders", body, {})
-        assert (placed["status"], placed["account"]) == ("resting", wallet)
-        assert books.chain.read("orderApproved", [wallet, bytes.fromhex(digest[2:])])
-        other, _ = order_of(books, dave.address, bytes.fromhex(dave.private_key[2:]), no, 6 * DOLLAR, 10 * CONTRACT)
-        assert books.client.ask("POST", "/venue/orders", other, {})["filled_micros"] == 10 * CONTRACT
+
+def _signs_in(books: Books, wallet: CodeWallet) -> None:
+    """Sign in: the contract is asked by ERC-1271."""
+    message = books.client.ask("POST", "/venue/session/nonce", {"wallet": wallet.address}, {})["message"]
+    digest = siwe.personal_digest(message)
+    with pytest.raises(CommandError) as refused:
+        books.client.ask("POST", "/venue/session", {"message": message, "signature": wallet.sign(digest, b"\x33" * 32)}, {})
+    assert refused.value.name == "BAD_SIGNATURE"
+    signed_in = books.client.ask("POST", "/venue/session", {"message": message, "signature": wallet.sign(digest)}, {})
+    assert signed_in["wallet"] == wallet.address
+
+
+def test_polymarkets_client_trades_for_a_contract_wallet_with_signature_type_3(books: Books) -> None:
+    """Unmodified py-clob-client-v2: it signs by ERC-7739 for the wallet that its key controls, places, sees, cancels."""
+    market, wallet = books.new_market("KXTEST-TYPE3"), CodeWallet(books, "DepositWallet")
+    yes, no = market["token_ids"]["yes"], market["token_ids"]["no"]
+    host, mine = books.status["http"], {"$": "BalanceAllowanceParams", "asset_type": "COLLATERAL"}
+    with (
+        Client("polymarket_1271", host, "0x" + wallet.key.hex(), wallet.address) as client,
+        Client("polymarket_1271", host, "0x" + "33" * 32, wallet.address) as thief,
+    ):
+        with pytest.raises(ClientError) as refused:
+            thief.order(token_id=yes, price=0.40, size=10, side="BUY")
+        assert "INVALID_SIGNATURE" in str(refused.value.body)
+        placed = client.order(token_id=yes, price=0.40, size=10, side="BUY")
+        assert placed["status"] == "live"
+        (shown,) = client.get_open_orders()
+        assert (shown["id"], shown["maker_address"]) == (placed["orderID"], wallet.address)
+        assert thief.get_open_orders() == []
+        assert client.get_balance_allowance(mine)["balance"] == str(46 * DOLLAR)
+        dave_buys(books, no, 6 * DOLLAR, 10 * CONTRACT)
         books.check()
-        assert books.tokens(wallet, market["ticker"], Outcome.YES) == 10 * CONTRACT
-        assert books.chain.read("vaultBalanceOf", [wallet, int(yes)]) == 10 * CONTRACT
-        resting, order_id = order_of(books, wallet, key, yes, 1 * DOLLAR, 10 * CONTRACT)
-        books.client.ask("POST", "/venue/orders", resting, {})
-        deadline = books.client.ask("GET", "/venue/status", headers={})["venue_time_ms"] // 1_000 + 300
-        domain = signatures.native_domain(books.status["chain_id"], books.venue)
-        cancel = signatures.cancel_digest(domain, wallet, [order_id], deadline)
-        signed = {"wallet": wallet, "deadline": deadline, "signature": signatures.sign_digest(cancel, key)}
-        gone = books.client.ask("DELETE", f"/venue/orders/{order_id}", signed, {})
-        assert (gone["status"], gone["cancel_reason"]) == ("canceled", "by_user")
-    finally:
-        books.chain.close()
+        (trade,) = client.get_trades()
+        assert (trade["status"], trade["maker_orders"][0]["maker_address"]) == ("CONFIRMED", wallet.address)
+        assert int(trade["transaction_hash"], 16)
+        ids = [client.order(token_id=yes, price=price, size=10, side="BUY")["orderID"] for price in (0.10, 0.11)]
+        assert thief.cancel_orders(ids)["canceled"] == []
+        assert client.cancel_orders(ids[:1])["canceled"] == ids[:1]
+        assert client.cancel_all()["canceled"] == ids[1:]
+        assert client.get_open_orders() == []
+    assert books.chain.read("vaultBalanceOf", [wallet.address, int(yes)]) == 10 * CONTRACT
