@@ -287,8 +287,9 @@ class Venue:
         self._console.step("book", f"replayed {replayed} commands{origin} in {took_ms} ms  state {self._state_hash()[:12]}")
 
     async def _set_retention(self) -> None:
-        if self._sequencer.state.retention_ms != RETENTION_MS:
-            await self._sequencer.submit(SetRetention(RETENTION_MS), "venue")
+        state = self._sequencer.state
+        if state.retention_ms != RETENTION_MS or not state.forgets_signed:
+            await self._sequencer.submit(SetRetention(RETENTION_MS, signed=True), "venue")
 
     def _serve(self, listener: socket.socket, artifacts: dict[str, Artifact], site: Site) -> None:
         found = self._deployment

@@ -63,7 +63,7 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.OUTFLOW_LIMIT: "the pool's outflow limit leaves {have_micros}, {need_micros} needed; try later",
     RejectCode.FEE_RATE_BELOW_MARKET: "the order allows a fee rate of {signed_bps} basis points, this market charges up to "
     "{market_bps}",
-    RejectCode.SIGNED_ORDER_VOID: "the order's {field} is {signed}; the contract takes {lowest} or later",
+    RejectCode.SIGNED_ORDER_VOID: "the order's {field} is {signed}; {lowest} or later is taken: sign again",
     RejectCode.SIGNED_NONCE_TAKEN: "nonce {nonce} belongs to order {order_id} of this wallet: sign with another nonce",
     RejectCode.SIGNED_TAG_TAKEN: "the order's hash begins like that of order {order_id} of this wallet, so the contract could "
     "not tell their fills apart: sign again with another salt",

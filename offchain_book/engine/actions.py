@@ -244,6 +244,7 @@ def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
     if action.kind is VaultActionKind.SET_DELIVERY:
         account.deliver_free = action.amount_micros == 1
     state.references |= {command.action_id, f"{action.wallet}:{action.nonce}"}
+    memory.let_pass(state, command.action_id, action.deadline_s * 1_000)
     number = state.next_operation
     operation = WalletOperation(
         number,

@@ -166,6 +166,9 @@ def _check_signed(state: State, account: Account, market: Market, signed: Signed
     void = failures.void_field(state, account, signed)
     if void is not None:
         return reject(RejectCode.SIGNED_ORDER_VOID, field=void[0], signed=void[1], lowest=void[2])
+    if memory.is_too_old(state, signed):
+        lowest = state.signed_from_ms
+        return reject(RejectCode.SIGNED_ORDER_VOID, field="timestamp", signed=signed.timestamp_ms, lowest=lowest)
     taken_by = claims.holder(account, signed)
     if taken_by and signed.scheme is OrderScheme.NATIVE:
         return reject(RejectCode.SIGNED_NONCE_TAKEN, nonce=signed.nonce, order_id=taken_by)

@@ -3,7 +3,8 @@
 The contract remembers what an order has given in words that orders share (contracts/libraries/Words.sol, docs/contracts.md):
 a native order by its nonce, a V2 order by a 21-bit tag of its digest in a word of its wallet and of 2^20 ms of signed
 timestamps. Of two orders with one place the second would read as filled. So an order claims its place when it is accepted;
-the claim lasts for ever once something of it was filled, and ends with an order that nothing was filled of.
+the claim lasts once something of it was filled, until no order could use the place (`is_over`), and ends with an order that
+nothing was filled of.
 V1 orders have a word each and claim nothing.
 """
 
@@ -27,6 +28,14 @@ def place_of(signed: SignedOrder) -> str:
 def tag_of(digest: str) -> int:
     """Return a digest's tag: its top 21 bits, and 1 for 0. Mirrors `Words.tagOf`."""
     return (int(digest, 16) >> 256 - TAG_BITS) or 1
+
+
+def is_over(place: str, min_nonce: int, signed_from_ms: int) -> bool:
+    """Whether every order that could use a place is void: by its nonce, or because it was signed before an instant."""
+    kind, _, number = place.partition(" ")
+    if kind == "nonce":
+        return int(number) < min_nonce
+    return int(number.partition(":")[0]) < signed_from_ms >> EPOCH_BITS
 
 
 def holder(account: Account, signed: SignedOrder) -> str:

@@ -6,7 +6,7 @@ the ghost fill that it is. Then every operation that has not landed is run again
 execute is treated the same way, orders that lost their funding are cancelled, and nothing available is left below zero.
 """
 
-from offchain_book.engine import actions, custody, outflow, resolution
+from offchain_book.engine import actions, custody, memory, outflow, resolution
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.account import Account
 from offchain_book.engine.cancels import cancel_all, cancel_order
@@ -106,6 +106,7 @@ def observe_watermark(state: State, command: cc.ObserveWatermark) -> list[Event]
     for order in list(account.open_orders.values()):
         if order.signed is not None and void_field(state, account, order.signed):
             cancel_order(state, order, CancelReason.WATERMARK, events)
+    memory.forget_places(state, account)
     return events
 
 

@@ -116,9 +116,14 @@ class SetFees(Struct, frozen=True):
 
 
 class SetRetention(Struct, frozen=True):
-    """Remember finished ids for this long, and at most twice as long (`memory.py`); 0 is for ever, as before any such command."""
+    """Remember finished ids for this long, and at most twice as long (`memory.py`); 0 is for ever, as before any such command.
+
+    `signed`: what wallets signed is forgotten too, as far as it cannot come again, and V2 orders signed longer ago are refused;
+    journals from before that rule do not say so.
+    """
 
     retention_ms: int
+    signed: bool = False
 
 
 MarketCommand = (

@@ -144,13 +144,19 @@ class State:
     restricted: bool = False
     """Whether mode or session restrict anything; one look instead of two for every command."""
     finished_order_ids: set[str] = field(default_factory=set)
-    """Never forgotten: of orders that wallets signed, and of all that finished without a retention."""
+    """Of orders that wallets signed, as long as they could come again, and of all that finished without a retention."""
     references: set[str] = field(default_factory=set)
-    """Never forgotten: actions and their nonces, exits, and all that were used without a retention."""
+    """Of actions, as long as they could come again; for ever their nonces, exits, and all that were used without a retention."""
     retention_ms: int = 0
     """How long ids are remembered at least (`memory.py`); 0 is for ever."""
     forget_ms: int = 0
     """When the older generation goes."""
+    forgets_signed: bool = False
+    """Whether the retention is for what wallets signed, too."""
+    signed_from_ms: int = 0
+    """V2 orders signed before this are refused, so nothing of them need be remembered. Never falls."""
+    passing: dict[int, list[str]] = field(default_factory=dict)
+    """Epoch (`claims.EPOCH_BITS`) -> ids of signed orders and actions that nobody can bring again once it is over."""
     recent_order_ids: set[str] = field(default_factory=set)
     earlier_order_ids: set[str] = field(default_factory=set)
     recent_references: set[str] = field(default_factory=set)

@@ -335,8 +335,12 @@ class Walk:
             tuple(pc.AllowDestination(name, wallet) for name in (ALICE, BOB) for wallet in WALLETS),
             (pc.RemoveDestination(pick((ALICE, BOB)), pick(WALLETS)),),
             (pc.ApproveWithdrawal(pick(waiting), pick((ALICE, BOB))),),
+            (
+                *(pc.RemoveDestination(name, WALT) for name in (ALICE, BOB)),
+                pc.ApproveWithdrawal(waiting[0], pick((ALICE, BOB))),
+            ),
             (pc.RejectWithdrawal(pick(waiting), pick((ALICE, BOB))),),
             (pc.Freeze("a difference", pauses=True), pc.Unfreeze("found")),
         )
-        for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1))[0]:
+        for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1, 1))[0]:
             self.count(self.venue.do(command))

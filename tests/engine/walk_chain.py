@@ -74,7 +74,9 @@ class ChainWalk:
     def again(self) -> None:
         """A command comes a second time, or another with its id or its nonce."""
         kind = self.random.choice(ONCE)
-        late = [entry.command for entry in self.venue.log[-300:] if isinstance(entry.command, kind)]
+        log = self.venue.log
+        some = log[-300:] if self.random.random() < 0.7 else self.random.sample(log, min(100, len(log)))
+        late = [entry.command for entry in some if isinstance(entry.command, kind)]
         if not late:
             return
         command = self.random.choice(late)

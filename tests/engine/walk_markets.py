@@ -94,7 +94,7 @@ class MarketWalk:
     def clock(self) -> None:
         """Time passes without anybody; perhaps ids are remembered for another time."""
         if self.random.random() < 0.3:
-            self.do(m.SetRetention(self.random.choice((0, 700, 4_000))))
+            self.do(m.SetRetention(self.random.choice((0, 700, 4_000, 300_000)), signed=self.random.random() < 0.7))
         self.venue.now_ms += self.random.choice((1, 500, 5_000))
         self.do(m.AdvanceClock())
 
