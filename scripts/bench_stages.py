@@ -96,8 +96,9 @@ def _floor() -> dict[str, int]:
     venue = open_venue(10**15)
     state, account = venue.state, venue.state.accounts[ALICE]
     venue.place(ALICE, "bid", 1_000, 1)
-    order = Order("a", account, TICKER, BID, 5_000, 1_000_000, Terms(), 0, 0)
-    book, events = Book(), list[Event]()
+    book, events = Book(TICKER), list[Event]()
+    level, terms = book.level(BID, 5_000), Terms()
+    order = Order("a", account, level, 1_000_000, terms)
     made = [(ALICE, CASH, -1_000_000), *supply_lines(TICKER, 1_000_000), (OUTSIDE, f"{TICKER}:YES", 1_000_000)]
     made.append((OUTSIDE, f"{TICKER}:NO", 1_000_000))
 
@@ -117,7 +118,7 @@ def _floor() -> dict[str, int]:
         "a call of an empty function": lambda: None,
         "an event": lambda: OrderAccepted("o", "a", "t", 1),
         "a command that is refused (envelope, command, dispatch, look-up, event)": smallest,
-        "an order object": lambda: Order("a", account, TICKER, BID, 5_000, 1_000_000, order.terms, 0, 0),
+        "an order object": lambda: Order("a", account, level, 1_000_000, terms),
         "into the book and out again": lambda: (book.add(order), book.remove(order)),
         "a hold and its release": hold_and_release,
         "a posting of two lines": posting([(ALICE, CASH, 1), (OUTSIDE, CASH, -1)]),

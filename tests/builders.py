@@ -246,8 +246,9 @@ def assert_holds_are_exact(state: State) -> None:
             assert account.cash.held == held
         for order in account.open_orders.values():
             fees = state.markets[order.ticker].fees.maker
-            paid = order.fee_charged_micros, order.fee_numerator
-            assert order.hold_micros == _most_paid(fees, order.side, order.price_e4, order.remaining_micros, *paid), order
+            numerator, charged = order.fees_so_far
+            rest = order.remaining_micros
+            assert order.hold_micros == _most_paid(fees, order.side, order.price_e4, rest, charged, numerator), order
     assert_advances_are_safe(state)
 
 

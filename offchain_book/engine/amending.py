@@ -145,7 +145,7 @@ def _set_expiry(state: State, order: Order, expires_ms: int) -> None:
         return
     if order.expires_ms:
         state.expiries.remove((order.expires_ms, order.order_id))
-    order.expires_ms = expires_ms
+    order.own_extra().expires_ms = expires_ms
     if expires_ms:
         state.expiries.add((expires_ms, order.order_id))
         state.wake_at(expires_ms)
@@ -154,7 +154,7 @@ def _set_expiry(state: State, order: Order, expires_ms: int) -> None:
 def _arrive(state: State, market: Market, order: Order, price: int, rest: int, events: list[Event]) -> None:
     """Take the order out of the queue and let it come again; it stays listed as open meanwhile."""
     market.book.remove(order)
-    order.price_e4 = price
+    order.level = market.book.level(order.side, price)
     order.remaining_micros = rest
     stopped = match(state, market, order, events)
     rest_or_cancel(state, market, order, stopped, events)

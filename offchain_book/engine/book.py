@@ -17,10 +17,12 @@ from offchain_book.engine.units import PRICE_SCALE
 class Level:
     """All orders at one price of one side, oldest first. A lower `rank` trades first; the next one is `worse`."""
 
-    __slots__ = ("head", "ladder", "price_e4", "queue", "rank", "size_micros", "tail", "worse")
+    __slots__ = ("head", "ladder", "price_e4", "queue", "rank", "side", "size_micros", "tail", "ticker", "worse")
 
     def __init__(self, ladder: "Ladder", price_e4: int, rank: int) -> None:
         self.ladder = ladder
+        self.ticker = ladder.ticker
+        self.side = ladder.side
         self.price_e4 = price_e4
         self.rank = rank
         self.worse: Level | None = None
@@ -31,21 +33,26 @@ class Level:
         """Prefix sums, once somebody has asked for a place in this queue."""
 
 
-class Ladder:
-    """One side of the book. `best` has orders, or is the last level of the chain, which stands for "none" and has no orders."""
+class Ladder(dict[int, Level]):
+    """One side of the book: price -> level, which is made when it is first asked for.
 
-    __slots__ = ("_chain", "_sign", "best", "levels")
+    `best` has orders, or is the last level of the chain, which stands for "none" and has no orders.
+    """
 
-    def __init__(self, side: BookSide) -> None:
+    __slots__ = ("_chain", "_sign", "best", "side", "ticker")
+
+    def __init__(self, ticker: str, side: BookSide) -> None:
+        super().__init__()
+        self.ticker = ticker
+        self.side = side
         self._sign = -1 if side is BID else 1
         nobody = Level(self, 0, 0) if side is BID else Level(self, PRICE_SCALE, PRICE_SCALE)
         self.best = nobody
-        self.levels: dict[int, Level] = {}
         self._chain = [nobody]
 
-    def open(self, price_e4: int) -> Level:
+    def __missing__(self, price_e4: int) -> Level:
         """Make the level of a price that is new to this side."""
-        level = self.levels[price_e4] = Level(self, price_e4, self._sign * price_e4)
+        level = self[price_e4] = Level(self, price_e4, self._sign * price_e4)
         insort(self._chain, level, key=attrgetter("rank"))
         place = self._chain.index(level)
         level.worse = self._chain[place + 1]
@@ -72,11 +79,12 @@ class Ladder:
 class Book:
     """The resting orders of one market. Knows prices and time priority, nothing of accounts."""
 
-    __slots__ = ("asks", "bids")
+    __slots__ = ("asks", "bids", "ticker")
 
-    def __init__(self) -> None:
-        self.bids = Ladder(BookSide.BID)
-        self.asks = Ladder(BookSide.ASK)
+    def __init__(self, ticker: str) -> None:
+        self.ticker = ticker
+        self.bids = Ladder(ticker, BookSide.BID)
+        self.asks = Ladder(ticker, BookSide.ASK)
 
     def __len__(self) -> int:
         """Return how many orders rest, by counting them."""
@@ -100,44 +108,41 @@ class Book:
         """Whether an order arriving on `side` at a price would trade."""
         return self.asks.best.rank <= price_e4 if side is BID else self.bids.best.rank <= -price_e4
 
+    def level(self, side: BookSide, price_e4: int) -> Level:
+        """Return the level of a price on a side, for an order that is to rest there or to trade up to there."""
+        return (self.bids if side is BID else self.asks)[price_e4]
+
     def add(self, order: Order) -> None:
         """Put an order at the end of its level."""
-        price = order.price_e4
-        ladder = self.bids if order.side is BID else self.asks
-        try:
-            level = ladder.levels[price]
-        except KeyError:
-            level = ladder.open(price)
-        order.level = level
-        order.next = None
+        level = order.level
         last = order.previous = level.tail
         level.tail = order
         if last is None:
             level.head = order
+            ladder = level.ladder
             if level.rank < ladder.best.rank:
                 ladder.best = level
         else:
             last.next = order
         level.size_micros += order.remaining_micros
-        order.price_e4 = level.price_e4  # one integer object for the whole level
         if level.queue is not None:
             level.queue.append(level, order)
 
     def remove(self, order: Order) -> None:
         """Take an order out; its remaining size leaves the level."""
         level = order.level
-        assert level is not None
-        order.level = None
         before, after = order.previous, order.next
+        if level.queue is not None:
+            level.queue.remove(order)
+        level.size_micros -= order.remaining_micros
         if after is None:
             level.tail = before
         else:
             after.previous = before
-        if level.queue is not None:
-            level.queue.remove(order)
-        level.size_micros -= order.remaining_micros
+            order.next = None
         if before is not None:
             before.next = after
+            order.previous = None
             return
         level.head = after
         if after is None:
@@ -153,7 +158,6 @@ class Book:
             order.remaining_micros = 0
             return
         level = order.level
-        assert level is not None
         order.remaining_micros = left
         level.size_micros -= size_micros
         if level.queue is not None:
@@ -166,7 +170,6 @@ class Book:
         one, and the grid bounds how many there are.
         """
         level = order.level
-        assert level is not None
         found = 0
         for better in level.ladder.walk():
             if better is level:
@@ -187,7 +190,7 @@ class Book:
 
     def size_at(self, side: BookSide, price_e4: int) -> int:
         """Return how much rests at a price of one side, in millionths."""
-        level = (self.bids if side is BID else self.asks).levels.get(price_e4)
+        level = (self.bids if side is BID else self.asks).get(price_e4)
         return level.size_micros if level is not None else 0
 
     def orders(self, side: BookSide) -> list[Order]:

@@ -18,28 +18,28 @@ def forget(state: State, order: Order) -> None:
     if state.orders.pop(order.order_id, None) is not None:
         account = order.account
         del account.open_orders[order.order_id]
-        if order.expires_ms:
-            state.expiries.remove((order.expires_ms, order.order_id))
+        if order.extra is not None and order.extra.expires_ms:
+            state.expiries.remove((order.extra.expires_ms, order.order_id))
         if order.terms.group_id:
             del account.groups[order.terms.group_id].orders[order.order_id]
 
 
 def release_rest(state: State, order: Order, reason: CancelReason, events: list[Event], *, was_resting: bool) -> None:
     """Give back what the rest of an order holds and report it cancelled."""
-    reduced = order.remaining_micros
+    reduced, level = order.remaining_micros, order.level
     order.remaining_micros = 0
     risk.adjust(order, reduced, FREE)
     forget(state, order)
     events.append(
         OrderCancelled(
-            order.order_id, order.account_id, order.ticker, order.side, order.price_e4, reduced, reason, was_resting
+            order.order_id, order.account.account_id, level.ticker, level.side, level.price_e4, reduced, reason, was_resting
         )
     )
 
 
 def cancel_order(state: State, order: Order, reason: CancelReason, events: list[Event]) -> None:
     """Take a resting order out of its book."""
-    state.markets[order.ticker].book.remove(order)
+    state.markets[order.level.ticker].book.remove(order)
     release_rest(state, order, reason, events, was_resting=True)
 
 

@@ -49,7 +49,7 @@ class Side:
     def __init__(self, order: Order, close_micros: int, open_micros: int) -> None:
         self.order = order
         self.account = order.account
-        self.buys = YES if order.side is BID else NO
+        self.buys = YES if order.level.side is BID else NO
         self.close_micros = close_micros
         self.open_micros = open_micros
         self.fee_micros = 0

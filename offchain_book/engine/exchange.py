@@ -48,7 +48,7 @@ from offchain_book.engine.market import Market
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
 from offchain_book.engine.operations import OrderScheme, SignedOrder
-from offchain_book.engine.order import CancelReason, Order, Terms, shared_terms
+from offchain_book.engine.order import CancelReason, Extra, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import State
 
@@ -196,16 +196,15 @@ def _new_order(state: State, account: Account, market: Market, command: c.PlaceO
         command.signed,
         admission.fee_price_e4(market, command) if command.budget_micros or command.max_cost_micros else 0,
     )
+    expires = command.expires_ms if command.signed is None else _expiry_ms(state, command.signed, command.expires_ms)
+    budget = command.budget_micros or command.max_cost_micros
     return Order(
         command.order_id,
         account,
-        command.ticker,
-        command.side,
-        command.price_e4,
+        market.book.level(command.side, command.price_e4),
         size,
         terms,
-        command.expires_ms if command.signed is None else _expiry_ms(state, command.signed, command.expires_ms),
-        command.budget_micros or command.max_cost_micros,
+        Extra(expires, budget) if expires or budget else None,
     )
 
 

@@ -95,7 +95,8 @@ def due_micros(order: Order, fee: Fee, cost_micros: int, exact: int) -> int:
     """
     if _in_cents(order, fee):
         return _to_whole_cents(order, cost_micros, exact)
-    due = rounded_up(order.fee_numerator + exact) - order.fee_charged_micros
+    before, paid = order.fees_so_far
+    due = rounded_up(before + exact) - paid
     if exact < 0:
         return min(0, max(due, -rounded_up(-exact)))
     return max(0, min(due, rounded_up(exact)))
@@ -108,8 +109,11 @@ def reserve_micros(order: Order, fee: Fee, cost_micros: int, exact: int, round_u
     """
     if _in_cents(order, fee):
         return _to_whole_cents(order, cost_micros, exact)
-    total = order.fee_numerator + exact
-    return max(0, (rounded_up(total) if round_up else total // _DENOMINATOR) - order.fee_charged_micros)
+    paid = 0
+    if order.extra is not None:
+        exact += order.extra.fee_numerator
+        paid = order.extra.fee_charged_micros
+    return max(0, (rounded_up(exact) if round_up else exact // _DENOMINATOR) - paid)
 
 
 def _in_cents(order: Order, fee: Fee) -> bool:
@@ -118,5 +122,6 @@ def _in_cents(order: Order, fee: Fee) -> bool:
 
 def _to_whole_cents(order: Order, cost_micros: int, exact: int) -> int:
     """Return the fee that brings a cost up to whole cents and the order's fees up to the exact ones; gives back below a cent."""
-    owed = ceil_div(order.fee_numerator + exact, _DENOMINATOR) - order.fee_charged_micros
+    before, paid = order.fees_so_far
+    owed = ceil_div(before + exact, _DENOMINATOR) - paid
     return ceil_div(cost_micros + max(owed, 1 - CENT_MICROS), CENT_MICROS) * CENT_MICROS - cost_micros

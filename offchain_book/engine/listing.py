@@ -169,7 +169,7 @@ def create_market(state: State, command: c.CreateMarket) -> list[Event]:
         price_ranges=command.price_ranges,
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
-        book=Book(),
+        book=Book(command.ticker),
         taker_rate_e4=source.taker_rate_e4,
         maker_rate_e4=source.maker_rate_e4,
         strike_type=command.strike_type,

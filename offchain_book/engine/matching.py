@@ -20,8 +20,8 @@ from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
     """Trade with the book until the order is done or nothing crosses. Returns why matching had to stop, if it had to."""
-    side, owner = taker.side, taker.account.owner
-    facing, worst = (market.book.asks, taker.price_e4) if side is BID else (market.book.bids, -taker.price_e4)
+    side, price, owner = taker.level.side, taker.level.price_e4, taker.account.owner
+    facing, worst = (market.book.asks, price) if side is BID else (market.book.bids, -price)
     while taker.remaining_micros:
         maker = facing.best.head
         if maker is None or facing.best.rank > worst:
@@ -34,8 +34,8 @@ def match(state: State, market: Market, taker: Order, events: list[Event]) -> Ca
         size = maker.remaining_micros
         if size > taker.remaining_micros:
             size = taker.remaining_micros
-        if taker.budget_micros:
-            size = min(size, affordable_micros(max(0, taker.budget_micros), own_price_e4(side, maker.price_e4)))
+        if taker.extra is not None and taker.extra.budget_micros:
+            size = min(size, affordable_micros(max(0, taker.extra.budget_micros), own_price_e4(side, maker.price_e4)))
             if not size:
                 return CancelReason.AMOUNT_SPENT if taker.terms.by_amount else CancelReason.MAX_COST
         stopped = _execute(state, market, taker, maker, size, events)
@@ -48,7 +48,7 @@ def _execute(
     state: State, market: Market, taker: Order, maker: Order, size: int, events: list[Event]
 ) -> CancelReason | None:
     """Fill both orders at the maker's price: sizes, ledger, holds, fees, chain. Returns why to stop, if so."""
-    price = maker.price_e4
+    price = maker.level.price_e4
     fees_here = market.fees
     taker_fee, maker_fee, highest_fee = fees_here.taker, fees_here.maker, fees_here.highest
     on_chain = taker.account.is_wallet or maker.account.is_wallet
@@ -125,9 +125,10 @@ def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: i
     maker.filled_micros += size
     taker.remaining_micros -= size
     taker.filled_micros += size
-    if taker.budget_micros:
-        left = taker.budget_micros - cost_micros(size, own_price_e4(taker.side, price))
-        taker.budget_micros = left or -1
+    extra = taker.extra
+    if extra is not None and extra.budget_micros:
+        left = extra.budget_micros - cost_micros(size, own_price_e4(taker.side, price))
+        extra.budget_micros = left or -1
         if not left and taker.terms.by_amount:
             taker.remaining_micros = 0
 
@@ -183,19 +184,19 @@ def _charge(
 
     `held` is the fee that the rest of the order is held at.
     """
-    order = side.order
+    order, paid = side.order, side.order.own_extra()
     exact = fees.numerator(fee, size, price)
-    due = fees.due_micros(order, fee, cost_micros(size, own_price_e4(order.side, price)), exact)
-    order.fee_numerator += exact
+    due = fees.due_micros(order, fee, cost_micros(size, own_price_e4(order.level.side, price)), exact)
+    paid.fee_numerator += exact
     if fee.whole_cents:  # the rest is held as if this were paid: a fill and the rest may round up, both together never
-        order.fee_charged_micros += due
+        paid.fee_charged_micros += due
         risk.adjust(order, order.remaining_micros, held)
-        order.fee_charged_micros -= due
+        paid.fee_charged_micros -= due
     if due >= 0:
         side.fee_micros = min(due, max(0, side.account.cash.available))
     else:
         side.fee_micros = max(due, -max(0, state.accounts[EQUITY].cash.available))
-    order.fee_charged_micros += side.fee_micros
+    paid.fee_charged_micros += side.fee_micros
     account = side.account.account_id
     return post(state, reference, [(account, CASH, -side.fee_micros), (EQUITY, CASH, side.fee_micros)], events)
 
@@ -213,7 +214,7 @@ def _fill_side(side: custody.Side) -> FillSide:
     return FillSide(
         order.order_id,
         side.account.account_id,
-        order.side,
+        order.level.side,
         order.terms.outcome,
         side.close_micros,
         side.open_micros,
@@ -249,7 +250,8 @@ def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelRe
         market.book.add(order)
         if order.order_id not in state.orders:
             _list(state, order)
-        events.append(OrderRested(order.order_id, market.ticker, order.side, order.price_e4, order.remaining_micros))
+        level = order.level
+        events.append(OrderRested(order.order_id, market.ticker, level.side, level.price_e4, order.remaining_micros))
     else:
         release_rest(state, order, stopped or CancelReason.TIME_IN_FORCE, events, was_resting=False)
 
@@ -259,8 +261,8 @@ def _list(state: State, order: Order) -> None:
     account = order.account
     state.orders[order.order_id] = order
     account.open_orders[order.order_id] = order
-    if order.expires_ms:
-        state.expiries.add((order.expires_ms, order.order_id))
-        state.wake_at(order.expires_ms)
+    if order.extra is not None and order.extra.expires_ms:
+        state.expiries.add((order.extra.expires_ms, order.order_id))
+        state.wake_at(order.extra.expires_ms)
     if order.terms.group_id:
         account.groups[order.terms.group_id].orders[order.order_id] = order

@@ -111,31 +111,72 @@ shared_terms = lru_cache(maxsize=4_096)(Terms)
 """Make terms, or find equal ones. Not for signed orders, whose terms are their own."""
 
 
+class Extra(Struct, gc=False):
+    """What most resting orders lack: an end, a budget, fees so far. An order that lacks them all has none of these."""
+
+    expires_ms: int = 0
+    """0 is never."""
+    budget_micros: int = 0
+    """What may still be spent; 0 is no bound, below zero is nothing."""
+    fee_numerator: int = 0
+    fee_charged_micros: int = 0
+
+
 class Order(Struct, eq=False):
     """One order while it is open. What it was before that and became after is in the projections.
 
-    `level`, `previous` and `next` belong to `book.py`; the last two mean something only while it rests. Fields are few on
-    purpose: a venue holds millions of these. A struct, because one is made for every order that arrives.
+    Its market, side and price are those of the `level` at which it rests or would rest. `previous` and `next` belong to
+    `book.py`. Fields are few on purpose: a venue holds millions of these. A struct, because one is made for every order
+    that arrives.
     """
 
     order_id: str
     account: "Account"
-    ticker: str
-    side: BookSide
-    price_e4: int
+    level: "Level"
     remaining_micros: int
     terms: Terms
-    expires_ms: int
-    """0 is never."""
-    budget_micros: int
-    """What may still be spent; 0 is no bound, below zero is nothing."""
+    extra: Extra | None = None
     filled_micros: int = 0
-    fee_numerator: int = 0
-    fee_charged_micros: int = 0
     hold_micros: int = 0
     previous: "Order | None" = None
     next: "Order | None" = None
-    level: "Level | None" = None
+
+    @property
+    def ticker(self) -> str:
+        """The market."""
+        return self.level.ticker
+
+    @property
+    def side(self) -> BookSide:
+        """The side of the book."""
+        return self.level.side
+
+    @property
+    def price_e4(self) -> int:
+        """The limit, as a YES price."""
+        return self.level.price_e4
+
+    @property
+    def expires_ms(self) -> int:
+        """When the order leaves the book; 0 is never."""
+        return self.extra.expires_ms if self.extra is not None else 0
+
+    @property
+    def budget_micros(self) -> int:
+        """What may still be spent; 0 is no bound, below zero is nothing."""
+        return self.extra.budget_micros if self.extra is not None else 0
+
+    @property
+    def fees_so_far(self) -> tuple[int, int]:
+        """The exact fee of all fills (times 10^12), and what was charged for them (in millionths)."""
+        extra = self.extra
+        return (0, 0) if extra is None else (extra.fee_numerator, extra.fee_charged_micros)
+
+    def own_extra(self) -> Extra:
+        """Return `extra` for a change, making it first where there is none."""
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
 
     @property
     def account_id(self) -> str:
@@ -144,8 +185,8 @@ class Order(Struct, eq=False):
 
     @property
     def in_book(self) -> bool:
-        """Whether it rests."""
-        return self.level is not None
+        """Whether it rests: it leads its level or stands behind another."""
+        return self.previous is not None or self.level.head is self
 
     @property
     def outcome(self) -> Outcome | None:
@@ -176,3 +217,9 @@ class Order(Struct, eq=False):
     def open_cost_micros(self) -> int:
         """What filling the rest at the limit would cost if it opened a position."""
         return cost_micros(self.remaining_micros, self.own_price_e4)
+
+
+# msgspec looks at every assignment to a field, for the sake of structs that the collector may skip. No order is one of them
+# (each refers to an account), and a plain assignment costs a quarter.
+Order.__setattr__ = object.__setattr__  # type: ignore[method-assign]
+Order.__delattr__ = object.__delattr__  # type: ignore[method-assign]

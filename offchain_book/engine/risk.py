@@ -51,13 +51,13 @@ def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
 
 def _hold_at(order: Order, price_e4: int, size_micros: int, fee: Fee, round_up: bool) -> int:
     """Return what `size_micros` more of an order may cost at a price, fees included."""
-    own = price_e4 if order.side is BID else PRICE_SCALE - price_e4
+    own = price_e4 if order.level.side is BID else PRICE_SCALE - price_e4
     cost = size_micros * own // PRICE_SCALE
     if fee is not FREE:
         cost += fees.reserve_micros(order, fee, cost, fees.numerator(fee, size_micros, price_e4), round_up)
-    if not order.budget_micros:
+    if order.extra is None or not order.extra.budget_micros:
         return cost
-    spent = max(0, order.budget_micros)
+    spent = max(0, order.extra.budget_micros)
     if fee is not FREE:
         spent += fees.reserve_micros(order, fee, spent, fees.budget_numerator(order, fee), round_up=True)
     return min(cost, spent)
@@ -65,14 +65,15 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, fee: Fee, round_up: 
 
 def _add(order: Order, exposure: Exposure, cost: int, size: int) -> None:
     """Count more, or less, of what an order may cost, and bring the hold of its market in line."""
-    if order.side is BID:
+    level = order.level
+    if level.side is BID:
         exposure.bid_cost += cost
         exposure.bid_size += size
     else:
         exposure.ask_cost += cost
         exposure.ask_size += size
     order.hold_micros += cost
-    _refresh(order.account, order.ticker, exposure)
+    _refresh(order.account, level.ticker, exposure)
 
 
 def refresh(account: Account, market: Market) -> None:
@@ -115,14 +116,14 @@ def refresh_advance(account: Account, advance: Advance) -> None:
 
 def hold_custodial(order: Order, fee: Fee) -> int:
     """Hold what a new custodial order needs. Returns 0, or the missing amount's need when cash is too short."""
-    account = order.account
-    exposure = account.exposures.get(order.ticker)
+    account, level = order.account, order.level
+    exposure = account.exposures.get(level.ticker)
     if exposure is None:
-        exposure = account.exposures[order.ticker] = Exposure()
-    hold = _hold_at(order, order.price_e4, order.remaining_micros, fee, round_up=False)
+        exposure = account.exposures[level.ticker] = Exposure()
+    hold = _hold_at(order, level.price_e4, order.remaining_micros, fee, round_up=False)
     need = _take(order, exposure, hold, order.remaining_micros)
     if need and not (exposure.bid_size or exposure.ask_size):
-        del account.exposures[order.ticker]
+        del account.exposures[level.ticker]
     return need
 
 
@@ -174,12 +175,12 @@ def hold_wallet_tokens(order: Order) -> int:
 
 def adjust(order: Order, size_before: int, fee: Fee) -> None:
     """Bring an order's hold in line with its remaining size, after a fill, a cancel or the move into the book."""
-    account, size = order.account, order.remaining_micros
+    account, level, size = order.account, order.level, order.remaining_micros
     if account.is_wallet:
         _adjust_wallet(order, fee)
         return
-    hold = _hold_at(order, order.price_e4, size, fee, round_up=False) if size else 0
-    _add(order, account.exposures[order.ticker], hold - order.hold_micros, size - size_before)
+    hold = _hold_at(order, level.price_e4, size, fee, round_up=False) if size else 0
+    _add(order, account.exposures[level.ticker], hold - order.hold_micros, size - size_before)
 
 
 def _adjust_wallet(order: Order, fee: Fee) -> None:
@@ -200,8 +201,8 @@ def closing_micros(order: Order, size_micros: int) -> int:
         return 0 if order.opens else size_micros
     if not account.netting:
         return 0
-    yes, no = token_assets(order.ticker)
-    balance = account.balances.get(no if order.side is BID else yes)
+    yes, no = token_assets(order.level.ticker)
+    balance = account.balances.get(no if order.level.side is BID else yes)
     if balance is None or not balance.total:
         return 0
     return min(size_micros, whole_lots(balance.total))

@@ -25,6 +25,7 @@ from copy import copy, deepcopy
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from itertools import groupby
 from typing import Any, Final
 
 from msgspec import Struct
@@ -37,7 +38,7 @@ from offchain_book.engine.order import BookSide, Order
 from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
-STATE_FORMAT = 4
+STATE_FORMAT = 5
 """Part of every stored state hash. Raise it when a change of the classes alters the hashes of old states; see ADR 0010."""
 
 _ENGINE = "offchain_book.engine"
@@ -60,7 +61,7 @@ _HOMES: Final[dict[Any, tuple[str, str]]] = {
 }
 """Where an entity is written in full (the dict in `State`) and its key; everywhere else it is a reference."""
 _BOOK_LINKS: Final = frozenset({"level", "previous", "next"})
-"""Slots of `Order` that belong to the book; `load` puts the orders back with `Book.add`."""
+"""Slots of `Order` that belong to the book; `load` puts the orders back where `Book` says that they stand."""
 _SHORTCUTS: Final = frozenset({"yes", "no"})
 """Slots of `Exposure` that are made again when they are needed."""
 _ALIASES: Final[dict[type[Any], dict[str, Callable[[Any], Any]]]] = {
@@ -183,6 +184,8 @@ class _Writer:
             value = getattr(self._state, name)
             if name in homes:
                 data[name] = ["dict", {key: self._fields(homes[name], entity) for key, entity in value.items()}]
+                if name == "orders" and not all(order.in_book for order in value.values()):
+                    raise TypeError("an open order is in no book: a snapshot could not say its price")
             elif not _same(value, default):
                 data[name] = self._value(value)
         return data
@@ -207,8 +210,13 @@ class _Writer:
             return [kind.__name__, value.value]
         if kind is Book:
             self._once(value)
-            return ["Book", *([self._key(order) for order in value.orders(side)] for side in BookSide)]
+            return ["Book", value.ticker, *(self._side(value, side) for side in BookSide)]
         return self._fields(kind, value)
+
+    def _side(self, book: Book, side: BookSide) -> Any:
+        """Return [price, ids of the orders in their queue] per level; an order's market, side and price are said here only."""
+        levels = groupby(book.walk(side), key=lambda order: order.price_e4)
+        return [[price, [self._key(order) for order in orders]] for price, orders in levels]
 
     def _fields(self, kind: Any, value: Any) -> Any:
         if not _is_frozen(kind):
@@ -259,14 +267,15 @@ def _blank(cls: Any) -> Any:
     """Return an object whose fields are still to be filled in."""
     if not issubclass(cls, Struct):
         return cls.__new__(cls)
-    return cls(*(None for default in _attributes(cls).values() if default is _NOTHING))
+    # msgspec has the collector skip a struct that is made of plain values alone; a list is not one.
+    return cls(*([] for default in _attributes(cls).values() if default is _NOTHING))
 
 
 class _Reader:
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
         self._entities: dict[str, dict[str, Any]] = {}
-        self._books: list[tuple[Book, list[str]]] = []
+        self._books: list[tuple[Book, BookSide, Any]] = []
 
     def whole(self) -> State:
         """Return the state: first every entity blank, so that references have something to point at, then its fields."""
@@ -280,9 +289,13 @@ class _Reader:
         state: State = self._fill(
             State.__new__(State), rest, {home: self._entities[cls.__name__] for home, cls in homes.items()}
         )
-        for book, order_ids in self._books:
-            for order_id in order_ids:
-                book.add(state.orders[order_id])
+        for book, side, levels in self._books:
+            for price, order_ids in levels:
+                level = book.level(side, price)
+                for order_id in order_ids:
+                    order = state.orders[order_id]
+                    order.level = level
+                    book.add(order)
         return state
 
     def _value(self, plain: Any) -> Any:
@@ -297,8 +310,8 @@ class _Reader:
         if maker is not None:
             return maker(self._value(item) for item in body)
         if tag == "Book":
-            book = Book()
-            self._books += [(book, body), (book, plain[2])]
+            book = Book(body)
+            self._books += [(book, side, levels) for side, levels in zip(BookSide, plain[2:], strict=True)]
             return book
         if tag[0] == "@":
             if type(body) is list:
@@ -323,7 +336,7 @@ class _Reader:
         for name, default in attributes.items():
             if name in values:
                 item = values[name]
-            elif name in aliases:
+            elif name in aliases or (cls is Order and name == "level"):
                 continue
             elif default is _NOTHING:
                 raise TypeError(f"{cls.__name__} lacks {name}")

@@ -17,8 +17,8 @@ PLACE = st.tuples(
 STEPS = st.lists(st.one_of(PLACE, st.integers(0, 200)), max_size=120)
 
 
-def make_order(number: int, side: BookSide, price_e4: int, size: int) -> Order:
-    return Order(str(number), ACCOUNT, "T", side, price_e4, size, TERMS, 0, 0)
+def make_order(book: Book, number: int, side: BookSide, price_e4: int, size: int) -> Order:
+    return Order(str(number), ACCOUNT, book.level(side, price_e4), size, TERMS)
 
 
 def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
@@ -40,7 +40,7 @@ def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(STEPS)
 def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[BookSide, int, int] | int]) -> None:
-    book, naive = Book(), NaiveBook()
+    book, naive = Book("T"), NaiveBook()
     orders: dict[int, Order] = {}
     for number, step in enumerate(steps):
         if isinstance(step, int):
@@ -51,7 +51,7 @@ def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[
                 book.remove(order)
         else:
             side, price, size = step
-            orders[number] = make_order(number, side, price, size)
+            orders[number] = make_order(book, number, side, price, size)
             assert submit(book, orders[number]) == naive.submit(number, side, price, size)
         for side in BookSide:
             assert book.depth(side) == naive.depth(side)
@@ -61,23 +61,23 @@ def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[
 
 
 def test_a_finer_tick_is_found_beside_orders_of_the_old_grid() -> None:
-    book = Book()
-    coarse, fine = make_order(1, BookSide.ASK, 5_100, 10), make_order(2, BookSide.ASK, 5_045, 10)
-    book.add(make_order(0, BookSide.ASK, 5_000, 10))
+    book = Book("T")
+    coarse, fine = make_order(book, 1, BookSide.ASK, 5_100, 10), make_order(book, 2, BookSide.ASK, 5_045, 10)
+    book.add(make_order(book, 0, BookSide.ASK, 5_000, 10))
     book.add(coarse)
     book.add(fine)
-    assert submit(book, make_order(3, BookSide.BID, 5_000, 10)) == [(0, 5_000, 10)]
+    assert submit(book, make_order(book, 3, BookSide.BID, 5_000, 10)) == [(0, 5_000, 10)]
     assert book.best_ask_e4 == 5_045
     assert book.depth(BookSide.ASK) == [(5_045, 10), (5_100, 10)]
     assert book.ahead_micros(coarse) == 10
 
 
 def test_a_partial_fill_keeps_its_place_in_the_queue() -> None:
-    book = Book()
-    first, second = make_order(1, BookSide.BID, 5_000, 10), make_order(2, BookSide.BID, 5_000, 10)
+    book = Book("T")
+    first, second = make_order(book, 1, BookSide.BID, 5_000, 10), make_order(book, 2, BookSide.BID, 5_000, 10)
     book.add(first)
     book.add(second)
-    assert submit(book, make_order(3, BookSide.ASK, 5_000, 4)) == [(1, 5_000, 4)]
+    assert submit(book, make_order(book, 3, BookSide.ASK, 5_000, 4)) == [(1, 5_000, 4)]
     assert [order.order_id for order in book.orders(BookSide.BID)] == ["1", "2"]
 
 
@@ -92,11 +92,11 @@ QUEUE_STEPS = st.lists(
 def test_what_stands_ahead_of_an_order_is_the_sum_of_all_before_it(
     side: BookSide, steps: list[tuple[str, int, int]]
 ) -> None:
-    book = Book()
+    book = Book("T")
     for number, (what, pick, size) in enumerate(steps):
         resting = book.orders(side)
         if what == "add" or not resting:
-            book.add(make_order(number, side, 5_000 + 100 * (pick % 3), size))
+            book.add(make_order(book, number, side, 5_000 + 100 * (pick % 3), size))
         elif what == "remove":
             book.remove(resting[pick % len(resting)])
         elif what == "shrink":
@@ -109,8 +109,8 @@ def test_what_stands_ahead_of_an_order_is_the_sum_of_all_before_it(
 
 
 def test_a_watched_queue_grows_and_still_knows_every_place() -> None:
-    book = Book()
-    orders = [make_order(number, BookSide.BID, 5_000, 1) for number in range(1_000)]
+    book = Book("T")
+    orders = [make_order(book, number, BookSide.BID, 5_000, 1) for number in range(1_000)]
     for number, order in enumerate(orders):
         book.add(order)
         assert book.ahead_micros(order) == number

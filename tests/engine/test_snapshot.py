@@ -1,7 +1,9 @@
 """A state written and read back is the same exchange: the same events, the same hashes, for everything that follows."""
 
+import gc
 import json
 import random
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +89,22 @@ def test_one_order_is_one_object_wherever_it_is_referred_to() -> None:
     assert state.accounts[ALICE].cash is state.accounts[ALICE].balances["USD"]
 
 
+class Name(str):
+    """A text that can be watched."""
+
+
+@pytest.mark.parametrize("lives", [lambda state: state, through_text], ids=["live", "read back"])
+def test_a_state_that_nobody_needs_any_more_is_collected_with_the_orders_that_rest_in_it(lives: Any) -> None:
+    venue = open_venue()
+    venue.place(ALICE, "bid", 4_000, 3)
+    state = lives(venue.state)
+    state.accounts[ALICE].name = Name("Alice")
+    watched = weakref.ref(state.accounts[ALICE].name)
+    del venue, state
+    gc.collect()
+    assert watched() is None
+
+
 def test_looking_at_a_balance_does_not_change_the_hash() -> None:
     venue = open_venue()
     before = state_hash(venue.state)
@@ -141,11 +159,16 @@ def outside_the_state(venue: Venue) -> None:
     del venue.state.orders["o1"]
 
 
+def out_of_its_book(venue: Venue) -> None:
+    venue.place(ALICE, "bid", 4_000, 1)
+    venue.state.markets[TICKER].book.remove(venue.state.orders["o1"])
+
+
 def foreign(venue: Venue) -> None:
     venue.state.contra["stranger"] = Stranger()  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("spoil", [two_places, outside_the_state, foreign])
+@pytest.mark.parametrize("spoil", [two_places, outside_the_state, out_of_its_book, foreign])
 def test_what_cannot_be_written_exactly_is_not_written(spoil: Any) -> None:
     venue = open_venue()
     spoil(venue)
