@@ -1,7 +1,7 @@
 """Sign-in with Ethereum (EIP-4361): the text that a wallet shows and signs, written and read by the standard's grammar.
 
-The libraries for it, `siwe` and `signinwithethereum`, need web3 before 8 and eth-account before 0.14, so neither can be
-installed here (ADR 0024). The grammar is one expression; whether a message is acceptable is decided in `sessions.py`.
+The libraries for it, `siwe` and `signinwithethereum`, declare web3 before 8 and eth-account before 0.14, so `pip install` of
+this project with either fails (ADR 0024). The grammar is one expression; whether a message is acceptable is decided in `sessions.py`.
 """
 
 import re

@@ -5,6 +5,7 @@ One connection, JSON, everything by `type`. Public channels need no credentials;
 comes back with the newest one gets what it missed, or is told that there is a gap and gets snapshots.
 """
 
+import asyncio
 import hashlib
 import time
 from typing import Any
@@ -41,6 +42,7 @@ from offchain_book.gateways.venue_stream_words import Words, encoder
 from offchain_book.gateways.wallet_credentials import NotAuthenticated, authenticate_request
 
 PATH = "/venue/ws"
+BEAT_S: float = HEARTBEAT_S
 CHANNELS: dict[str, tuple[type, ...]] = {
     "book": (BookChanged,),
     "trades": (Traded,),
@@ -49,6 +51,7 @@ CHANNELS: dict[str, tuple[type, ...]] = {
     "settlement": (StageChanged,),
     "account": (OrderChanged, Filled, FillMoved, BalanceChanged, GroupChanged),
 }
+_CHANNEL_OF = {fact: channel for channel, facts in CHANNELS.items() for fact in facts}
 _requests = msgspec.json.Decoder(m.Request)
 
 
@@ -72,6 +75,9 @@ class Connection:
         self._account_id = ""
         self._heard: dict[str, dict[str, None]] = {}
         """Channel -> tickers; the empty ticker is all of them."""
+        self._told: dict[str, Cursor] = {}
+        """Channel -> the newest place that this client was told about."""
+        self._beating: asyncio.TimerHandle | None = None
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -91,7 +97,7 @@ class Connection:
             elif isinstance(request, m.Unsubscribe):
                 self._unsubscribe(request)
             else:
-                self.tell(m.Pong(venue_time_ms=self._hub.sequencer.clock_ms()))
+                self.tell(m.Pong(**self._standing()))
         except Refused as refused:
             self.tell(m.Error(code=refused.code, message=refused.message, docs=error_page.link(refused.code)))
 
@@ -103,6 +109,17 @@ class Connection:
         """Say where the stream stands."""
         now = self._hub.sequencer.clock_ms()
         self.tell(m.Ready(cursor=str(self._hub.now), venue_time_ms=now, heartbeat_s=HEARTBEAT_S))
+        self._beating = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        """Say that the connection lives and what was sent on it."""
+        self.tell(m.Heartbeat(**self._standing()))
+        self._beating = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def _standing(self) -> dict[str, Any]:
+        self._hub.flush()
+        told = {channel: str(cursor) for channel, cursor in self._told.items()}
+        return {"cursor": str(self._hub.now), "venue_time_ms": self._hub.sequencer.clock_ms(), "channels": told}
 
     def _authenticate(self, name: str) -> None:
         ticket = self._streams.tickets.use(name)
@@ -171,6 +188,7 @@ class Connection:
                         self._hub.unlisten(self, kind, key)
             if not known:
                 self._heard.pop(channel, None)
+                self._told.pop(channel, None)
         self.tell(m.Unsubscribed(channels=channels, tickers=request.tickers))
 
     # --- what may be heard -------------------------------------------------------------------------------------------
@@ -212,6 +230,7 @@ class Connection:
             if not tickers:
                 continue
             known = self._heard.setdefault(channel, {})
+            self._told.setdefault(channel, self._hub.now)
             if "" in tickers:
                 for kind, key in self._topics(channel, list(known)):
                     self._hub.unlisten(self, kind, key)
@@ -235,9 +254,12 @@ class Connection:
         """Tell a fact."""
         if self._may_hear(publication):
             self._client.send_frame(publication.words(self._streams.words))
+            self._told[_CHANNEL_OF[type(publication.fact)]] = publication.cursor
 
     def close(self) -> None:
         """Stop listening."""
+        if self._beating is not None:
+            self._beating.cancel()
         for channel, tickers in self._heard.items():
             for kind, key in self._topics(channel, list(tickers)):
                 self._hub.unlisten(self, kind, key)

@@ -46,10 +46,22 @@ class Unsubscribed(_Message, tag="unsubscribed", frozen=True, kw_only=True):
     tickers: list[str]
 
 
-class Pong(_Message, tag="pong", frozen=True, kw_only=True):
-    """The answer to `{"op": "ping"}`."""
+class Heartbeat(_Message, tag="heartbeat", frozen=True, kw_only=True):
+    """Comes by itself every `heartbeat_s` of `ready`. Whoever has every channel's cursor has missed nothing: it was silent."""
 
+    cursor: str
+    """The place up to which everything that concerns this connection was sent."""
     venue_time_ms: int
+    channels: dict[str, str]
+    """Channel -> cursor of the newest message sent on it, or of its beginning."""
+
+
+class Pong(_Message, tag="pong", frozen=True, kw_only=True):
+    """The answer to `{"op": "ping"}`: what the next heartbeat would say."""
+
+    cursor: str
+    venue_time_ms: int
+    channels: dict[str, str]
 
 
 class Error(_Message, tag="error", frozen=True, kw_only=True):
@@ -244,6 +256,7 @@ MESSAGES: tuple[type[_Message], ...] = (
     Authenticated,
     Subscribed,
     Unsubscribed,
+    Heartbeat,
     Pong,
     Error,
     Book,

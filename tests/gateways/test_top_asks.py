@@ -1,7 +1,7 @@
 """What users of this dialect ask for most (in the order of how often), one test each that shows our answer.
 
 Asks 6 and 7 (redeem, split, merge by API) are shown by tests/system/test_polymarket_vault.py, asks 8 to 10 (streams) by
-tests/gateways/test_polymarket_stream.py and test_venue_stream.py.
+tests/gateways/test_top_asks_streams.py.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 CONTRACT = 1_000_000
 
 
-def test_a_wallet_splits_merges_and_redeems_without_gas_and_its_activity_shows_it(running: VenueProcess) -> None:
+def test_asks_6_and_7_a_wallet_splits_merges_and_redeems_by_api_without_gas_and_sees_it(running: VenueProcess) -> None:
     books = Books(running)
     try:
         market, wallet = books.new_market("KXTEST-ASKS"), books.client.wallet("erin")
