@@ -23,7 +23,7 @@ CLOCK_SLACK_S = 60
 OBSERVATION_LAG_S = 5
 """How long after an event on chain the engine may still not know of it: many times the polling interval."""
 POOL_OUTFLOW_LIMIT_MICROS = 1_000_000 * 1_000_000
-"""What the operator may send out of the pool per window."""
+"""What the pool may lose per window, by what the operator sends out of it and by its fills (docs/runbook.md: sizing)."""
 POOL_OUTFLOW_WINDOW_S = 3_600
 
 

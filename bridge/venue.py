@@ -45,6 +45,7 @@ from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, MarketCreated
 from offchain_book.engine.market_commands import SetRetention
 from offchain_book.engine.snapshot import state_hash
+from offchain_book.engine.state import CONTRACT_VERSION
 from offchain_book.gateways.fix import PortTaken
 from offchain_book.gateways.page import Site
 from offchain_book.gateways.stream_wire import server_options
@@ -261,6 +262,7 @@ class Venue:
             "signed_not_before_ms": deployment.signed_not_before_ms(self._chain, self._deployment),
             "pool_outflow_limit_micros": deployment.POOL_OUTFLOW_LIMIT_MICROS,
             "pool_outflow_window_s": deployment.POOL_OUTFLOW_WINDOW_S,
+            "contract_version": CONTRACT_VERSION,
             "seed": self._options.seed,
         }
         found = recover(self._data.journal, config)

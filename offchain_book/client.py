@@ -107,7 +107,7 @@ class Client:
         return cancelled
 
     def act(self, kind: int, asset: str, amount_micros: int, to: str = "") -> Json:
-        """Sign a vault action (0 withdraw, 1 split, 2 merge, 3 redeem, 4 set delivery); the operator pays its gas."""
+        """Sign a vault action (0 withdraw, 1 split, 2 merge, 3 redeem, 4 set delivery, 5 take back); the operator pays its gas."""
         nonce = self.ask("GET", f"/venue/nonces/{self.wallet}?orders=0&actions=1")["actions"][0]
         message = {
             "wallet": self.wallet,

@@ -79,6 +79,9 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.NO_LONGER_DISPUTABLE: "the outcome of {ticker} could be disputed until {settles_ms} (ms); it goes to the chain",
     RejectCode.INVALID_PAYOUT: "a YES payout of {payout_micros} is not within 0..1000000 millionths",
     RejectCode.ALREADY_LINKED: "{account_id} or {wallet} is linked already",
+    RejectCode.NOT_LINKED: "{wallet} is linked to no custodial account; link it first (`causeway link`, `POST /venue/links`)",
+    RejectCode.CONTRACT_TOO_OLD: "this venue's contract knows no {action}; deposit with an account reference instead "
+    "(`depositFor`, `depositTokensFor`)",
     RejectCode.UNKNOWN_ORDER_GROUP: "there is no order group {group_id} in this account",
     RejectCode.ORDER_GROUP_EXISTS: "order group {group_id} exists already",
     RejectCode.ORDER_GROUP_TRIGGERED: "order group {group_id} has reached its limit; reset it before placing orders in it",

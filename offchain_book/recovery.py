@@ -107,8 +107,8 @@ def replay(path: Path, projections: Projections | None = None) -> State:
 
 def first_state(config: Mapping[str, Any]) -> State:
     """Return the exchange that a journal's header describes. Old headers lack what came later."""
-    terms = ("signed_not_before_ms", "pool_outflow_limit_micros", "pool_outflow_window_s")
-    return new_state(int(config["settle_deadline_s"]), **{name: int(config.get(name, 0)) for name in terms})
+    terms = {"signed_not_before_ms": 0, "pool_outflow_limit_micros": 0, "pool_outflow_window_s": 0, "contract_version": 1}
+    return new_state(int(config["settle_deadline_s"]), **{name: int(config.get(name, old)) for name, old in terms.items()})
 
 
 def _replay(

@@ -11,7 +11,7 @@ For a wallet: its vault balance on chain = settled, plus what the stream has exe
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from offchain_book.engine.failures import POOL, projected_pool, vault_deltas
+from offchain_book.engine.failures import POOL, projected_pool, taken_back, vault_deltas
 from offchain_book.engine.names import COLLATERAL, EQUITY, GUARANTEE, token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.state import State
@@ -77,12 +77,13 @@ def pool_assets(state: State) -> list[str]:
 def read_books(state: State, assets: list[str], wallets: list[str]) -> Books:
     """Return what the ledger says now of these assets in the pool, and of everything that these wallets hold."""
     stream = tuple(InFlight(number, entry.failed, vault_deltas(state, entry)) for number, entry in state.operations.items())
+    coming = taken_back(state)
     return Books(
         state.seq,
         state.next_deposit,
         state.skipped_operations,
         stream,
-        {asset: projected_pool(state, asset) for asset in assets},
+        {asset: projected_pool(state, asset) + coming.get(asset, 0) for asset in assets},
         {
             (wallet, asset): balance.settled
             for wallet in wallets

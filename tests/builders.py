@@ -179,7 +179,9 @@ def open_venue(cash_micros: int = 1_000 * DOLLAR) -> Venue:
 
 def assert_books_balance(state: State) -> None:
     """Check every money invariant of the engine (I1-I5 in docs/invariants.md)."""
-    open_sends = sum(outflow.sent_micros(entry.operation) for entry in state.operations.values() if not entry.failed)
+    open_sends = sum(
+        outflow.counted_micros(state, entry.operation) for entry in state.operations.values() if not entry.failed
+    )
     assert state.pool_outflow_open_micros == (open_sends if state.pool_outflow_limit_micros else 0)
     sums: dict[str, int] = {}
     for account_id, account in state.accounts.items():

@@ -15,7 +15,8 @@ import {IVault} from "./IVault.sol";
 /// @param compatibleChainId chain id in the domains of the Polymarket dialects (80002); 137 is refused
 /// @param compatibleV1 verifying contract in the V1 domain; zero turns the dialect off
 /// @param compatibleV2 verifying contract in the V2 domain; zero turns the dialect off
-/// @param poolOutflowLimit how much cash and tokens the operator may send out of the pool per window; refills linearly
+/// @param poolOutflowLimit how much the pool may lose per window at most, by the cash and tokens that the operator sends out of it
+/// and by the fills that it takes part in (see libraries/Outflow.sol); refills linearly
 /// @param poolOutflowWindow seconds for a full refill
 struct Configuration {
     address collateral;

@@ -7,6 +7,7 @@ import {ISettlement} from "../interfaces/ISettlement.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Accounts} from "./Accounts.sol";
 import {OrderHash} from "./OrderHash.sol";
+import {Outflow} from "./Outflow.sol";
 import {SkipReason} from "./SkipReason.sol";
 import {Words} from "./Words.sol";
 
@@ -15,6 +16,7 @@ import {Words} from "./Words.sol";
 /// `Terms`. No storage word is cached across a call to foreign code.
 library Actions {
     using OrderHash for bytes32;
+    using Outflow for uint256;
     using SafeERC20 for IERC20;
     using Words for uint256;
 
@@ -51,6 +53,7 @@ library Actions {
     uint256 private constant MERGE = 2;
     uint256 private constant REDEEM = 3;
     uint256 private constant SET_DELIVERY = 4;
+    uint256 private constant TAKE_BACK = 5;
 
     uint256 internal constant APPROVED = 1 << 5;
     uint256 internal constant POOL_RECORD_BYTES = 74;
@@ -126,6 +129,7 @@ library Actions {
             (fault, action.amount) = Accounts.redeem(wallet, action.id, action.amount);
             return fault;
         }
+        if (action.kind == TAKE_BACK) return _takeBack(action, wallet);
         if (action.kind != SET_DELIVERY) return SkipReason.BAD_KIND;
         uint256 slot = Words.accountSlot(wallet);
         uint256 account = slot.read() & ~Words.DELIVERS_FREE;
@@ -147,6 +151,19 @@ library Actions {
         }
     }
 
+    /// @dev Into the pool, for the custodial account that the wallet is linked to: whose it is then, the ledger says.
+    function _takeBack(VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
+        if (action.amount == 0) return SkipReason.ZERO_AMOUNT;
+        uint256 pool = uint160(address(this));
+        if (action.id == 0) {
+            fault = Accounts.takeCash(wallet, action.amount);
+            if (fault == 0) Accounts.addCash(pool, action.amount);
+        } else {
+            fault = Accounts.takeTokens(wallet, action.id, action.amount);
+            if (fault == 0) Accounts.addTokens(pool, action.id, action.amount);
+        }
+    }
+
     /// @dev Out of the pool, within the outflow limit: one token counts as one dollar. Refused tokens stay in the receiver's
     /// vault half, and count all the same.
     function _send(Terms calldata terms, bool isCash, uint256 id, uint256 amount, uint256 to)
@@ -158,12 +175,11 @@ library Actions {
         if (to == 0 || to == pool) return SkipReason.BAD_RECEIVER;
         uint256 slot = Words.accountSlot(pool);
         uint256 account = slot.read();
-        uint256 level = _outflowLevel(terms, account) + amount;
-        if (level > terms.outflowLimit) return SkipReason.OUTFLOW_LIMIT;
+        (uint256 counted, bool fits) = account.count(amount, terms.outflowLimit, terms.outflowWindow);
+        if (!fits) return SkipReason.OUTFLOW_LIMIT;
         if (isCash && account.cash() < amount) return SkipReason.INSUFFICIENT_CASH;
         if (!isCash && Accounts.vaultOf(pool, id) < amount) return SkipReason.INSUFFICIENT_TOKENS;
-        uint256 kept = account & (Words.MASK_96 | Words.MASK_32 << Words.POSITIONS_SHIFT);
-        slot.write(kept | block.timestamp << Words.EXIT_SHIFT | level << Words.OUTFLOW_SHIFT);
+        slot.write(counted);
         if (isCash) {
             // slither-disable-next-line unused-return
             Accounts.takeCash(pool, amount);
@@ -177,13 +193,6 @@ library Actions {
             Accounts.addTokens(to, id, amount);
             emit IVault.DeliveryRefused(address(uint160(to)), id, amount);
         }
-    }
-
-    /// @dev The bucket drains linearly: full to empty in one window.
-    function _outflowLevel(Terms calldata terms, uint256 account) private view returns (uint256) {
-        uint256 level = account >> Words.OUTFLOW_SHIFT;
-        uint256 drained = (block.timestamp - account.exitAt()) * terms.outflowLimit / terms.outflowWindow;
-        return level > drained ? level - drained : 0;
     }
 
     function _start(bytes calldata record) private pure returns (uint256 start) {

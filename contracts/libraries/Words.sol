@@ -14,7 +14,7 @@ pragma solidity 0.8.37;
 /// condition word collateral 128 | YES payout 32 | state 8
 /// control word   operator 160 | next operation 48 | skipped 40 | flags 8
 ///
-/// The pool has no exit; its account word keeps the time of the outflow level in the exit field.
+/// The pool has no exit; its account word keeps the time of the outflow level in the exit field. See {Outflow}.
 library Words {
     uint256 internal constant MASK_32 = type(uint32).max;
     uint256 internal constant MASK_40 = type(uint40).max;
@@ -30,7 +30,7 @@ library Words {
     uint256 internal constant DELIVERS_FREE = 1 << 168;
     uint256 internal constant HAS_WATERMARKS = 1 << 169;
     uint256 internal constant OUTFLOW_SHIFT = 170;
-    uint256 internal constant MAX_OUTFLOW_LIMIT = (1 << 86) - 1;
+    uint256 internal constant MAX_OUTFLOW_LEVEL = (1 << 86) - 1;
 
     uint256 internal constant VAULT_SHIFT = 128;
 

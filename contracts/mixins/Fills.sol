@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Accounts} from "../libraries/Accounts.sol";
 import {Leg, Legs} from "../libraries/Legs.sol";
+import {Outflow} from "../libraries/Outflow.sol";
 import {SkipReason} from "../libraries/SkipReason.sol";
 import {Words} from "../libraries/Words.sol";
 import {Orders} from "./Orders.sol";
@@ -12,6 +13,7 @@ import {Orders} from "./Orders.sol";
 /// foreign code runs they are written and read back.
 abstract contract Fills is Orders {
     using Legs for Leg;
+    using Outflow for uint256;
     using Words for uint256;
 
     /// @dev What is common to the fills of one group.
@@ -140,6 +142,8 @@ abstract contract Fills is Orders {
                 }
                 uint256 ofTaker = taker.advance(takerSells, takerPrice, lots, takerFee, (record >> 247) & 1);
                 uint256 ofMaker = maker.advance(makerSells, makerPrice, lots, makerFee, (record >> 246) & 1);
+                if (taker.scheme == POOL) ofTaker |= _countLoss(taker, takerSells, takerPrice, lots);
+                else if (maker.scheme == POOL) ofMaker |= _countLoss(maker, makerSells, makerPrice, lots);
                 if (troubles | ofTaker | ofMaker != 0) return (end, _reason(troubles, ofTaker, ofMaker));
             }
 
@@ -162,6 +166,21 @@ abstract contract Fills is Orders {
                 _deliverBought(maker.holder, makerId, lots * Legs.LOT);
                 _reloadLeg(taker);
             }
+        }
+    }
+
+    /// @dev The pool signs nothing, so its side of a fill counts in its outflow with the most that it can lose: what it pays,
+    /// for a token may turn out to be worth nothing; or what it gives beyond what it gets, for it may be worth a dollar.
+    function _countLoss(Leg memory leg, uint256 sells, uint256 price, uint256 lots)
+        private
+        view
+        returns (uint256 troubles)
+    {
+        unchecked {
+            uint256 loss = lots * (sells == 0 ? price : Legs.PRICE_SCALE - price);
+            bool fits;
+            (leg.nextAccount, fits) = leg.nextAccount.count(loss, _poolOutflowLimit, _poolOutflowWindow);
+            if (!fits) troubles = 1 << SkipReason.OUTFLOW_LIMIT;
         }
     }
 

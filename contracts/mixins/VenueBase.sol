@@ -37,7 +37,7 @@ abstract contract VenueBase is IVenue {
         uint256 needed = uint256(c.observationLag) + c.settlementDeadline;
         if (c.exitDelay <= needed) revert ExitDelayTooShort(c.exitDelay, needed);
         if (c.exitDelay > MAX_DELAY) revert DelayTooLong(c.exitDelay, MAX_DELAY);
-        if (c.poolOutflowWindow == 0 || c.poolOutflowLimit > Words.MAX_OUTFLOW_LIMIT) {
+        if (c.poolOutflowWindow == 0 || c.poolOutflowLimit > Words.MAX_OUTFLOW_LEVEL / c.poolOutflowWindow) {
             revert BadOutflowLimit(c.poolOutflowLimit, c.poolOutflowWindow);
         }
         if (c.operator == address(0) || c.oracle == address(0) || c.reviewer == address(0)) revert ZeroAddress();

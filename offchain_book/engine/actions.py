@@ -15,6 +15,10 @@ from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH, LOT_MICROS, whole_lots
 
+_MOVES = (VaultActionKind.WITHDRAW, VaultActionKind.TAKE_BACK)
+TAKES_BACK = 2
+"""The first version of the contract that takes back by signature."""
+
 
 def credit_deposit(state: State, command: cc.CreditDeposit) -> list[Event]:
     """Credit a final deposit, in the contract's own order; one that names nobody waits in the suspense account."""
@@ -37,7 +41,7 @@ def credit_deposit(state: State, command: cc.CreditDeposit) -> list[Event]:
         events,
     )
     if not account.is_wallet:
-        _count_in_pool(state, account, command, events)
+        _count_in_pool(state, account, command.ticker, command.outcome, amount, events)
     events.append(DepositCredited(command.deposit_index, account.account_id, asset, amount))
     return events
 
@@ -59,18 +63,17 @@ def wallet_account(state: State, wallet: str, events: list[Event]) -> Account:
     return account
 
 
-def _count_in_pool(state: State, account: Account, command: cc.CreditDeposit, events: list[Event]) -> None:
+def _count_in_pool(
+    state: State, account: Account, ticker: str, outcome: Outcome | None, amount: int, events: list[Event]
+) -> None:
     """The pool received what a custodial account was credited: u stays, unless the account nets."""
-    if command.outcome is None:
-        state.pool_cash_micros += command.amount_micros
+    if outcome is None:
+        state.pool_cash_micros += amount
         return
-    market = state.markets.get(command.ticker)
+    market = state.markets.get(ticker)
     if market is None:
         return
-    if command.outcome is Outcome.YES:
-        market.custodial_yes_micros += command.amount_micros
-    else:
-        market.custodial_no_micros += command.amount_micros
+    custody.move_custodial(market, outcome, amount)
     net_position(state, account, market, events)
     if market.status is MarketStatus.FINALIZED:
         resolution.pay_market(state, market, events)
@@ -253,6 +256,7 @@ def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
         market.ticker if market else "",
         tuple(needs),
         custody.next_not_after_s(state),
+        account.owner if action.kind is VaultActionKind.TAKE_BACK else "",
     )
     queued = custody.queue(state, market, operation, (), 0)
     return [queued, ActionAccepted(command.action_id, action.wallet, number)]
@@ -284,9 +288,13 @@ def _action_needs(
         return None, [], None
     if amount <= 0:
         return None, [], reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=amount)
-    if action.kind is VaultActionKind.WITHDRAW and action.id == "0":
+    if action.kind is VaultActionKind.TAKE_BACK:
+        refused = _refuse_take_back(state, account)
+        if refused:
+            return None, [], refused
+    if action.kind in _MOVES and action.id == "0":
         return None, [(CASH, amount)], check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
-    if action.kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM):
+    if action.kind in (*_MOVES, VaultActionKind.REDEEM):
         return _token_needs(state, account, action)
     ticker = state.conditions.get(hex_condition(action.id))
     if ticker is None:
@@ -302,16 +310,27 @@ def _action_needs(
     return market, needs, None
 
 
+def _refuse_take_back(state: State, account: Account) -> list[Event] | None:
+    """Say why a wallet cannot send anything into the pool by signature."""
+    if state.contract_version < TAKES_BACK:
+        return reject(RejectCode.CONTRACT_TOO_OLD, action=VaultActionKind.TAKE_BACK.name)
+    if account.owner == account.account_id:
+        return reject(RejectCode.NOT_LINKED, wallet=account.account_id)
+    return None
+
+
 def _token_needs(
     state: State, account: Account, action: VaultAction
 ) -> tuple[Market | None, list[tuple[str, int]], list[Event] | None]:
-    """What a withdrawal or redemption of one outcome's tokens needs."""
+    """What a withdrawal, taking back or redemption of one outcome's tokens needs."""
     found = state.tokens.get(action.id)
     if found is None:
         return None, [], reject(RejectCode.UNKNOWN_MARKET, ticker=action.id)
     market = state.markets[found[0]]
     if action.kind is VaultActionKind.REDEEM and not market.resolved_on_chain:
         return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
+    if action.kind is VaultActionKind.TAKE_BACK and market.yes_payout_micros >= 0:
+        return market, [], reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
     asset = token_asset(*found)
     refused = check_balance(
         account.balance(asset), action.amount_micros, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name
@@ -338,9 +357,9 @@ def release_action(state: State, operation: WalletOperation) -> None:
 def action_lines(state: State, operation: WalletOperation) -> list[tuple[str, str, int]]:
     """Return what an executed action moves in the ledger."""
     action, wallet = operation.action, operation.action.wallet
-    if action.kind is VaultActionKind.WITHDRAW:
+    if action.kind in _MOVES:
         ((asset, amount),) = operation.needs
-        return [(wallet, asset, -amount), (OUTSIDE, asset, amount)]
+        return [(wallet, asset, -amount), (operation.to_account or OUTSIDE, asset, amount)]
     if not operation.ticker:
         return []
     market = state.markets[operation.ticker]
@@ -361,6 +380,10 @@ def land_action(state: State, operation: WalletOperation, events: list[Event]) -
     release_action(state, operation)
     lines = action_lines(state, operation)
     post(state, f"action:{operation.action_id}", lines, events)
+    if operation.to_account:
+        outcome = state.tokens[operation.action.id][1] if operation.ticker else None
+        account, amount = state.accounts[operation.to_account], operation.action.amount_micros
+        _count_in_pool(state, account, operation.ticker, outcome, amount, events)
     if operation.ticker and operation.action.kind in (VaultActionKind.SPLIT, VaultActionKind.MERGE):
         sign = 1 if operation.action.kind is VaultActionKind.SPLIT else -1
         state.markets[operation.ticker].yes_supply_micros += sign * operation.action.amount_micros

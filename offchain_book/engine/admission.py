@@ -1,6 +1,6 @@
 """Who may place what: the checks of an arriving order, in the order of their reporting. Nothing here changes state."""
 
-from offchain_book.engine import claims, custody, failures, groups, limits, memory, risk
+from offchain_book.engine import claims, custody, failures, groups, limits, memory, outflow, risk
 from offchain_book.engine import commands as c
 from offchain_book.engine.account import Account
 from offchain_book.engine.events import Event
@@ -10,6 +10,7 @@ from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
 from offchain_book.engine.order import BID, FOK, GTC, BookSide, SelfTrade
+from offchain_book.engine.outflow import COUNTS_FILLS
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import State
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE, complement_e4, cost_micros
@@ -42,6 +43,7 @@ def check_now(state: State, account: Account, market: Market, command: c.PlaceOr
     return (
         (check_expiry(state, command.expires_ms) if command.expires_ms else None)
         or (check_post_only(market, command.side, command.price_e4) if command.post_only else None)
+        or (_check_outflow(state, account, market, command, size_micros) if state.contract_version >= COUNTS_FILLS else None)
         or (_check_fill_or_kill(state, account, market, command, size_micros) if command.time_in_force is FOK else None)
         or (
             _check_limits(state, account, market, command, size_micros)
@@ -193,6 +195,29 @@ def check_post_only(market: Market, side: BookSide, price: int) -> list[Event] |
     return None
 
 
+def _check_outflow(
+    state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
+) -> list[Event] | None:
+    budget = command.budget_micros or command.max_cost_micros
+    size = MAX_ORDER_MICROS if command.budget_micros else size_micros
+    return check_outflow(state, account, market, command.side, command.price_e4, size, budget)
+
+
+def check_outflow(
+    state: State, account: Account, market: Market, side: BookSide, price_e4: int, size_micros: int, budget_micros: int = 0
+) -> list[Event] | None:
+    """Refuse an order whose first match is more than the pool's outflow limit leaves: it could neither trade nor rest."""
+    maker = (market.book.asks if side is BID else market.book.bids).best.head
+    if maker is None or maker.account.is_wallet is account.is_wallet or not market.book.crosses(side, price_e4):
+        return None
+    if maker.account.owner == account.owner:
+        return None
+    size = min(size_micros, maker.remaining_micros)
+    if budget_micros:
+        size = min(size, affordable_micros(budget_micros, own_price_e4(side, maker.price_e4)))
+    return outflow.refuse(state, outflow.fill_micros(maker.side if account.is_wallet else side, maker.price_e4, size))
+
+
 def _check_fill_or_kill(
     state: State, account: Account, market: Market, command: c.PlaceOrder, size_micros: int
 ) -> list[Event] | None:
@@ -208,12 +233,14 @@ def _fillable(state: State, account: Account, market: Market, command: c.PlaceOr
     size if its budget can be spent.
 
     A custodial fill-or-kill order that meets the owner's own behaves like immediate-or-cancel (Kalshi's rule), so own orders
-    count as if they traded; a wallet's stops there, and where matching would stop for the chain, the guarantee or the group.
+    count as if they traded; a wallet's stops there. Both stop where matching would: for the chain, the guarantee, the outflow
+    limit or the group.
     """
     by_amount, left, found = command.budget_micros > 0, wanted, 0
     budget = command.budget_micros or command.max_cost_micros
     bounded = budget > 0
     guarantee = state.accounts[GUARANTEE].cash.available
+    may_lose = outflow.left_for_fills_micros(state)
     room = groups.room_micros(account.groups[command.group_id], state.now_ms) if command.group_id else MAX_ORDER_MICROS
     for maker in market.book.walk(command.side.opposite):
         if (maker.price_e4 > command.price_e4) if command.side is BID else (maker.price_e4 < command.price_e4):
@@ -231,6 +258,10 @@ def _fillable(state: State, account: Account, market: Market, command: c.PlaceOr
             guarantee -= risk.guarantee_cost(wallet_side, market.fees.highest, maker.price_e4, size)
             if guarantee < 0:
                 break
+            if may_lose is not None:
+                may_lose -= outflow.fill_micros(wallet_side.opposite, maker.price_e4, size)
+                if may_lose < 0:
+                    break
         if state.chain_halted and maker.account.is_wallet:
             break
         found += size

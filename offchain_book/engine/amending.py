@@ -8,6 +8,7 @@ from offchain_book.engine.listing import reject
 from offchain_book.engine.market import Market
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.order import CancelReason, Order
+from offchain_book.engine.outflow import COUNTS_FILLS
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import State
 
@@ -131,6 +132,8 @@ def _check_arrival(state: State, market: Market, order: Order, price: int, rest:
     refused = admission.check_post_only(market, order.side, price) if order.terms.post_only else None
     if refused is None and rest > order.remaining_micros:
         refused = limits.check(state, account, market, order.side, rest - order.remaining_micros)
+    if refused is None and state.contract_version >= COUNTS_FILLS:
+        refused = admission.check_outflow(state, account, market, order.side, price, rest)
     if refused:
         return refused
     need = risk.hold_again(order, price, rest, market.fees.highest)

@@ -238,6 +238,7 @@ def queue_fill(
         next_not_after_s(state),
     )
     events.append(queue(state, market, operation, lines, guarantee_micros))
+    outflow.reserve(state, operation)
     return operation.number
 
 

@@ -50,13 +50,17 @@ from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
 from offchain_book.engine.operations import OrderScheme, SignedOrder
 from offchain_book.engine.order import CancelReason, Extra, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
-from offchain_book.engine.state import State
+from offchain_book.engine.state import CONTRACT_VERSION, State
 
 _NEVER_MS = 2**62
 
 
 def new_state(
-    settle_deadline_s: int, signed_not_before_ms: int = 0, pool_outflow_limit_micros: int = 0, pool_outflow_window_s: int = 0
+    settle_deadline_s: int,
+    signed_not_before_ms: int = 0,
+    pool_outflow_limit_micros: int = 0,
+    pool_outflow_window_s: int = 0,
+    contract_version: int = CONTRACT_VERSION,
 ) -> State:
     """Return an empty exchange with the venue's own accounts, under the terms of its contract."""
     state = State(
@@ -64,6 +68,7 @@ def new_state(
         signed_not_before_ms=signed_not_before_ms,
         pool_outflow_limit_micros=pool_outflow_limit_micros,
         pool_outflow_window_s=pool_outflow_window_s,
+        contract_version=contract_version,
     )
     for account_id in VENUE_ACCOUNTS:
         state.accounts[account_id] = Account(account_id, c.Custody.CUSTODIAL, "")

@@ -279,25 +279,36 @@ def fail_dependants(state: State, events: list[Event]) -> None:
 def final_vault(state: State, stream: list[Deltas]) -> Deltas:
     """Return the vault balances that the stream starts from: a wallet's settled ones; the pool's without the stream."""
     vault: Deltas = {}
+    coming = taken_back(state)
     for deltas in stream:
         for account_id, asset in deltas:
             if (account_id, asset) in vault:
                 continue
             if account_id == POOL:
                 in_flight = sum(other.get((POOL, asset), 0) for other in stream)
-                vault[account_id, asset] = projected_pool(state, asset) - in_flight
+                vault[account_id, asset] = projected_pool(state, asset) + coming.get(asset, 0) - in_flight
             else:
                 vault[account_id, asset] = state.accounts[account_id].balance(asset).settled
     return vault
 
 
 def projected_pool(state: State, asset: str) -> int:
-    """Return what the pool holds of an asset on chain once the whole stream has landed."""
+    """Return what the pool holds of an asset on chain once the whole stream has landed, without what is `taken_back`."""
     if asset == CASH:
         return state.pool_cash_micros
     ticker, _, outcome = asset.rpartition(":")
     market = state.markets[ticker]
     return market.pool_yes_micros if outcome == Outcome.YES.name else market.pool_no_micros
+
+
+def taken_back(state: State) -> dict[str, int]:
+    """Return asset -> what wallets are sending into the pool: nobody's until it is final, so the ledger counts it only then."""
+    found: dict[str, int] = {}
+    for entry in state.operations.values():
+        if isinstance(entry.operation, WalletOperation) and entry.operation.to_account and not entry.failed:
+            ((asset, amount),) = entry.operation.needs
+            found[asset] = found.get(asset, 0) + amount
+    return found
 
 
 def vault_deltas(state: State, entry: OpenOperation) -> Deltas:
@@ -317,7 +328,7 @@ def vault_deltas(state: State, entry: OpenOperation) -> Deltas:
 def _pool_lines(state: State, operation: Operation) -> list[Line]:
     """Return what an operation moves in the pool's vault balance on chain."""
     if isinstance(operation, WalletOperation):
-        return []
+        return [(POOL, asset, amount) for asset, amount in operation.needs if operation.to_account]
     yes, no = (token_asset(operation.ticker, outcome) for outcome in Outcome)
     if isinstance(operation, FillOperation):
         lines: list[Line] = []

@@ -4,7 +4,7 @@ Each match is posted in the ledger (`ledger.py`) and, when a wallet takes part, 
 left of the arriving order rests or is cancelled.
 """
 
-from offchain_book.engine import actions, collateral, custody, fees, groups, risk
+from offchain_book.engine import actions, collateral, custody, fees, groups, outflow, risk
 from offchain_book.engine.admission import affordable_micros, own_price_e4
 from offchain_book.engine.cancels import cancel_order, forget, release_rest
 from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
@@ -61,6 +61,9 @@ def _execute(
             guarantee = risk.guarantee_cost(wallet_side, highest_fee, price, size)
             if guarantee > state.accounts[GUARANTEE].cash.available:
                 return CancelReason.GUARANTEE_EXHAUSTED
+            left = outflow.left_for_fills_micros(state)
+            if left is not None and outflow.fill_micros(wallet_side.opposite, price, size) > left:
+                return CancelReason.OUTFLOW_LIMIT
     close = risk.closing_micros(taker, size)
     taker_side = custody.Side(taker, close, size - close)
     close = risk.closing_micros(maker, size)

@@ -159,14 +159,16 @@ class VaultActionKind(IntEnum):
     MERGE = 2
     REDEEM = 3
     SET_DELIVERY = 4
+    TAKE_BACK = 5
+    """Cash or tokens go into the pool, for the custodial account that the wallet is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultAction:
     """EIP-712 `VaultAction(address wallet,uint8 kind,uint256 id,uint256 amount,address to,uint256 nonce,uint256 deadline)`.
 
-    `id` (decimal string) is 0 for cash, a token id for a token (withdraw, redeem), the condition id for split and merge. For
-    SET_DELIVERY `amount` is 1 (bought tokens arrive free) or 0 (in the vault).
+    `id` (decimal string) is 0 for cash, a token id for a token (withdraw, redeem, take back), the condition id for split and
+    merge. For SET_DELIVERY `amount` is 1 (bought tokens arrive free) or 0 (in the vault). `to` matters to WITHDRAW alone.
     """
 
     wallet: str
@@ -190,6 +192,8 @@ class WalletOperation:
     needs: tuple[tuple[str, int], ...]
     """What the ledger holds for it: (asset, millionths)."""
     not_after_s: int
+    to_account: str = ""
+    """TAKE_BACK: the custodial account that is credited when it is final."""
 
 
 Operation = FillOperation | PoolOperation | WalletOperation

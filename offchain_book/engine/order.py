@@ -73,6 +73,7 @@ class CancelReason(StrEnum):
     MARKET_CLOSED = "market_closed"
     CHAIN_HALTED = "chain_halted"
     GUARANTEE_EXHAUSTED = "guarantee_exhausted"
+    OUTFLOW_LIMIT = "outflow_limit"
     UNFUNDED = "unfunded"
     WALLET_EXITING = "wallet_exiting"
     AMOUNT_SPENT = "amount_spent"

@@ -71,6 +71,8 @@ class RejectCode(IntEnum):
     INVALID_PAYOUT = 171  # payout_micros
     NO_LONGER_DISPUTABLE = 173  # ticker, settles_ms
     ALREADY_LINKED = 172  # account_id, wallet
+    NOT_LINKED = 174  # wallet
+    CONTRACT_TOO_OLD = 175  # action
     UNKNOWN_ORDER_GROUP = 180  # group_id
     ORDER_GROUP_EXISTS = 181  # group_id
     ORDER_GROUP_TRIGGERED = 182  # group_id

@@ -99,6 +99,10 @@ class Batch:
     block_number: int = 0
 
 
+CONTRACT_VERSION = 2
+"""The newest (see `State.contract_version`)."""
+
+
 @dataclass(slots=True)
 class State:
     """The whole exchange. `apply` in `exchange.py` is the only writer."""
@@ -189,8 +193,11 @@ class State:
     skipped_operations: int = 0
     ghost_fills: int = 0
     guaranteed_fills: int = 0
+    contract_version: int = 1
+    """What the contract can do: since 2 fills count in the pool's outflow and wallets take back by signature; 1 in journals
+    that do not say."""
     pool_outflow_limit_micros: int = 0
-    """What the contract lets the pool send per window; 0 in journals that do not say (see `outflow.py`)."""
+    """What the contract lets the pool send, and lose by fills, per window; 0 in journals that do not say (see `outflow.py`)."""
     pool_outflow_window_s: int = 0
     pool_outflow_open_micros: int = 0
     """Queued and not final."""

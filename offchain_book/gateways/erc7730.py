@@ -103,16 +103,7 @@ def descriptor(settings: Settings) -> Json:
         "metadata": {
             "owner": "Causeway",
             "info": {"legalName": "Causeway, a test venue", "url": settings.http_url},
-            "enums": {
-                "side": {"0": "Buy", "1": "Sell"},
-                "kind": {
-                    "0": "Withdraw",
-                    "1": "Split dollars into a full set",
-                    "2": "Merge a full set into dollars",
-                    "3": "Redeem",
-                    "4": "Choose where bought tokens arrive (1: in your wallet, 0: in the vault)",
-                },
-            },
+            "enums": {name: dict(words) for name, words in described["words"].items()},
         },
         "display": {"formats": _FORMATS},
     }

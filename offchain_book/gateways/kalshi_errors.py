@@ -90,6 +90,7 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.TOO_MANY_OPEN_ORDERS: (409, "too_many_open_orders"),
     RejectCode.CUSTODY_MISMATCH: (403, "custody_mismatch"),
     RejectCode.CHAIN_HALTED: (503, "chain_halted"),
+    RejectCode.OUTFLOW_LIMIT: (409, "outflow_limit"),
     RejectCode.POSITION_LIMIT: (409, "position_limit_exceeded"),
     RejectCode.EXPOSURE_CAP: (409, "exposure_cap_exceeded"),
     RejectCode.UNKNOWN_ORDER_GROUP: (404, "order_group_not_found"),
@@ -114,6 +115,7 @@ _IN_DOLLARS = (
     RejectCode.INSUFFICIENT_CASH,
     RejectCode.AMOUNT_NOT_POSITIVE,
     RejectCode.NOTHING_AVAILABLE_YET,
+    RejectCode.OUTFLOW_LIMIT,
 )
 """Refusals whose amounts are money."""
 

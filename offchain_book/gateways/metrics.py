@@ -72,5 +72,7 @@ def _settlement(state: State, projections: Projections, now_ms: int) -> dict[str
         "stream_final": ("Number of the first operation that is not final.", state.confirmed_operations),
     }
     if left is not None:
-        found["pool_outflow_left_micros"] = ("What the contract's outflow limit leaves the pool to send now.", left)
+        used = state.pool_outflow_limit_micros - left
+        found["pool_outflow_left_micros"] = ("What the contract's outflow limit leaves the pool to send or lose now.", left)
+        found["pool_outflow_used_micros"] = ("What of the contract's outflow limit is used or reserved.", used)
     return found

@@ -44,6 +44,8 @@ _CONFLICT = frozenset(
         RejectCode.ACCOUNT_EXISTS,
         RejectCode.ACTION_NONCE_USED,
         RejectCode.ALREADY_LINKED,
+        RejectCode.NOT_LINKED,
+        RejectCode.CONTRACT_TOO_OLD,
         RejectCode.ALREADY_RESOLVED,
         RejectCode.INCONSISTENT_RESULT,
         RejectCode.EARLY_CLOSE_RULED_OUT,

@@ -135,11 +135,11 @@ def _newest(deposits: Iterable[DepositView], account: Account) -> list[DepositVi
 
 
 def _actions(read: Projections, account: Account) -> list[Json]:
-    """Return the wallet's newest vault actions, newest first."""
+    """Return the newest vault actions of the wallet, or those that credit the custodial account; newest first."""
     found: list[Json] = []
     for view in reversed(read.operations[-_SCANNED:]):
         operation = view.operation
-        if isinstance(operation, WalletOperation) and operation.action.wallet == account.account_id:
+        if isinstance(operation, WalletOperation) and account.account_id in (operation.action.wallet, operation.to_account):
             found.append(_action(view, operation))
     return found[:MAX_ACTIONS]
 

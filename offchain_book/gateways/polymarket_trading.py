@@ -48,6 +48,7 @@ MAX_CANCELS = 1_000
 _STOPPED = {
     CancelReason.CHAIN_HALTED: (CANCEL_ONLY, "the chain stands still, so nothing with a wallet can be matched now"),
     CancelReason.GUARANTEE_EXHAUSTED: (CANCEL_ONLY, "the guarantee fund is fully reserved; try again later"),
+    CancelReason.OUTFLOW_LIMIT: (CANCEL_ONLY, "the custody pool's outflow limit is used up; try again later"),
     CancelReason.SELF_TRADE: (
         "order canceled: it would trade with an order of the same owner",
         "the best order on the other side has the same owner; cancel it first",

@@ -35,6 +35,19 @@ STRUCTS: dict[str, tuple[str, str]] = {
 }
 """What is signed -> (struct name, its fields)."""
 
+WORDS = {
+    "side": {"0": "Buy", "1": "Sell"},
+    "kind": {
+        "0": "Withdraw",
+        "1": "Split dollars into a full set",
+        "2": "Merge a full set into dollars",
+        "3": "Redeem",
+        "4": "Choose where bought tokens arrive (1: in your wallet, 0: in the vault)",
+        "5": "Take back to the account that you are linked to",
+    },
+}
+"""Fields that are numbers -> what each number means."""
+
 _DOMAIN_OF = {"vault_action": "native", "link_account": "native", "cancel": "native"}
 """What is signed under another entry's domain; every other entry has its own."""
 
@@ -65,4 +78,5 @@ def describe(settings: Settings) -> dict[str, Any]:
         },
         "types": {name: {struct: _fields(fields)} for name, (struct, fields) in STRUCTS.items()},
         "signed_under": {name: _DOMAIN_OF.get(name, name) for name in STRUCTS},
+        "words": WORDS,
     }

@@ -172,7 +172,7 @@ class Exchange:
         self.folder = folder
         self.confirmations = confirmations
         self.commands: list[c.Command] = []
-        self.journal = Journal(folder / "journal", {"settle_deadline_s": SETTLE_DEADLINE_S})
+        self.journal = Journal(folder / "journal", {"settle_deadline_s": SETTLE_DEADLINE_S, "contract_version": 2})
         state = first_state(read_config(folder / "journal"))
         projections = Projections()
         for entry in read(folder / "journal"):

@@ -228,6 +228,8 @@ def _operations(stage: Stage, wallet: Person) -> list[Line]:
         "wallet withdraws tokens": (VaultActionKind.WITHDRAW, condition + YES),
         "wallet splits": (VaultActionKind.SPLIT, condition),
         "wallet merges": (VaultActionKind.MERGE, condition),
+        "wallet takes back cash": (VaultActionKind.TAKE_BACK, 0),
+        "wallet takes back tokens": (VaultActionKind.TAKE_BACK, condition + YES),
     }
 
     def pool_batch(action: PoolAction, fields: dict[str, Any], size: int) -> list[Operation]:

@@ -9,7 +9,7 @@ from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, To
 from offchain_book.signatures import native_domain
 from tests.contracts.checks import assert_conserved, holdings
 from tests.contracts.stage import CHAIN_ID, CONTRACT, DOLLAR, Person, Reverted, Stage, expect_revert, person
-from tests.contracts.terms import EXIT_DELAY_S, QUESTION, SALT, SETTLEMENT_DEADLINE_S
+from tests.contracts.terms import EXIT_DELAY_S, OUTFLOW_WINDOW_S, QUESTION, SALT, SETTLEMENT_DEADLINE_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
@@ -33,7 +33,8 @@ def condition(stage: Stage) -> bytes:
         ({"exitDelay": 90}, "ExitDelayTooShort"),
         ({"exitDelay": 366 * DAY}, "DelayTooLong"),
         ({"poolOutflowWindow": 0}, "BadOutflowLimit"),
-        ({"poolOutflowLimit": 2**86}, "BadOutflowLimit"),
+        ({"poolOutflowLimit": 2**256 - 1}, "BadOutflowLimit"),
+        ({"poolOutflowLimit": 2**86 // OUTFLOW_WINDOW_S + 1}, "BadOutflowLimit"),
         ({"guardian": "0x" + "00" * 20}, "ZeroAddress"),
     ],
 )

@@ -17,6 +17,7 @@ BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
 WITHDRAW, SPLIT, MERGE = VaultActionKind.WITHDRAW, VaultActionKind.SPLIT, VaultActionKind.MERGE
 REDEEM, SET_DELIVERY = VaultActionKind.REDEEM, VaultActionKind.SET_DELIVERY
+TAKE_BACK = VaultActionKind.TAKE_BACK
 SIZE = 50 * CONTRACT
 
 
@@ -138,6 +139,23 @@ def test_the_outflow_limit_survives_fills_of_the_pool(stage: Stage, alice: Perso
     assert stage.settle(replace(again, number=stage.next())).reasons == ["OUTFLOW_LIMIT"]
 
 
+@pytest.mark.parametrize(("limit", "reasons"), [(0, ["TAKER_OUTFLOW_LIMIT"]), ((2**86 - 1) // OUTFLOW_WINDOW_S, [])])
+def test_at_the_ends_of_what_a_limit_can_be_the_pool_trades_nothing_or_without_end(
+    stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch, limit: int, reasons: list[str]
+) -> None:
+    monkeypatch.setattr(stage, "venue", stage.deploy_venue(poolOutflowLimit=limit))
+    monkeypatch.setattr(stage, "condition", stage.prepare(stage.condition))
+    stage.fund(alice, sets=START * CONTRACT)
+    for _ in range(3):
+        stage.fund_pool(cash=OUTFLOW_LIMIT)
+    for size in (SIZE, SIZE, 900 * CONTRACT):
+        sell = stage.leg(stage.order(alice, SELL, YES, 9_900, size))
+        assert stage.settle(stage.fill(stage.pool_leg(BUY, YES), sell, 9_900, size)).reasons == reasons
+        send = stage.pool_action(PoolAction.SEND_CASH, OUTFLOW_LIMIT - 990 * DOLLAR, to=alice.address)
+        assert bool(stage.settle(send).skips) is bool(reasons)
+    assert stage.cash("pool") == (3 * OUTFLOW_LIMIT if reasons else 1_980 * DOLLAR)
+
+
 # Wallets
 
 
@@ -206,6 +224,22 @@ def test_nobody_else_can_sign_for_a_wallet(stage: Stage, alice: Person, bob: Per
     assert stage.settle(unsigned).reasons == ["NOT_APPROVED"]
 
 
+def test_a_wallet_sends_cash_and_tokens_into_the_pool_by_signature_alone(stage: Stage, alice: Person) -> None:
+    """Nobody pays in and no deposit is counted: the ledger knows from the operation whose it is."""
+    deposits = stage.view("depositCount")
+    for nonce, (id_, amount) in enumerate([(0, 30 * DOLLAR), (token_id(stage.condition, NO), START * CONTRACT)]):
+        action = stage.vault_action(alice, TAKE_BACK, id=id_, amount=amount, nonce=nonce)
+        settled = stage.settle(action)
+        assert not settled.skips
+        (event,) = stage.events(settled.receipt, "VaultActionExecuted")
+        assert (event["wallet"], event["kind"], event["id"], event["amount"]) == (alice.address, TAKE_BACK, id_, amount)
+        assert stage.settle(replace(action, number=stage.next())).reasons == ["NONCE_USED"]
+    assert holdings(stage, "alice", "pool") == {"alice": (970, START, 0), "pool": (1_030, START, 2 * START)}
+    assert stage.view("positionsOf", alice.address) == 1
+    assert stage.view("depositCount") == deposits
+    assert_conserved(stage)
+
+
 @pytest.mark.parametrize("field", ["kind", "id", "amount_micros", "to", "nonce", "deadline_s"])
 def test_every_field_of_an_action_is_signed(stage: Stage, alice: Person, bob: Person, field: str) -> None:
     operation = stage.vault_action(alice, WITHDRAW, amount=DOLLAR)
@@ -234,7 +268,10 @@ def test_every_field_of_an_action_is_signed(stage: Stage, alice: Person, bob: Pe
         (lambda s, a: s.vault_action(a, MERGE, id=77, amount=1), "INSUFFICIENT_COLLATERAL"),
         (lambda s, a: s.vault_action(a, REDEEM, id=77, amount=1), "CONDITION_NOT_RESOLVED"),
         (lambda s, a: s.vault_action(a, REDEEM, id=77), "ZERO_AMOUNT"),
-        (lambda s, a: s.vault_action(a, 5, amount=1), "BAD_KIND"),
+        (lambda s, a: s.vault_action(a, TAKE_BACK, amount=0), "ZERO_AMOUNT"),
+        (lambda s, a: s.vault_action(a, TAKE_BACK, amount=(START + 1) * DOLLAR), "INSUFFICIENT_CASH"),
+        (lambda s, a: s.vault_action(a, TAKE_BACK, id=77, amount=1), "INSUFFICIENT_TOKENS"),
+        (lambda s, a: s.vault_action(a, 6, amount=1), "BAD_KIND"),
     ],
 )
 def test_an_action_that_cannot_be_is_skipped_with_its_reason(

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from bridge.settlement import NotPackable, check_packable, encode_operations
-from offchain_book.engine.operations import OrderScheme, Outcome, PoolAction, TokenSide
+from offchain_book.engine.operations import FillOperation, OrderScheme, Outcome, PoolAction, PoolOperation, TokenSide
 from offchain_book.signatures import keccak256, polymarket_domain, sign_digest
 from tests.contracts.checks import assert_conserved, holdings
-from tests.contracts.stage import CONTRACT, DOLLAR, LOT, Person, Stage, expect_revert
-from tests.contracts.terms import EXIT_DELAY_S, OUTFLOW_LIMIT
+from tests.contracts.stage import CONTRACT, DOLLAR, LOT, Person, Stage, expect_revert, person
+from tests.contracts.terms import EXIT_DELAY_S, OUTFLOW_LIMIT, OUTFLOW_WINDOW_S
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
@@ -151,6 +151,93 @@ def test_trap_11_the_pool_sends_within_its_limit_alone(stage: Stage, alice: Pers
     for action, outcome in ((PoolAction.SEND_CASH, None), (PoolAction.SEND_TOKENS, YES)):
         more = stage.pool_action(action, 10 * DOLLAR * 1_000, to=alice.address, outcome=outcome)
         assert stage.settle(more).reasons == ["OUTFLOW_LIMIT"]
+
+
+POOL_SIDES = [(BUY, YES), (BUY, NO), (SELL, YES), (SELL, NO)]
+
+
+def pool_fill(stage: Stage, who: Person, pool: tuple[TokenSide, Outcome], *, swaps: bool, takes: bool) -> FillOperation:
+    """The pool buys or sells at a YES price of 30 cents, against the same token or (MINT, MERGE) the other one."""
+    side, outcome = pool
+    against = stage.order(who, TokenSide(1 - side), outcome, 3_000 if outcome is YES else 7_000)
+    if not swaps:
+        against = stage.order(who, side, outcome.complement, 3_000 if outcome is NO else 7_000)
+    legs = stage.pool_leg(side, outcome), stage.leg(against)
+    return stage.fill(*(legs if takes else legs[::-1]), 3_000)
+
+
+def fill_the_bucket(stage: Stage, left: int) -> PoolOperation:
+    """A sending that leaves this much of the limit; what follows in its batch happens at the same time."""
+    return stage.pool_action(PoolAction.SEND_CASH, OUTFLOW_LIMIT - left, to=person("dana").address)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("swaps", [True, False])
+@pytest.mark.parametrize("pool", POOL_SIDES)
+def test_trap_11_a_fill_of_the_pool_counts_the_most_that_it_can_lose_by_it(
+    stage: Stage, alice: Person, pool: tuple[TokenSide, Outcome], swaps: bool, takes: bool
+) -> None:
+    """A buyer may be left with a worthless token, a seller may have given away a dollar: what is paid, or not got, counts."""
+    stage.fund_pool(cash=OUTFLOW_LIMIT)
+    side, outcome = pool
+    price = 3_000 if outcome is YES else 7_000
+    loss = SIZE * (price if side is BUY else 10_000 - price) // 10_000
+    fill = pool_fill(stage, alice, pool, swaps=swaps, takes=takes)
+    snapshot = stage.node.call("evm_snapshot")
+    before = holdings(stage, "alice")
+    full = stage.settle(fill_the_bucket(stage, loss - 1), replace(fill, number=fill.number + 1))
+    assert full.reasons == ["TAKER_OUTFLOW_LIMIT" if takes else "OUTFLOW_LIMIT"]
+    assert holdings(stage, "alice") == before
+    stage.node.call("evm_revert", snapshot)
+    room = stage.settle(fill_the_bucket(stage, loss), replace(fill, number=fill.number + 1))
+    assert not room.skips
+    assert_conserved(stage)
+
+
+def test_trap_11_every_fill_of_a_group_counts_and_fees_earned_give_nothing_back(
+    stage: Stage, alice: Person, bob: Person, carol: Person
+) -> None:
+    stage.fund_pool(cash=OUTFLOW_LIMIT)
+    sells = [stage.leg(stage.order(who, SELL, YES, 4_000), fee=100_000) for who in (alice, bob, carol)]
+    takes = [(stage.pool_leg(BUY, YES), sell, 4_000) for sell in sells]
+    send, fills = fill_the_bucket(stage, 2 * 20 * DOLLAR), stage.fills(*takes)
+    settled = stage.settle(send, *(replace(fill, number=fill.number + 1) for fill in fills))
+    assert settled.reasons == ["TAKER_OUTFLOW_LIMIT"]
+    assert settled.skips[0].number == send.number + 3
+    stage.pass_time(OUTFLOW_WINDOW_S)
+    stage.fund_pool(cash=OUTFLOW_LIMIT)
+    buy = stage.leg(stage.order(alice, BUY, YES, 4_000, 3 * SIZE))
+    makes = [(buy, stage.pool_leg(SELL, YES), 4_000), (buy, stage.pool_leg(BUY, NO), 4_000)]
+    between_wallets = (buy, stage.leg(stage.order(bob, SELL, YES, 4_000)), 4_000)
+    send, fills = fill_the_bucket(stage, 30 * DOLLAR), stage.fills(*makes, between_wallets)
+    settled = stage.settle(send, *(replace(fill, number=fill.number + 1) for fill in fills))
+    assert settled.reasons == ["OUTFLOW_LIMIT"]
+    assert settled.skips[0].number == send.number + 2, (
+        "the first of the pool's two counts; wallets among themselves never do"
+    )
+
+
+def test_trap_11_what_has_drained_may_be_lost_again_to_the_micro(stage: Stage, alice: Person) -> None:
+    """However often a fill falls between, no second's drain is rounded away: the limit and the window have no common measure."""
+    for _ in range(2):
+        stage.fund_pool(cash=OUTFLOW_LIMIT)
+    assert not stage.settle(fill_the_bucket(stage, 0)).skips
+    filled_at = stage.now()
+    spent = 0
+    for _ in range(5):
+        stage.pass_time(1)
+        fill = pool_fill(stage, alice, (BUY, YES), swaps=True, takes=True)
+        assert not stage.settle(replace(fill, size_micros=LOT)).skips
+        spent += 3_000
+    stage.pass_time(7)
+    for more, reasons in ((1, ["OUTFLOW_LIMIT"]), (0, [])):
+        snapshot = stage.node.call("evm_snapshot")
+        at = stage.now() + 5
+        stage.node.call("evm_setNextBlockTimestamp", at)
+        left = (at - filled_at) * OUTFLOW_LIMIT // OUTFLOW_WINDOW_S - spent
+        send = stage.pool_action(PoolAction.SEND_CASH, left + more, to=alice.address)
+        assert stage.settle(send).reasons == reasons
+        stage.node.call("evm_revert", snapshot)
 
 
 def test_trap_12_a_v2_order_signs_no_fee_so_the_contract_caps_it_for_good(stage: Stage, alice: Person, bob: Person) -> None:

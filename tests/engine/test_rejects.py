@@ -73,6 +73,11 @@ def _over_the_outflow_limit(venue: Venue) -> list[Event]:
     return venue.do(c.Withdraw("w2", ALICE, 5 * DOLLAR, WALT))
 
 
+def _under_an_old_contract(venue: Venue) -> list[Event]:
+    venue.state.contract_version = 1
+    return venue.do(c.SubmitAction("a", _action("1", kind=VaultActionKind.TAKE_BACK)))
+
+
 def _limited(name: str, command: c.Command) -> Case:
     def case(venue: Venue) -> list[Event]:
         with pytest.MonkeyPatch.context() as patch:
@@ -194,8 +199,8 @@ def _triggered(venue: Venue) -> list[Event]:
     return venue.place(ALICE, "bid", 5_000, 1, group_id="g")
 
 
-def _action(nonce: str, deadline_s: int = 2**40) -> VaultAction:
-    return VaultAction(WENDY, VaultActionKind.WITHDRAW, "0", DOLLAR, WENDY, nonce, deadline_s, "0x")
+def _action(nonce: str, deadline_s: int = 2**40, kind: VaultActionKind = VaultActionKind.WITHDRAW) -> VaultAction:
+    return VaultAction(WENDY, kind, "0", DOLLAR, WENDY, nonce, deadline_s, "0x")
 
 
 def _two_winners(venue: Venue) -> list[Event]:
@@ -279,6 +284,8 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.INVALID_PAYOUT, _do(c.ResolveMarket(TICKER, -1))),
     (R.NO_LONGER_DISPUTABLE, _too_late_to_dispute),
     (R.ALREADY_LINKED, _linked_twice),
+    (R.NOT_LINKED, _do(c.SubmitAction("a", _action("1", kind=VaultActionKind.TAKE_BACK)))),
+    (R.CONTRACT_TOO_OLD, _under_an_old_contract),
     (R.UNKNOWN_ORDER_GROUP, _do(c.ResetOrderGroup(ALICE, "g"))),
     (R.ORDER_GROUP_EXISTS, _twice(c.CreateOrderGroup(ALICE, "g", CONTRACT))),
     (R.ORDER_GROUP_TRIGGERED, _triggered),

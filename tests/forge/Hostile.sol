@@ -14,6 +14,7 @@ contract Hostile is Base {
     uint256 public constant BUY_LIMIT = 6_000;
     uint256 public constant SELL_LIMIT = 4_500;
     uint256 public constant FUNDS = 10_000 * DOLLAR;
+    uint256 private constant POOL_FUNDS = 100_000 * DOLLAR;
 
     uint256 public landed;
 
@@ -28,7 +29,7 @@ contract Hostile is Base {
         for (uint256 who = ALICE; who <= MALLORY; ++who) {
             fund(person(who), FUNDS, FUNDS);
         }
-        fundPool(100_000 * DOLLAR, 100_000 * DOLLAR);
+        fundPool(POOL_FUNDS, POOL_FUNDS);
         _held = usd.balanceOf(address(venue));
         _buysYes = order(false, ALICE, BUY, YES, BUY_LIMIT, 40_000);
         _sellsNo = order(true, ALICE, SELL, NO, SELL_LIMIT, 40_000);
@@ -61,8 +62,14 @@ contract Hostile is Base {
         }
     }
 
+    /// @dev What the pool has lost, by whatever way, if this outcome pays a dollar and the other one nothing.
+    function poolLost(uint256 outcome) external view returns (uint256) {
+        uint256 left = venue.cashOf(address(venue)) + vault(address(venue), outcome);
+        return left < 2 * POOL_FUNDS ? 2 * POOL_FUNDS - left : 0;
+    }
+
     /// @dev The limiter's promise: a full bucket, and what has drained since the start.
-    function mayHaveSent() external view returns (uint256) {
+    function mayHaveLeft() external view returns (uint256) {
         return OUTFLOW_LIMIT + (block.timestamp - START) * OUTFLOW_LIMIT / OUTFLOW_WINDOW;
     }
 
@@ -88,6 +95,19 @@ contract Hostile is Base {
         Order memory his = order(dice & 2 == 0, MALLORY, 1 - victim.side, victim.id & 3, limit, lots);
         uint256 cap = (lots * limit * (10_000 - limit) * 700 + 1e10 - 1) / 1e10 * 100;
         _do(packFill(his, victim, 0, price, lots, bound(fee, 0, cap + 1)));
+    }
+
+    /// @dev Himself against the pool, at any price: bought for nothing, sold to it for a dollar, one set at a time or many.
+    function tradeWithThePool(uint256 dice, uint256 price, uint256 lots) external {
+        (price, lots) = (dice & 1 == 0 ? (dice & 512 == 0 ? 1 : 9_999) : bound(price, 1, 9_999), bound(lots, 1, 200_000));
+        uint256 outcome = bound(dice >> 4, YES, NO);
+        uint256 side = dice >> 5 & 1;
+        Order memory his = order(dice & 2 == 0, MALLORY, side, outcome, outcome == YES ? price : 10_000 - price, lots);
+        bool same = dice & 4 == 0;
+        Order memory pool;
+        (pool.side, pool.id) = same ? (side, id(YES + NO - outcome)) : (1 - side, id(outcome));
+        bool first = dice & 8 == 0;
+        _do(packFill(first ? his : pool, first ? pool : his, same ? 1 + side : 0, price, lots, 0));
     }
 
     /// @dev Orders in the names of others, under his own signature.

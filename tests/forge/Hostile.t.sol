@@ -50,7 +50,11 @@ contract HostileOperatorTest {
     }
 
     function invariant_P8_the_pool_sends_no_more_than_the_limiter_lets_out() public view {
-        require(_thief.sent() <= _thief.mayHaveSent(), "outflow");
+        require(_thief.sent() <= _thief.mayHaveLeft(), "outflow");
+    }
+
+    function invariant_P8_the_pool_loses_no_more_than_the_limiter_lets_out_whatever_wins() public view {
+        require(_thief.poolLost(1) <= _thief.mayHaveLeft() && _thief.poolLost(2) <= _thief.mayHaveLeft(), "loss");
     }
 
     function invariant_P8_no_role_but_his_own_was_used() public view {
@@ -70,6 +74,7 @@ contract HostileOperatorTest {
         require(_thief.sent() == 1_000e6, "a bucket of cash");
         uint256 landed = _thief.landed();
         _thief.send(1, true, 1);
+        _thief.tradeWithThePool(0, 0, 1);
         _thief.replay(0);
         _thief.forgeOrder(0, 1, 5_000, 1);
         _thief.forgeOrder(3, 2, 5_000, 1);
@@ -77,5 +82,24 @@ contract HostileOperatorTest {
             _thief.forgeAction(kind, kind, 1e6, kind >= 5);
         }
         require(_thief.landed() == landed, "a full bucket, spent orders and forgeries: nothing lands");
+    }
+
+    /// @dev A bucket of YES bought at a hundredth of a cent, or of NO sold at 99.99 cents: the same loss.
+    function test_P8_the_thief_can_trade_a_bucket_out_of_the_pool_and_no_more() public {
+        (uint256 buysYes, uint256 sellsNo) = (0, 16 | 32);
+        _thief.tradeWithThePool(buysYes, 0, 49_999);
+        _thief.tradeWithThePool(sellsNo, 0, 49_999);
+        require(_thief.landed() == 2, "half a bucket each");
+        require(_thief.poolLost(1) > 999e6 && _thief.poolLost(1) <= 1_000e6, "lost, should YES win");
+        for (uint256 dice; dice < 16; dice += 2) {
+            _thief.tradeWithThePool(buysYes | dice, 0, 200);
+            _thief.tradeWithThePool(sellsNo | dice, 0, 200);
+        }
+        require(_thief.landed() == 2, "no way round it, on either side, in any kind");
+        _thief.pass(36); // 37 seconds, in which 10.28 dollars drain; 0.10 were left
+        _thief.tradeWithThePool(buysYes, 0, 1_037);
+        require(_thief.landed() == 2, "nor sooner");
+        _thief.tradeWithThePool(buysYes, 0, 1_036);
+        require(_thief.landed() == 3, "what has drained may be lost again");
     }
 }

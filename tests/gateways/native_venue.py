@@ -121,7 +121,7 @@ class NativeVenue:
 
     def __init__(self, folder: Path) -> None:
         self.state = new_state(SETTINGS.settle_deadline_s)
-        journal = Journal(folder / "journal", {"settle_deadline_s": SETTINGS.settle_deadline_s})
+        journal = Journal(folder / "journal", {"settle_deadline_s": SETTINGS.settle_deadline_s, "contract_version": 2})
         self.sequencer = Sequencer(self.state, journal, Projections(), wall_clock_ms)
         self.hooks = FakeHooks(self.sequencer)
         self.board = ReserveBoard()

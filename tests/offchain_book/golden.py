@@ -126,7 +126,7 @@ def money_hash(state: State) -> str:
 def main(target: Path) -> None:
     """Write `target`.journal and `target`.json."""
     made = walk()
-    journal = Journal(target.with_suffix(".journal"), {"settle_deadline_s": 60, "seed": 0})
+    journal = Journal(target.with_suffix(".journal"), {"settle_deadline_s": 60, "contract_version": 2, "seed": 0})
     journal.append(made.venue.log)
     journal.close()
     state = made.venue.state

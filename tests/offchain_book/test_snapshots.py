@@ -26,7 +26,7 @@ from offchain_book.sequencer import Sequencer
 from offchain_book.snapshots import SnapshotRefused, Snapshots
 from tests.engine.walk import Walk
 
-CONFIG = {"settle_deadline_s": 60}
+CONFIG = {"settle_deadline_s": 60, "contract_version": 2}
 EVERY = 40
 
 
@@ -401,7 +401,7 @@ from offchain_book.engine import commands as c
 from offchain_book.recovery import recover
 from offchain_book.sequencer import Sequencer
 async def main():
-    found = recover(Path(sys.argv[1]), {"settle_deadline_s": 60}, 15)
+    found = recover(Path(sys.argv[1]), {"settle_deadline_s": 60, "contract_version": 2}, 15)
     one = Sequencer(found.state, found.journal, found.projections, lambda: 1_000, found.snapshots)
     one.start()
     print("ready", flush=True)

@@ -2,12 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Leg, Legs} from "../../contracts/libraries/Legs.sol";
+import {Outflow} from "../../contracts/libraries/Outflow.sol";
 import {Words} from "../../contracts/libraries/Words.sol";
 
 /// @title What halmos proves for all values (`check_`), of the arithmetic that every fill runs through.
 /// @dev Bounds are those of the packed format: lots and fees 40 bits, price 1 to 9,999, amounts 64 bits, cash 96, halves 128.
 contract ArithmeticTest {
     using Legs for Leg;
+    using Outflow for uint256;
     using Words for uint256;
 
     uint256 private constant ORDER_FILLED = 1 << 14;
@@ -104,6 +106,29 @@ contract ArithmeticTest {
         assert(leg.nextToken & type(uint128).max == free);
         assert(leg.nextToken.vaultHalf() == (sells ? held - size : held + size));
         assert(leg.nextAccount.positions() == 5 + (!sells && held == 0 ? 1 : 0) - (sells && held == size ? 1 : 0));
+    }
+
+    /// @notice P8: whatever is counted when, what fits is at most the limit and what has drained, the level never leaves its
+    /// field, and cash and positions stay. (Powers of two, near the default: the solver multiplies them in no time.)
+    function check_P8_what_the_pool_may_lose_is_the_limit_and_what_has_drained(
+        uint96 cash,
+        uint32 positions,
+        uint40 since,
+        uint64 level,
+        uint64 amount
+    ) public view {
+        (uint256 limit, uint256 window) = (1 << 40, 1 << 12);
+        require(level <= limit * window && since <= block.timestamp);
+        uint256 kept = uint256(cash) | uint256(positions) << Words.POSITIONS_SHIFT;
+        uint256 word = kept | uint256(since) << Words.EXIT_SHIFT | uint256(level) << Words.OUTFLOW_SHIFT;
+        (uint256 next, bool fits) = word.count(amount, limit, window);
+        uint256 drained = (block.timestamp - since) * limit;
+        assert(fits == (amount * window <= limit * window - (level > drained ? level - drained : 0)));
+        if (!fits) return;
+        assert(next >> Words.OUTFLOW_SHIFT <= limit * window);
+        assert(next & (Words.MASK_96 | Words.MASK_32 << Words.POSITIONS_SHIFT) == kept);
+        assert(next.exitAt() == block.timestamp);
+        assert(next & (Words.DELIVERS_FREE | Words.HAS_WATERMARKS) == 0);
     }
 
     /// @notice A tag is never zero, which is an empty place, and a new one keeps those that are there.

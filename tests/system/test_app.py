@@ -36,7 +36,7 @@ async def failing() -> Finding:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     """The application over an empty exchange, with two broken routes and a failing check."""
-    journal = Journal(tmp_path / "journal.log", {"settle_deadline_s": 60})
+    journal = Journal(tmp_path / "journal.log", {"settle_deadline_s": 60, "contract_version": 2})
     sequencer = Sequencer(new_state(60), journal, Projections(), lambda: 0)
     app = build_app(sequencer, SETTINGS, {"chain": failing}, lambda: "hash")
     broken = APIRouter()
