@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine.names import GUARANTEE
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways import venue_stream
 from offchain_book.gateways.stream import Cursor
-from tests.gateways.native_venue import CONTRACT, TICKER, NativeVenue
+from tests.gateways.native_venue import CONTRACT, DOLLAR, TICKER, WALLET, NativeVenue
 from tests.gateways.streams import serving
 from tests.gateways.test_venue_stream import log_in, opened, place, validators, wallet_buys_no
 from tests.sdk.kalshi_venue import Key
@@ -27,6 +29,7 @@ async def url(small: NativeVenue) -> AsyncIterator[str]:
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
     async with NativeVenue(tmp_path).running() as running:
+        await running.do(cc.CreditDeposit(3, GUARANTEE, 1_000 * DOLLAR, "0x4", 1, WALLET))
         yield running
 
 
@@ -64,6 +67,7 @@ async def test_ask_9_after_a_break_the_missed_comes_and_a_gap_is_flagged_and_fil
         await before.kind("pong")
     await wallet_buys_no(small, 4_000, 4)
     async with opened(url + venue_stream.PATH, described) as after:
+        after.books = before.books
         await log_in(small, after)
         told = await after.subscribe("book", "trades", "account", tickers=(TICKER,), resume_from=before.cursor)
         assert told["resumed"] is True
