@@ -141,7 +141,7 @@ def parse_json(text: str | bytes) -> MarketFile:
     """Read a JSON file or request body. Raises MarketFileError."""
     try:
         return checked(msgspec.json.decode(text, type=MarketFile))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MarketFileError(str(error)) from None
 
 

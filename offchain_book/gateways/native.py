@@ -138,8 +138,10 @@ async def read_body(request: Request, kind: type[T]) -> T:
         raise problem(413, "BODY_TOO_LARGE", f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise problem(400, "BAD_BODY", f"the body cannot be read: {error}") from None
+    except RecursionError:
+        raise problem(400, "BAD_BODY", "the body cannot be read: it is nested too deeply") from None
 
 
 def address_of(text: str, field: str) -> str:

@@ -54,6 +54,7 @@ _MOST_SECONDS = 10**11
 _MOST_MILLISECONDS = 10**14
 _MOST_NONCE = 2**63 - 1
 _MOST_BPS = 10**9
+_MOST_SIGNATURE_TYPE = 255
 _MAINNET = 137
 _NEG_RISK_V1 = ("0xd91E80cF2E7be2e162c6513ceD06f1dD0dA35296", "0xC5d563A36AE78145C45a50134d48A1215220f80a")
 _NEG_RISK_V2 = "0xe2222d279d744050d28e00520010520000310F59"
@@ -151,7 +152,7 @@ def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
         buy_amount_micros=_integer(fields.taker_amount, "takerAmount", _MOST_MICROS),
         salt=str(_integer(fields.salt, "salt")),
         signature=fields.signature,
-        signature_type=fields.signature_type,
+        signature_type=_integer(fields.signature_type, "signatureType", _MOST_SIGNATURE_TYPE),
         timestamp_ms=0 if is_v1 else _integer(fields.timestamp or 0, "timestamp", _MOST_MILLISECONDS),
         metadata=_bytes32("" if is_v1 else fields.metadata, "metadata"),
         builder=_bytes32("" if is_v1 else fields.builder, "builder"),
