@@ -5,7 +5,6 @@ nothing and stores nothing; any thread may use it. Addresses, hashes and byte st
 """
 
 import logging
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 
 from bridge.logs import Place, VenueEvent, venue_event
+from bridge.polling import poll
 from bridge.rpc import DEFAULT_TIMEOUT_MS, Call, ChainUnavailable, RpcClient, RpcError
 
 _log = logging.getLogger(__name__)
@@ -476,13 +476,10 @@ class Chain:
         return found
 
     def _wait_for(self, tx_hash: str, timeout_ms: int) -> TransactionReceipt:
-        deadline = time.monotonic() + timeout_ms / 1000
-        while time.monotonic() < deadline:
-            found = self.receipt(tx_hash)
-            if found is not None:
-                return found
-            time.sleep(RECEIPT_POLL_MS / 1000)
-        raise ChainUnavailable(f"transaction {tx_hash} was not mined within {timeout_ms} ms")
+        found = poll(lambda: self.receipt(tx_hash), RECEIPT_POLL_MS / 1000, timeout_ms / 1000)
+        if found is None:
+            raise ChainUnavailable(f"transaction {tx_hash} was not mined within {timeout_ms} ms")
+        return found
 
     def deploy(self, artifact: Mapping[str, Any], args: Sequence[Any], key: str) -> str:
         """Deploy a compiled contract ({"abi", "bytecode"}; libraries already linked) and return its address."""

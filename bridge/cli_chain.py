@@ -1,7 +1,8 @@
 """`causeway chain`: only the data folder's chain, without the venue. For leaving while the venue is off, and for tools."""
 
+import contextlib
 import signal
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -16,10 +17,10 @@ WATCH_S = 0.15
 
 def run(root: Path, data_dir: Path, port: int, ready: Callable[[str, str], None]) -> None:
     """Run the chain until SIGINT or SIGTERM; `ready` gets its version and URL. Raises NodeError, DataDirInUse."""
-    asked: list[int] = []
+    asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
@@ -31,14 +32,10 @@ def run(root: Path, data_dir: Path, port: int, ready: Callable[[str, str], None]
         node.begin_mining()
         node.move_time_on(VenueClock(data)() // 1_000)
         ready(node.version, node.url)
-        while not asked:
+        while not asked.wait(WATCH_S):
             node.check()
-            try:
+            with contextlib.suppress(ChainUnavailable):
                 node.saved_block()
-            except ChainUnavailable:
-                continue
-            finally:
-                time.sleep(WATCH_S)
     finally:
         node.stop()
         data.unlock()

@@ -4,6 +4,7 @@ Which tokens a wallet has in the vault is read from the contract's own logs; the
 asks to leave, waits for the delay that the contract enforces, and collects. Run again at any time, it goes on from there.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from bridge.chain import Chain, Reverted, WrongChain, address_of, keccak_hex
 from bridge.cli_client import CommandError, Json
 from bridge.cli_options import EXIT_USAGE
 from bridge.logs import Exited
+from bridge.polling import poll
 from bridge.rpc import ChainUnavailable, RpcClient, RpcError
 from offchain_book import signatures
 from offchain_book.engine.operations import Outcome
@@ -134,11 +136,16 @@ class Leaver:
     def _wait_until(self, exit_at: int) -> None:
         """Return when the chain's own time has come. It can be waited for, and not be hurried."""
         told = 0.0
-        while (left := exit_at - self._chain.head().timestamp_s) > 0:
-            if time.monotonic() - told > TELL_S:
+
+        def come() -> bool | None:
+            nonlocal told
+            left = exit_at - self._chain.head().timestamp_s
+            if left > 0 and time.monotonic() - told > TELL_S:
                 told = time.monotonic()
                 self._tell(f"waiting for the exit delay: {left} s of the chain's time are left (until {exit_at})")
-            time.sleep(min(POLL_S, left))
+            return True if left <= 0 else None
+
+        poll(come, POLL_S, math.inf)  # a chain that stands still is waited for
 
     # --- what is there -------------------------------------------------------------------------------------------------
 

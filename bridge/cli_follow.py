@@ -1,7 +1,6 @@
 """Verbs that follow what happens: wait, trace, flush, time."""
 
 import re
-import time as clock
 from typing import Annotated
 
 import typer
@@ -16,6 +15,7 @@ from bridge.cli_options import (
     DataDirOption,
     OutputOption,
 )
+from bridge.polling import poll
 
 POLL_S = 0.1
 FINAL = ("CONFIRMED", "FAILED")
@@ -46,17 +46,19 @@ def wait(
     with reporting(form) as progress:
         venue = VenueClient(data_dir)
         reached = FINAL if final else (*FINAL, "MINED")
-        deadline = clock.monotonic() + timeout
-        while True:
+
+        def settled() -> Json | None:
             found = venue.trace(name)
             if found is None and not _COMES_LATER.fullmatch(name):
                 raise CommandError(f"nothing has the id {name}")
             if found is not None and all(stage in reached for stage in stages(found)):
-                break
-            if clock.monotonic() > deadline:
-                raise CommandError(f"{name} is not {'final' if final else 'in a block'} after {timeout} s", EXIT_NOT_FINAL)
+                return found
             progress.say(f"{name}: {', '.join(stages(found)) if found else 'not in a final block yet'}")
-            clock.sleep(POLL_S)
+            return None
+
+        found = poll(settled, POLL_S, timeout)
+        if found is None:
+            raise CommandError(f"{name} is not {'final' if final else 'in a block'} after {timeout} s", EXIT_NOT_FINAL)
         resolutions = [one["resolution"] for one in found["operations"] if one["resolution"]]
         result = {
             "id": name,

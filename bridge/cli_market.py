@@ -1,6 +1,5 @@
 """`causeway market`: create, list, show, pause, close, resolve and dispute markets of the running venue."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -10,6 +9,7 @@ import typer
 from bridge import cli_output as output
 from bridge.cli_client import CommandError, Json, VenueClient, reporting
 from bridge.cli_options import DEFAULT_DATA_DIR, EXIT_NOT_FINAL, EXIT_USAGE, DataDirOption, OutputOption
+from bridge.polling import poll
 
 POLL_S = 0.1
 market = typer.Typer(no_args_is_help=True, help="Create, list, show, pause, close, resolve and dispute markets.")
@@ -68,14 +68,15 @@ def resolve(
 
 def until_resolved(venue: VenueClient, ticker: str, timeout_s: int) -> Json:
     """Return a decided market when it is resolved on chain. Raises CommandError when that takes too long."""
-    deadline = time.monotonic() + timeout_s
-    while True:
+
+    def resolved() -> Json | None:
         found: Json = venue.admin("GET", f"/markets/{quote(ticker)}")
-        if found["resolved_on_chain"]:
-            return found
-        if time.monotonic() > deadline:
-            raise CommandError(f"{ticker} is decided, and not resolved on chain after {timeout_s} s", EXIT_NOT_FINAL)
-        time.sleep(POLL_S)
+        return found if found["resolved_on_chain"] else None
+
+    found = poll(resolved, POLL_S, timeout_s)
+    if found is None:
+        raise CommandError(f"{ticker} is decided, and not resolved on chain after {timeout_s} s", EXIT_NOT_FINAL)
+    return found
 
 
 @market.command("resolve-event")

@@ -11,6 +11,8 @@ What anvil 1.7.1 does, measured, and what follows from it:
 * After a restart the first block carries wall time, however long it was off. So time is set back to the saved head, what
   the chain forgot can be sent again before its deadline, and `move_time_on` ends that.
 * Each start makes a new genesis block beside the saved one unless `--timestamp` repeats the first.
+* It keeps every block in memory and in every save, 1.5 kB for an empty one. So from time to time it is started anew on a state
+  without the old empty ones (`thin`).
 """
 
 import contextlib
@@ -22,11 +24,12 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from bridge.chain_state import accounts_match_blocks, complete_head, nonce_in, thinned
+from bridge.polling import poll
 from bridge.rpc import ChainUnavailable, RpcClient, RpcError
 
 CHAIN_ID = 31_337
@@ -36,13 +39,15 @@ GAS_LIMIT = 60_000_000
 BLOCK_TIME_S = 1
 HISTORY_STATES = 64
 """States of old blocks that anvil keeps; without the option it fills the disk."""
+THIN_AFTER_BLOCKS = 2_000
+"""The process is started anew without old empty blocks when it has made so many: every half hour."""
+KEPT_BLOCKS = 512
+"""Empty blocks before the final one that stay: contracts may ask for the hashes of 256, and reorgs end far above."""
 START_TIMEOUT_MS = 15_000
 STOP_TIMEOUT_MS = 15_000
 MAX_BLOCKS_BEHIND = 64
 """A state file that is further behind the head says nothing."""
 _POLL_S = 0.02
-_TAIL = b'"historical_states":null}'
-_BEST = b'"best_block_number":'
 
 
 class NodeError(Exception):
@@ -61,6 +66,8 @@ class _Running:
     port: int
     genesis_time_s: int
     genesis_hash: str
+    thinned_block: int = 0
+    """The head when the process was last started without old empty blocks."""
 
 
 def anvil_binary(root: Path) -> Path:
@@ -95,39 +102,6 @@ def _command_line(pid: int) -> str:
             return ""
     done = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout
-
-
-def _complete_head(content: bytes) -> int:
-    """Return the head of a state file, -1 when the file is torn."""
-    if not content.rstrip().endswith(_TAIL):
-        return -1
-    start = content.find(_BEST)
-    if start < 0:
-        return -1
-    digits = content[start + len(_BEST) : start + len(_BEST) + 20].split(b",")[0].strip()
-    return int(digits) if digits.isdigit() else -1
-
-
-def _accounts_match_blocks(content: bytes, head: int) -> bool:
-    """Return whether no account has sent more than the blocks up to `head` show: false for a dump amid a block."""
-    state: dict[str, Any] = json.loads(content)
-    sent: dict[str, int] = {}
-    for transaction in state["transactions"]:
-        if int(transaction["block_number"]) <= head:
-            info = transaction["info"]
-            sent[info["from"]] = max(sent.get(info["from"], 0), int(info["nonce"]) + 1)
-    return all(
-        int(account["nonce"]) <= sent.get(address, 0)
-        for address, account in state["accounts"].items()
-        if account["code"] == "0x"
-    )
-
-
-def _nonce_in(content: bytes, address: str) -> int:
-    """Return an account's nonce in a state file."""
-    marker = f'"{address}":{{"nonce":'.encode()
-    start = content.find(marker)
-    return 0 if start < 0 else int(content[start + len(marker) : start + len(marker) + 20].split(b",")[0])
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -202,13 +176,17 @@ class Anvil:
         self._pid = 0
         self._saved = -1
         self._seen: tuple[int, int] = (0, 0)
+        self._thinned = 0
         self._lock = threading.Lock()
+        self._life = threading.RLock()
+        """Held while the process is started anew or stopped: both may be asked for at once."""
 
     # --- start ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Adopt the folder's orphan, or start anew from the saved state. Raises NodeError."""
         record = self._read_record()
+        self._thinned = 0 if record is None else record.thinned_block
         if record is not None and self._can_adopt(record):
             self._pid, self.adopted = record.pid, True
             self.version = self._client_version()
@@ -259,8 +237,8 @@ class Anvil:
     def _choose_state(self, stopped_cleanly: bool) -> None:
         """Put the newest state that can be trusted where anvil reads it."""
         live = self._state_path.read_bytes() if self._state_path.exists() else b""
-        head = _complete_head(live)
-        if head >= 0 and (stopped_cleanly or _accounts_match_blocks(live, head)):
+        head = complete_head(live)
+        if head >= 0 and (stopped_cleanly or accounts_match_blocks(live, head)):
             return
         if self._saved_path.exists():
             shutil.copyfile(self._saved_path, self._state_path)
@@ -296,16 +274,18 @@ class Anvil:
         self._pid = self._process.pid
 
     def _wait_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_MS / 1000
-        while time.monotonic() < deadline:
-            self.check()
-            with contextlib.suppress(ChainUnavailable):
-                self.rpc.call("eth_chainId")
-                self.version = self._client_version()
-                return
-            time.sleep(_POLL_S)
-        self.stop()
-        raise NodeError(f"the chain does not answer at {self.url} after {START_TIMEOUT_MS} ms: see {self._log_path}")
+        if poll(self._answers, _POLL_S, START_TIMEOUT_MS / 1000) is None:
+            self.stop()
+            raise NodeError(f"the chain does not answer at {self.url} after {START_TIMEOUT_MS} ms: see {self._log_path}")
+        self.version = self._client_version()
+
+    def _answers(self) -> bool | None:
+        """True when it answers, None when not yet. Raises NodeDied."""
+        self.check()
+        with contextlib.suppress(ChainUnavailable):
+            self.rpc.call("eth_chainId")
+            return True
+        return None
 
     def _client_version(self) -> str:
         return str(self.rpc.call("web3_clientVersion")).replace("/v", " ")
@@ -319,7 +299,8 @@ class Anvil:
         if record is not None and self.resumed and genesis["hash"] != record.genesis_hash:
             self.stop()
             raise NodeError(f"{self._state_path} belongs to another chain: restore it, or start over with --fresh")
-        self._write_record(_Running(self._pid, self._port, int(genesis["timestamp"], 16), genesis["hash"]))
+        genesis_time_s = int(genesis["timestamp"], 16)
+        self._write_record(_Running(self._pid, self._port, genesis_time_s, genesis["hash"], self._thinned))
 
     # --- mining and time --------------------------------------------------------------------------------------------
 
@@ -359,7 +340,7 @@ class Anvil:
 
     def _take_copy(self, seen: tuple[int, int]) -> None:
         content = self._state_path.read_bytes()
-        head = _complete_head(content)
+        head = complete_head(content)
         if head < 0 or not self._holds_exactly(content, head):
             return
         after = self._state_path.stat()
@@ -378,21 +359,79 @@ class Anvil:
                 return False
             if block["transactions"]:
                 first = block["transactions"][0]
-                return _nonce_in(content, first["from"].lower()) <= int(first["nonce"], 16)
+                return nonce_in(content, first["from"].lower()) <= int(first["nonce"], 16)
         return True
 
     def wait_saved(self, block_number: int) -> None:
         """Return when a saved state contains this block."""
-        deadline = time.monotonic() + START_TIMEOUT_MS / 1000
-        while self.saved_block() < block_number:
-            if time.monotonic() > deadline:
-                raise NodeError(f"the chain does not save its state to {self._state_path}: is the disk full?")
-            time.sleep(_POLL_S)
+        if poll(lambda: self.saved_block() >= block_number or None, _POLL_S, START_TIMEOUT_MS / 1000) is None:
+            raise NodeError(f"the chain does not save its state to {self._state_path}: is the disk full?")
 
     def final_block(self, confirmations: int) -> int:
         """Return the newest block that counts as final, -1 when none does: deep enough, and saved."""
         head = int(self.rpc.call("eth_blockNumber"), 16)
         return max(-1, min(head - confirmations, self.saved_block()))
+
+    # --- long lives -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_overgrown(self) -> bool:
+        """Whether so many blocks were made that `thin` is worth its second without a chain."""
+        return self._saved - self._thinned >= THIN_AFTER_BLOCKS
+
+    def thin(self, final_block: int, now_s: Callable[[], int]) -> None:
+        """Start the process anew without the empty blocks long before `final_block`; time goes on at `now_s()`.
+
+        Blocks with transactions stay, with their logs and receipts, and so does what waits in the pool. Nothing is lost if anything
+        is killed on the way: the state is saved before the process ends, and replaced at once or not at all.
+        """
+        with self._life:
+            record = self._read_record()
+            if record is None:
+                return
+            try:
+                waiting = self._quiesce()
+            except ChainUnavailable:
+                self.begin_mining()
+                raise
+            try:
+                self._start_thinned(record, final_block - KEPT_BLOCKS)
+                for raw in waiting:
+                    with contextlib.suppress(RpcError):
+                        self.rpc.call("eth_sendRawTransaction", raw)
+                self.move_time_on(now_s())
+                self.begin_mining()
+            except ChainUnavailable as error:
+                raise NodeError(f"the chain did not go on after it was thinned ({error}): see {self._log_path}") from error
+
+    def _start_thinned(self, record: _Running, keep_from: int) -> None:
+        head = self._saved
+        self._end(self._pid)
+        content = self._state_path.read_bytes()
+        if complete_head(content) < head:
+            content = self._saved_path.read_bytes()
+        _replace(self._state_path, thinned(content, keep_from))
+        self._thinned = head
+        self._spawn(record)
+        self._wait_ready()
+        self._hold_time(record)
+
+    def _quiesce(self) -> list[str]:
+        """Stop mining, wait until everything is saved, and return the transactions that wait."""
+        self.rpc.call("evm_setIntervalMining", 0)
+        self.wait_saved(int(self.rpc.call("eth_blockNumber"), 16))
+        return self._pool()
+
+    def _pool(self) -> list[str]:
+        """Return the transactions that wait, as bytes, each sender's in order."""
+        content = self.rpc.call("txpool_content")
+        waiting = [
+            sent[nonce]["hash"]
+            for part in ("pending", "queued")
+            for sent in content[part].values()
+            for nonce in sorted(sent, key=int)
+        ]
+        return [self.rpc.call("eth_getRawTransactionByHash", tx_hash) for tx_hash in waiting]
 
     # --- end --------------------------------------------------------------------------------------------------------
 
@@ -404,6 +443,10 @@ class Anvil:
 
     def stop(self) -> None:
         """Stop the process; it saves its state first."""
+        with self._life:
+            self._stop()
+
+    def _stop(self) -> None:
         if not self._pid or not self._alive(self._pid):
             self.rpc.close()
             return  # whoever answers at this port is somebody else's, and a state that a crash left is not clean
@@ -413,9 +456,9 @@ class Anvil:
         self._end(self._pid)
         content = self._state_path.read_bytes() if self._state_path.exists() else b""
         record = self._read_record()
-        if _complete_head(content) >= 0 and record is not None:
+        if complete_head(content) >= 0 and record is not None:
             _replace(self._saved_path, content)
-            self._write_record(_Running(0, record.port, record.genesis_time_s, record.genesis_hash))
+            self._write_record(replace(record, pid=0))
 
     def _end(self, pid: int) -> None:
         """End a process of ours: SIGINT saves the state, SIGKILL is the last resort."""
@@ -424,9 +467,7 @@ class Anvil:
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            deadline = time.monotonic() + patience_ms / 1000
-            while self._alive(pid) and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+            poll(lambda: None if self._alive(pid) else True, _POLL_S, patience_ms / 1000)
 
     def _alive(self, pid: int) -> bool:
         if self._process is not None and self._process.pid == pid:

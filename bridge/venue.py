@@ -229,7 +229,12 @@ class Venue:
             if isinstance(self._node, Anvil):
                 with contextlib.suppress(ChainUnavailable):
                     await asyncio.to_thread(self._node.saved_block)
+                    if self._funded and self._node.is_overgrown:
+                        await asyncio.to_thread(self._node.thin, self._sequencer.state.final_block, self._now_s)
             await asyncio.sleep(WATCH_S)
+
+    def _now_s(self) -> int:
+        return self._clock() // 1000
 
     def _compile(self) -> dict[str, Artifact]:
         if not (self._options.root / "node_modules" / "solc").is_dir():
@@ -450,7 +455,7 @@ class Venue:
             self._console.note(f"settling {len(self._sequencer.state.operations)} operations that were open")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._submitter.flush(), RESUME_TIMEOUT_S)
-        await asyncio.to_thread(self._node.move_time_on, self._clock() // 1000)
+        await asyncio.to_thread(self._node.move_time_on, self._now_s())
 
     async def _wait_until_funded(self) -> None:
         if self._last_deposit >= 0:

@@ -17,6 +17,7 @@ from typing import Any
 
 from bridge import cli_status
 from bridge.cli_options import ROOT
+from bridge.polling import poll
 
 CAUSEWAY = ROOT / ".venv" / "bin" / "causeway"
 READY_TIMEOUT_S = 120
@@ -89,13 +90,18 @@ class VenueProcess:
                 start_new_session=True,
                 cwd=ROOT,
             )
-        while not cli_status.read(self.data_dir)["ready"]:  # the command would take a core from the venue that starts
-            if self.process.poll() is not None:
-                raise VenueDied(f"`up` ended with {self.process.returncode}: {self.output}")
-            if time.monotonic() - started > READY_TIMEOUT_S:
-                raise VenueDied(f"not ready after {READY_TIMEOUT_S} s: {self.output}")
-            time.sleep(0.05)
+        if poll(self._is_ready, 0.05, READY_TIMEOUT_S) is None:
+            raise VenueDied(f"not ready after {READY_TIMEOUT_S} s: {self.output}")
         return round((time.monotonic() - started) * 1000)
+
+    def _is_ready(self) -> bool | None:
+        """True when it is, None when not yet; the command would take a core from the venue that starts. Raises VenueDied."""
+        if cli_status.read(self.data_dir)["ready"]:
+            return True
+        code = self._started().poll()
+        if code is not None:
+            raise VenueDied(f"`up` ended with {code}: {self.output}")
+        return None
 
     def status(self) -> dict[str, Any]:
         """Return `causeway status -o json`."""

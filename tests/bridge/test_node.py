@@ -320,3 +320,74 @@ def test_anvil_that_nobody_wrote_down_is_found(make: Make) -> None:
     again.start()
     assert not again.adopted
     assert again._pid != anvil._pid
+
+
+def logging_contract(anvil: Anvil) -> str:
+    """Deploy five bytes that emit an empty event whenever they are called; return the address."""
+    code = "0x6460006000a060005260056" + "01bf3"
+    sent = anvil.rpc.call("eth_sendTransaction", {"from": FUNDED, "data": code, "gas": hex(200_000)})
+    return str(until(lambda: anvil.rpc.call("eth_getTransactionReceipt", sent))["contractAddress"])
+
+
+def test_thinning_drops_old_empty_blocks_and_nothing_else(make: Make) -> None:
+    """The process is another one afterwards; the head, time, logs, receipts, and what waits in the pool are as before."""
+    anvil = make()
+    anvil.start()
+    anvil.begin_setup()
+    contract = logging_contract(anvil)
+    anvil.mine(40)
+    called = anvil.rpc.call("eth_sendTransaction", {"from": FUNDED, "to": contract})
+    receipt = until(lambda: anvil.rpc.call("eth_getTransactionReceipt", called))
+    event_block = int(receipt["blockNumber"], 16)
+    anvil.mine(40)
+    anvil.rpc.call("evm_setAutomine", False)
+    waiting = [
+        anvil.rpc.call("eth_sendTransaction", {"from": FUNDED, "to": contract, "nonce": hex(nonce)}) for nonce in (2, 3, 5)
+    ]
+    before, pid, all_logs = head(anvil), anvil._pid, {"address": contract, "fromBlock": "0x0", "toBlock": "latest"}
+    logs = anvil.rpc.call("eth_getLogs", all_logs)
+    size = len(anvil.rpc.call("anvil_dumpState"))
+    anvil.thin(before["number"] - 10 + node.KEPT_BLOCKS, lambda: before["time"] + 1_000)
+    assert anvil._pid != pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert anvil.rpc.call("eth_getLogs", {**all_logs, "toBlock": hex(before["number"])}) == logs
+    assert anvil.rpc.call("eth_getTransactionReceipt", called) == receipt
+    has = [number for number in range(before["number"] + 1) if anvil.rpc.call("eth_getBlockByNumber", hex(number), False)]
+    assert has == [0, 1, event_block - 1, event_block, *range(before["number"] - 10, before["number"] + 1)]
+    until(lambda: anvil.rpc.call("eth_getTransactionReceipt", waiting[1]))
+    assert anvil.rpc.call("eth_getTransactionReceipt", waiting[2]) is None, "its nonce is not due"
+    assert before["time"] + 1_000 <= head(anvil)["time"] <= before["time"] + 1_010
+    until(lambda: anvil.saved_block() > before["number"])
+    assert not anvil.is_overgrown
+    assert len(anvil.rpc.call("anvil_dumpState")) < size
+    killed(anvil)
+    again = make(port_of(anvil))
+    again.start()
+    assert again.rpc.call("eth_getTransactionReceipt", called) == receipt
+    assert again._thinned == before["number"]
+
+
+def test_state_is_thinned_again_after_as_many_blocks_and_a_kill_on_the_way_loses_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "THIN_AFTER_BLOCKS", 30)
+    anvil = make()
+    anvil.start()
+    anvil.mine(20)
+    until(lambda: anvil.saved_block() == 20)
+    assert not anvil.is_overgrown
+    anvil.mine(20)
+    until(lambda: anvil.saved_block() == 40)
+    assert anvil.is_overgrown
+    with monkeypatch.context() as patch:
+        patch.setattr(anvil, "_spawn", lambda record: (_ for _ in ()).throw(NodeError("killed here")))
+        with pytest.raises(NodeError, match="killed here"):
+            anvil.thin(40 + node.KEPT_BLOCKS, lambda: 0)
+    again = make(port_of(anvil))
+    again.start()
+    assert head(again)["number"] == 40
+    until(lambda: again.saved_block() == 40)
+    again.thin(40 + node.KEPT_BLOCKS, lambda: 0)
+    assert not again.is_overgrown
+    assert head(again)["number"] >= 40
