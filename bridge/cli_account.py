@@ -1,4 +1,4 @@
-"""`causeway account create` and `causeway link`."""
+"""`causeway account …` and `causeway link`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +44,32 @@ def show(
     with reporting(form):
         venue = VenueClient(data_dir)
         output.show(venue.admin("GET", f"/accounts/{quote(venue.account_id(name))}"), form)
+
+
+@account.command()
+def suspend(
+    name: Annotated[str, typer.Argument(help="A custodial account (its subaccounts too), a demo wallet, or an address.")],
+    reason: Annotated[str, typer.Argument(help="For the journal and for the account.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Stop an account's trading; its money may leave. Exit codes: 0; 1 unknown; 3 the venue is not running."""
+    with reporting(form):
+        venue = VenueClient(data_dir)
+        output.show(venue.admin("POST", "/suspend", {"account": venue.account_id(name), "reason": reason}), form)
+
+
+@account.command()
+def restore(
+    name: Annotated[str, typer.Argument(help="As for `account suspend`.")],
+    reason: Annotated[str, typer.Argument(help="Why that is right.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Let an account trade again. Exit codes: 0; 1 unknown or not suspended; 3 the venue is not running."""
+    with reporting(form):
+        venue = VenueClient(data_dir)
+        output.show(venue.admin("POST", "/restore", {"account": venue.account_id(name), "reason": reason}), form)
 
 
 def link(

@@ -103,6 +103,8 @@ SENTENCES: Mapping[RejectCode, str] = {
     RejectCode.INVALID_SCHEDULE: "{field} cannot be {value}",
     RejectCode.INVALID_LIMIT: "a limit cannot be {limit}",
     RejectCode.FROZEN: "the exchange is frozen: {reason}; cancels and wallets' exits work, the rest waits for the operator",
+    RejectCode.ACCOUNT_SUSPENDED: "trading of {account_id} is suspended: {reason}; its money may leave, orders wait for the operator",
+    RejectCode.NOT_SUSPENDED: "trading of {account_id} is not suspended",
     RejectCode.NOT_FROZEN: "the exchange is not frozen",
     RejectCode.DESTINATION_NOT_ALLOWED: "{to} is not on the account's list of addresses yet: it can be used from {usable_ms} on "
     "(0: it was never added), venue time is {now_ms}",

@@ -137,6 +137,7 @@ class Account:
         "parent",
         "position_limits",
         "subaccounts",
+        "suspended",
         "wallet",
     )
 
@@ -155,6 +156,8 @@ class Account:
         self.outflow = Outflow()
         self.deliver_free = False
         """A wallet's choice: bought tokens arrive in its free half."""
+        self.suspended = ""
+        """Why an operator has stopped its trading; empty when nobody has."""
         self.exit_at_s = 0
         self.min_nonce = 0
         self.cancel_before_ms = 0

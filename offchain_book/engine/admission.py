@@ -25,6 +25,7 @@ def check_request(state: State, account: Account, market: Market, command: c.Pla
     """Check what an order says, before it is known how large it may be."""
     return (
         _check_identity(state, account, command)
+        or (_suspended(account) if account.suspended else None)
         or check_market(state, market)
         or check_size(command.size_micros)
         or check_price(market, command.price_e4)
@@ -79,6 +80,10 @@ def _check_identity(state: State, account: Account, command: c.PlaceOrder) -> li
     if len(account.open_orders) >= MAX_OPEN_ORDERS:
         return reject(RejectCode.TOO_MANY_OPEN_ORDERS, limit=MAX_OPEN_ORDERS)
     return None
+
+
+def _suspended(account: Account) -> list[Event]:
+    return reject(RejectCode.ACCOUNT_SUSPENDED, account_id=account.account_id, reason=account.suspended)
 
 
 def check_market(state: State, market: Market) -> list[Event] | None:

@@ -33,6 +33,7 @@ from offchain_book.engine import (
     rewards,
     risk,
     subaccounts,
+    suspension,
     timers,
 )
 from offchain_book.engine import chain_commands as cc
@@ -327,6 +328,8 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     pc.RejectWithdrawal: policy.reject_withdrawal,
     pc.Freeze: policy.freeze,
     pc.Unfreeze: policy.unfreeze,
+    pc.SuspendAccount: suspension.suspend,
+    pc.RestoreAccount: suspension.restore,
     c.CloseMarket: lifecycle.close,
     c.ResolveMarket: resolution.resolve_market,
     c.ResolveEvent: resolution.resolve_event,

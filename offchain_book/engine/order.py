@@ -86,6 +86,7 @@ class CancelReason(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     FEES_CHANGED = "fees_changed"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)

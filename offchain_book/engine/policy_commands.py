@@ -73,6 +73,30 @@ class Unfreeze:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SuspendAccount:
+    """Stop one account's trading, subaccounts included: open orders go, new ones are refused, what it has may leave."""
+
+    account_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAccount:
+    """Let a suspended account trade again."""
+
+    account_id: str
+    reason: str
+
+
 PolicyCommand = (
-    SetWithdrawalPolicy | AllowDestination | RemoveDestination | ApproveWithdrawal | RejectWithdrawal | Freeze | Unfreeze
+    SetWithdrawalPolicy
+    | AllowDestination
+    | RemoveDestination
+    | ApproveWithdrawal
+    | RejectWithdrawal
+    | Freeze
+    | Unfreeze
+    | SuspendAccount
+    | RestoreAccount
 )

@@ -68,6 +68,20 @@ class Unfrozen(Happened, frozen=True):
     reason: str
 
 
+class AccountSuspended(Happened, frozen=True):
+    """An account stopped trading."""
+
+    account_id: str
+    reason: str
+
+
+class AccountRestored(Happened, frozen=True):
+    """An account may trade again."""
+
+    account_id: str
+    reason: str
+
+
 PolicyEvent = (
     WithdrawalPolicySet
     | DestinationAllowed
@@ -78,4 +92,6 @@ PolicyEvent = (
     | WithdrawalRefused
     | Frozen
     | Unfrozen
+    | AccountSuspended
+    | AccountRestored
 )

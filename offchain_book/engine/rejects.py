@@ -91,6 +91,8 @@ class RejectCode(IntEnum):
     OWN_WITHDRAWAL = 207  # account_id
     INVALID_POLICY = 208  # field, value, needs
     TOO_MANY_DESTINATIONS = 209  # limit
+    ACCOUNT_SUSPENDED = 210  # account_id, reason
+    NOT_SUSPENDED = 211  # account_id
     INCONSISTENT_RESULT = 190  # ticker, event_ticker, payout_micros, lowest_micros, highest_micros
     NO_STRIKE = 191  # ticker, strike_type
     EXCHANGE_PAUSED = 192  # resumes_ms

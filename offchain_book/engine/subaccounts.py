@@ -44,6 +44,7 @@ def open_subaccount(state: State, command: c.OpenSubaccount) -> list[Event]:
     account.owner = parent.owner
     account.parent = parent.account_id
     account.number = number
+    account.suspended = parent.suspended
     parent.subaccounts.append(number)
     return [SubaccountOpened(parent.account_id, number, account_id)]
 

@@ -20,6 +20,7 @@ from offchain_book.engine.account import Account
 from offchain_book.engine.limits import owner_accounts
 from offchain_book.engine.market import EventInfo, Market
 from offchain_book.engine.operations import Outcome
+from offchain_book.engine.policy_commands import RestoreAccount, SuspendAccount
 from offchain_book.engine.units import ONE_DOLLAR_MICROS
 from offchain_book.gateways import market_file, operator
 from offchain_book.gateways.admin_markets import LifeRoutes, add_routes, reviewer_router
@@ -109,6 +110,13 @@ class DepositBody(msgspec.Struct, forbid_unknown_fields=True):
     account: str
     amount: Amount
     wait: bool = False
+
+
+class SuspensionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /venue/admin/suspend` and `/venue/admin/restore`: whose trading, and why, for the journal and for the account."""
+
+    account: str
+    reason: str
 
 
 class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -309,6 +317,20 @@ class AdminRoutes:
                 await self.submit(request, command(None if limit is None else micros(limit)))
         return self._limits_view(account, whole)
 
+    async def suspend(self, request: Request) -> Json:
+        """Stop one account's trading, subaccounts included; what it has may leave."""
+        body = await read_body(request, SuspensionBody)
+        account = self._account(body.account)
+        await self.submit(request, SuspendAccount(account.account_id, body.reason))
+        return {"account": account.account_id, "suspended": account.suspended}
+
+    async def restore(self, request: Request) -> Json:
+        """Let a suspended account trade again."""
+        body = await read_body(request, SuspensionBody)
+        account = self._account(body.account)
+        await self.submit(request, RestoreAccount(account.account_id, body.reason))
+        return {"account": account.account_id, "suspended": None}
+
     def _limits_view(self, account: Account, whole: bool) -> Json:
         owner = self._state.accounts[account.owner]
         return {
@@ -433,6 +455,8 @@ def routers(sequencer: Sequencer, settings: Settings, hooks: Hooks) -> list[APIR
     routes.add_api_route("/accounts/{account_id}", admin.account, methods=["GET"])
     routes.add_api_route("/deposits", admin.deposit, methods=["POST"], status_code=201)
     routes.add_api_route("/limits", admin.limits, methods=["POST"])
+    routes.add_api_route("/suspend", admin.suspend, methods=["POST"])
+    routes.add_api_route("/restore", admin.restore, methods=["POST"])
     routes.add_api_route("/faucet", admin.faucet, methods=["POST"], status_code=201)
     routes.add_api_route("/reserves", admin.publish_liabilities, methods=["POST"])
     routes.add_api_route("/flush", admin.flush, methods=["POST"])

@@ -108,6 +108,7 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.CANCEL_ONLY: (409, "trading_paused"),
     RejectCode.OUTSIDE_TRADING_HOURS: (409, "trading_paused"),
     RejectCode.POST_ONLY_MODE: (409, "post_only_mode"),
+    RejectCode.ACCOUNT_SUSPENDED: (403, "account_suspended"),
 }
 """Every refusal that this dialect's commands can meet; others keep their engine name with status 400."""
 

@@ -365,6 +365,7 @@ def account_view(account: Account) -> Json:
         "linked_wallet": account.wallet if not account.is_wallet else None,
         "delivers_to": account.deliver_to or None,
         "exit_at_s": account.exit_at_s or None,
+        "suspended": account.suspended or None,
         "open_orders": len(account.open_orders),
         "collateral_return": account.collateral_return,
         "advanced_micros": {event: advance.micros for event, advance in account.advances.items()},

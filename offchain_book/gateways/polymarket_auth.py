@@ -68,9 +68,10 @@ class KeyRoutes:
         return reply("OK")
 
     async def closed_only(self, request: Request) -> Response:
-        """Say whether the wallet takes no new orders: it has asked the contract for its exit."""
+        """Say whether the wallet's new orders are refused: it has asked the contract for its exit, or its trading is suspended."""
         caller = await self._venue.caller(request)
-        return reply({"closed_only": self._venue.state.accounts[caller.account_id].exit_at_s > 0})
+        account = self._venue.state.accounts[caller.account_id]
+        return reply({"closed_only": account.exit_at_s > 0 or account.suspended != ""})
 
     def _reply_credentials(self, key: ApiKey) -> Response:
         known = credentials(self._venue.settings.api_secret, key)

@@ -107,6 +107,11 @@ def _frozen(venue: Venue) -> list[Event]:
     return venue.place(ALICE, "bid", 5_000, 1)
 
 
+def _suspended(venue: Venue) -> list[Event]:
+    venue.do(pc.SuspendAccount(ALICE, "why"))
+    return venue.place(ALICE, "bid", 5_000, 1)
+
+
 def _pending(venue: Venue) -> list[Event]:
     venue.place(WENDY, "buy yes", 5_000, 1)
     venue.place(ALICE, "ask", 5_000, 1)
@@ -298,6 +303,8 @@ CASES: list[tuple[RejectCode, Case]] = [
     (R.INVALID_LIMIT, _do(c.CancelOrders(ALICE, limit=-1))),
     (R.FROZEN, _frozen),
     (R.NOT_FROZEN, _do(pc.Unfreeze("why"))),
+    (R.ACCOUNT_SUSPENDED, _suspended),
+    (R.NOT_SUSPENDED, _do(pc.RestoreAccount(ALICE, "why"))),
     (R.DESTINATION_NOT_ALLOWED, _do(pc.RemoveDestination(ALICE, WALT))),
     (R.WITHDRAWAL_CAP, _strict(c.Withdraw("w", ALICE, 2 * DOLLAR, WALT))),
     (R.TOO_MANY_WAITING, _strict(c.Withdraw("w", ALICE, DOLLAR, WALT), ("policy.MAX_WAITING", 0))),

@@ -341,6 +341,8 @@ class Walk:
             ),
             (pc.RejectWithdrawal(pick(waiting), pick((ALICE, BOB))),),
             (pc.Freeze("a difference", pauses=True), pc.Unfreeze("found")),
+            (pc.SuspendAccount(pick(CUSTODIAL + WALLETS), "a question"),),
+            (pc.RestoreAccount(pick(CUSTODIAL + WALLETS), "answered"),),
         )
-        for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1, 1))[0]:
+        for command in self.random.choices(commands, (2, 6, 1, 12, 1, 1, 1, 0.3, 3))[0]:
             self.count(self.venue.do(command))

@@ -46,6 +46,8 @@ def error_of(response: Any) -> tuple[int, str]:
         ("POST", "/deposits"),
         ("POST", "/faucet"),
         ("POST", "/limits"),
+        ("POST", "/suspend"),
+        ("POST", "/restore"),
         ("POST", "/flush"),
         ("POST", "/time"),
         ("GET", "/operations/0"),
@@ -287,3 +289,18 @@ async def test_limits_are_of_the_whole_owner_unless_said_otherwise(small: Native
     unknown = await small.admin("POST", "/limits", {"account": "alice", "position_limit": "1", "ticker": "NONE"})
     assert error_of(unknown) == (404, "UNKNOWN_MARKET")
     assert error_of(await small.admin("POST", "/limits", {"account": "alice", "position_limit": "-1"})) == (400, "BAD_BODY")
+
+
+async def test_one_accounts_trading_is_suspended_and_restored(small: NativeVenue) -> None:
+    answer = await small.admin("POST", "/suspend", {"account": "alice", "reason": "a question"})
+    assert (answer.status_code, answer.json()) == (200, {"account": "alice", "suspended": "a question"})
+    assert (await small.admin("GET", "/accounts/alice")).json()["suspended"] == "a question"
+    assert (await small.signed("/venue/withdrawals", {"reference": "r", "amount": "1", "to": STRANGER})).status_code == 201
+    answer = await small.admin("POST", "/restore", {"account": "alice", "reason": "answered"})
+    assert answer.json() == {"account": "alice", "suspended": None}
+    assert (await small.admin("GET", "/accounts/alice")).json()["suspended"] is None
+    again = await small.admin("POST", "/restore", {"account": "alice", "reason": "answered"})
+    assert error_of(again) == (400, "NOT_SUSPENDED")
+    for path in ("/suspend", "/restore"):
+        unknown = await small.admin("POST", path, {"account": "nobody", "reason": ""})
+        assert error_of(unknown) == (404, "UNKNOWN_ACCOUNT")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from offchain_book.config import MAX_BODY_BYTES
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.market_commands import PauseMarket
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.order import BookSide
@@ -482,3 +483,9 @@ async def test_wallet_and_custodial_orders_meet_in_one_book(client: Client) -> N
 async def test_many_at_once_are_all_answered(client: Client) -> None:
     replies = await asyncio.gather(*(client.place(ALICE, "bid", "0.01", "1") for _ in range(50)))
     assert len({reply["order_id"] for reply in replies}) == 50
+
+
+async def test_an_account_whose_trading_is_suspended_is_told_why(client: Client) -> None:
+    await client.venue.do(pc.SuspendAccount(ALICE, "a question"))
+    details = await refused(client, 403, "account_suspended", json=order())
+    assert details["reason"] == "a question"

@@ -9,6 +9,7 @@ import pytest
 
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
+from offchain_book.engine import policy_commands as pc
 from offchain_book.engine.operations import Outcome
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, MAKER, TICKER, House, Wallet
 from tests.gateways.polymarket_house import placed, public_get, signed_get, token
@@ -112,6 +113,18 @@ async def test_a_signed_builder_code_finds_its_trades_page_by_page(
     assert (await public_get(http, "/builder/trades", builder_code=code, id="trade:1"))["count"] == 1
     assert (await http.get("/builder/trades", params={"builder_code": "0x00"})).status_code == 400
     assert (await public_get(http, f"/fees/builder-fees/{code}"))["builder_taker_fee_rate_bps"] == 0
+
+
+async def test_a_suspended_wallet_is_closed_only_and_its_orders_are_refused_with_the_reason(
+    house: House, wendy: Wallet
+) -> None:
+    await house.do(pc.SuspendAccount(wendy.account, "a question"))
+    assert await signed_get(wendy, "/auth/ban-status/closed-only") == {"closed_only": True}
+    answer = await wendy.place("BUY", token(house), 600_000, CONTRACT)
+    assert (answer.status_code, answer.json()["code"]) == (400, "ACCOUNT_SUSPENDED")
+    assert "a question" in answer.text
+    await house.do(pc.RestoreAccount(wendy.account, "answered"))
+    assert await signed_get(wendy, "/auth/ban-status/closed-only") == {"closed_only": False}
 
 
 async def test_a_wallet_that_leaves_is_closed_only(house: House, wendy: Wallet) -> None:

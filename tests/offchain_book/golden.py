@@ -72,7 +72,7 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
 
 def _cents(venue: Venue) -> None:
     """Flat fees and whole cents, filled in parts; a freeze that pauses; ids that are remembered for an hour."""
-    venue.do(m.SetRetention(3_600_000))
+    venue.do(m.SetRetention(3_600_000, signed=True))
     venue.do(c.CreateSeries("CENTS", "Cents", fee_type="flat", taker_rate_e4=100, maker_rate_e4=50, whole_cents=True))
     venue.do(c.CreateEvent("HAIL", "CENTS", "Hail"))
     venue.do(market("HAIL-1", "HAIL", step=1))
@@ -86,6 +86,10 @@ def _cents(venue: Venue) -> None:
     venue.place(BOB, "bid", 1_234, 0.07, "HAIL-1", cancel_on_pause=True)
     venue.do(pc.Freeze("a difference", pauses=True))
     venue.do(pc.Unfreeze("found"))
+    venue.do(pc.SuspendAccount(ALICE, "a question"))
+    venue.place(ALICE, "bid", 1_000, 1)
+    venue.do(pc.RestoreAccount(ALICE, "answered"))
+    venue.do(pc.SuspendAccount(BOB, "another"))
 
 
 def _advances(venue: Venue) -> None:

@@ -147,7 +147,7 @@ def _deleted(run: Run, a: str) -> bool:
     return a == "OK" and run.seen["after_delete"]["status"] == 401
 
 
-simple("get_closed_only_mode", "the wallet is not leaving", lambda run, a: a == {"closed_only": False})
+simple("get_closed_only_mode", "the wallet is neither leaving nor suspended", lambda run, a: a == {"closed_only": False})
 simple("create_readonly_api_key", "a key", lambda run, a: len(a.get("apiKey") or a["api_key"]) == 36)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bridge.cli_options import EXIT_FAILED, EXIT_NOT_FINAL, EXIT_NOT_READY, EXIT_USAGE
 from offchain_book import signatures
@@ -75,6 +77,19 @@ def test_market_lives_and_dies_by_command(books: Books, tmp_path: Path) -> None:
     file.write_text(json.dumps({**content, "colour": 1}))
     code, refused = ask(data_dir, "market", "create", "--file", str(file))
     assert (code, "colour" in refused["error"]["message"]) == (EXIT_USAGE, True)
+
+
+def test_an_account_is_suspended_and_restored(books: Books, tmp_path: Path) -> None:
+    data_dir, key = books.running.data_dir, tmp_path / "key.pem"
+    key.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert ask(data_dir, "account", "create", "stopped", "--public-key", str(key))[0] == 0
+    assert ask(data_dir, "account", "suspend", "stopped", "a question") == (
+        0,
+        {"account": "stopped", "suspended": "a question"},
+    )
+    assert ask(data_dir, "account", "show", "stopped")[1]["suspended"] == "a question"
+    assert ask(data_dir, "account", "restore", "stopped", "answered") == (0, {"account": "stopped", "suspended": None})
+    assert ask(data_dir, "account", "restore", "stopped", "again")[0] == EXIT_FAILED
 
 
 def test_flush_answers_when_everything_is_final(books: Books) -> None:
