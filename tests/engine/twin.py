@@ -25,7 +25,13 @@ from tests.builders import Venue
 LOT = 10_000
 ONCE = ("exit", "refused", "action", "guarantee", "bust")
 """References of postings that there is one of; a fill has one per step of it, and what was returned may be sent again."""
-BOUNDED = (CancelReason.AMOUNT_SPENT, CancelReason.MAX_COST, CancelReason.GUARANTEE_EXHAUSTED, CancelReason.GROUP_TRIGGERED)
+BOUNDED = (
+    CancelReason.AMOUNT_SPENT,
+    CancelReason.MAX_COST,
+    CancelReason.GUARANTEE_EXHAUSTED,
+    CancelReason.GROUP_TRIGGERED,
+    CancelReason.OUTFLOW_LIMIT,
+)
 """Why an order may stop although somebody would trade with it."""
 
 
