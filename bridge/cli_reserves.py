@@ -149,13 +149,13 @@ def check_file(path: Path, root: str, rpc: str, contract: str) -> tuple[Statemen
 
 def check_journal(statement: Statement, journal: Path) -> None:
     """Replay up to the statement's command: the journal knows every account, so nobody can have been left out."""
-    from offchain_book.engine.exchange import apply, new_state
+    from offchain_book.engine.exchange import apply
     from offchain_book.journal import JournalDamaged, JournalTooNew, read, read_config
+    from offchain_book.recovery import first_state
     from offchain_book.reserves import owed
 
     try:
-        config = read_config(journal)
-        state = new_state(int(config["settle_deadline_s"]), int(config.get("signed_not_before_ms", 0)))
+        state = first_state(read_config(journal))
         for entry in read(journal):
             if entry.seq > statement.seq:
                 break
