@@ -6,6 +6,8 @@ from typing import Any
 
 import uvicorn
 
+from offchain_book.gateways.hot_wire import HotProtocol
+
 KEEP_ALIVE_S = 65
 """How long an idle connection stays open; longer than clients keep theirs, so that none is closed as it is used."""
 
@@ -18,7 +20,7 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=HotProtocol,
                 lifespan="off",
                 access_log=False,
                 log_config=None,

@@ -230,7 +230,7 @@ def _add_page(
 class Application(FastAPI):
     """The framework's application with the hot path before it: before its own outermost layers, too."""
 
-    hot_path: ASGIApp
+    hot_path: HotPath
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""

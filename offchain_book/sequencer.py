@@ -11,7 +11,6 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +22,7 @@ from offchain_book.engine.state import State
 from offchain_book.journal import Checkpoint, CommandLog, Record
 from offchain_book.projections import Projections
 from offchain_book.snapshots import SnapshotFailed, Snapshots
+from offchain_book.worker import Worker
 
 _log = logging.getLogger(__name__)
 MAX_GROUP = 512
@@ -116,7 +116,7 @@ class Sequencer:
         self._idle = asyncio.Event()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
-        self._writer = ThreadPoolExecutor(1, "journal")
+        self._writer = Worker("journal")
         """A thread of its own: the shared ones may all be waiting for a chain that does not answer."""
 
     def start(self) -> None:
@@ -138,9 +138,9 @@ class Sequencer:
                 self._save(self._snapshots)
                 await self._saved()
             if self._checkpoints:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._journal.append, self._checkpoints)
+                await self._writer.do(self._journal.append, self._checkpoints)
                 self._checkpoints = []
-        self._writer.shutdown()
+        self._writer.stop()
 
     async def ended(self) -> None:
         """Never return while commands are taken. Raises what ended the writer: for a supervisor to wait on."""
@@ -170,7 +170,6 @@ class Sequencer:
         return future
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             waiting = await self._group()
             try:
@@ -178,7 +177,7 @@ class Sequencer:
                 crash_point("before_append", entries)
                 records: list[Record] = [*self._checkpoints, *entries]
                 self._checkpoints = []
-                await loop.run_in_executor(self._writer, self._journal.append, records)
+                await self._writer.do(self._journal.append, records)
                 crash_point("after_append", entries)
                 for entry, (_, _, future) in zip(entries, waiting, strict=True):
                     receipt = Receipt(entry, self._apply(entry))

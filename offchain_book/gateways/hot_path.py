@@ -5,7 +5,7 @@ rules that the middleware keeps for all others: the limit on bodies, errors in t
 a bug are given to them here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -44,16 +44,25 @@ class IndexedHeaders(Headers):
 
 
 class HotRequest(Request):
-    """A request that looks at its headers often."""
+    """A request that looks at its headers often. Its body may be known already: then nothing is received."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, body: bytes | None = None) -> None:
         super().__init__(scope, receive)
         self._indexed = IndexedHeaders(scope["headers"])
+        self._whole = body
 
     @property
     def headers(self) -> Headers:
         """The headers."""
         return self._indexed
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives."""
+        if self._whole is not None:
+            yield self._whole
+            return
+        async for part in super().stream():
+            yield part
 
 
 class HotPath:
@@ -71,19 +80,22 @@ class HotPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        endpoint = self._endpoint(scope) if scope["type"] == "http" else None
+        endpoint = self.endpoint(scope) if scope["type"] == "http" else None
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        identify(scope)
-        request = HotRequest(scope, receive)
-        try:
-            response = await endpoint(request)
-        except Exception as error:
-            response = await self._on_bug(request, error)
+        response = await self.answer(endpoint, HotRequest(scope, receive))
         await response(scope, receive, send)
 
-    def _endpoint(self, scope: Scope) -> Endpoint | None:
+    async def answer(self, endpoint: Endpoint, request: HotRequest) -> Response:
+        """Answer a request with the function of its route, whatever happens."""
+        identify(request.scope)
+        try:
+            return await endpoint(request)
+        except Exception as error:
+            return await self._on_bug(request, error)
+
+    def endpoint(self, scope: Scope) -> Endpoint | None:
         """Return the function of a request, with its parameter in the scope; None for all that is not taken here."""
         method, path = scope["method"], scope["path"]
         endpoint = self._exact.get((method, path))

@@ -6,10 +6,10 @@ event loop serves others meanwhile. `scripts/bench_wallet_orders.py` measures wh
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from offchain_book.signatures import InvalidSignature, recover
+from offchain_book.worker import Worker
 
 Asked = tuple[bytes, str]
 """(digest, signature)."""
@@ -39,7 +39,7 @@ class Batches(Generic[A, F]):
         self._answer = work
         self._name = name
         self._waiting: list[tuple[A, asyncio.Future[F]]] = []
-        self._thread: ThreadPoolExecutor | None = None
+        self._worker = Worker(name)
         self._task: asyncio.Task[None] | None = None
 
     def ask(self, asked: A) -> asyncio.Future[F]:
@@ -52,15 +52,12 @@ class Batches(Generic[A, F]):
 
     async def _work(self) -> None:
         """Work off what waits, until nothing does."""
-        loop = asyncio.get_running_loop()
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, self._name)
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 found: Sequence[F | Exception]
                 try:
-                    found = await loop.run_in_executor(self._thread, self._answer, [asked for asked, _ in batch])
+                    found = await self._worker.do(self._answer, [asked for asked, _ in batch])
                 except Exception as error:
                     found = [error] * len(batch)  # nobody waits for an answer that cannot come
                 for (_, future), one in zip(batch, found, strict=True):
