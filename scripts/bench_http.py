@@ -1,11 +1,28 @@
-"""Clients for benchmarks over HTTP: raw requests, made beforehand, sent from a process of their own."""
+"""HTTP for benchmarks: the venue's own server, and clients that send raw requests, made beforehand, from another process.
+
+The clients keep their connections open, send the next request when the last one is answered, and cost some 20 to 40 us of the
+other processor for each: what is measured is the venue.
+"""
 
 import asyncio
+import multiprocessing
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import uvicorn
 import uvloop
+from fastapi import FastAPI
+from rich.table import Table
+
+from offchain_book.gateways.hot_wire import HotProtocol
+from scripts.bench_common import Json
+
+Requests = list[list[bytes]]
+"""What each connection sends, one after the other."""
+_WARM_UP = 8
+"""One part in so many of what each connection has goes before the measurement."""
 
 
 def request(method: str, path: str, headers: dict[str, str], body: str) -> bytes:
@@ -15,42 +32,103 @@ def request(method: str, path: str, headers: dict[str, str], body: str) -> bytes
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def drive(port: int, connections: list[list[bytes]], results: Any) -> None:
-    """Send each connection's requests one after the other; report (seconds, how many succeeded, latencies in order)."""
-    uvloop.run(_drive_all(port, connections, results))
+async def measured(app: FastAPI, sent: Requests, batch: int) -> dict[str, float]:
+    """Serve an application as a venue does, and return what its clients and its processor's clock say.
 
-
-async def _drive_all(port: int, connections: list[list[bytes]], results: Any) -> None:
-    latencies: list[float] = []
-    good = 0
-
-    async def one(requests: list[bytes]) -> None:
-        nonlocal good
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for raw in requests:
-            began = time.perf_counter()
-            writer.write(raw)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            body = await reader.readexactly(length)
-            latencies.append(time.perf_counter() - began)
-            good += head.startswith(b"HTTP/1.1 20") and b'"success":false' not in body and b'"error":' not in body
-        writer.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*map(one, connections))
-    results.put((time.perf_counter() - began, good, sorted(latencies)))
-
-
-def figures(orders: int, seconds: float, cpu_s: float, latencies: list[float]) -> dict[str, float]:
-    """Return a run's figures; `latencies` are seconds, in order."""
+    `batch` is how many orders a request carries. Raises AssertionError when a request is refused.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(app, http=HotProtocol, log_level="warning", lifespan="off", access_log=False)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listening]))
+        port = listening.getsockname()[1]
+        warm_up = [own[: len(own) // _WARM_UP] for own in sent]
+        await _drive(port, warm_up)
+        cpu_s = time.process_time()
+        seconds, latencies, client_s = await _drive(port, [own[len(own) // _WARM_UP :] for own in sent])
+        cpu_s = time.process_time() - cpu_s
+        server.should_exit = True
+        await serving
+    orders = len(latencies) * batch
     return {
         "orders": orders,
         "orders_per_s": round(orders / seconds),
         "cpu_us_per_order": round(cpu_s / orders * 1e6, 1),
+        "client_cpu_us_per_order": round(client_s / orders * 1e6, 1),
         "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
         "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 2),
     }
+
+
+async def _drive(port: int, sent: Requests) -> tuple[float, list[float], float]:
+    """Let a process send everything; return its seconds, the latencies in order, and its processor's seconds."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    clients = context.Process(target=_client_process, args=(port, sent, results))
+    clients.start()
+    seconds, latencies, refused, client_s = await asyncio.to_thread(results.get)
+    await asyncio.to_thread(clients.join)
+    assert not refused, f"{len(refused)} of {len(latencies)} requests were refused; the first: {refused[0]!r}"
+    return seconds, latencies, client_s
+
+
+def _client_process(port: int, sent: Requests, results: Any) -> None:
+    uvloop.run(_clients(port, sent, results))
+
+
+async def _clients(port: int, sent: Requests, results: Any) -> None:
+    loop, latencies, refused = asyncio.get_running_loop(), list[float](), list[bytes]()
+    ends: list[asyncio.Future[None]] = []
+    began, cpu_s = time.perf_counter(), time.process_time()
+    for own in sent:
+        client = _Client(own, latencies, refused, loop.create_future())
+        ends.append(client.end)
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+    await asyncio.gather(*ends)
+    results.put((time.perf_counter() - began, sorted(latencies), refused, time.process_time() - cpu_s))
+
+
+class _Client(asyncio.Protocol):
+    """One connection: its next request follows the last one's answer."""
+
+    def __init__(self, sent: list[bytes], latencies: list[float], refused: list[bytes], end: asyncio.Future[None]) -> None:
+        self.end = end
+        self._next = iter(sent)
+        self._latencies, self._refused = latencies, refused
+        self._answer = b""
+        self._began = 0.0
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        raw = next(self._next, None)
+        if raw is None:
+            self._transport.close()
+            self.end.set_result(None)
+            return
+        self._began = time.perf_counter()
+        self._transport.write(raw)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of an answer."""
+        self._answer += data
+        head, gap, body = self._answer.partition(b"\r\n\r\n")
+        if not gap or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+            return
+        self._latencies.append(time.perf_counter() - self._began)
+        if not head.startswith(b"HTTP/1.1 20") or b'"success":false' in body or b'"error":' in body:
+            self._refused.append(self._answer)
+        self._answer = b""
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A server that closes too early ends the measurement."""
+        if not self.end.done():
+            self.end.set_exception(exc or ConnectionError("the venue closed the connection"))
 
 
 def timed(work: Callable[[], object], count: int) -> float:
@@ -58,3 +136,25 @@ def timed(work: Callable[[], object], count: int) -> float:
     began = time.thread_time()
     work()
     return round((time.thread_time() - began) / count * 1e6, 1)
+
+
+def orders_table(title: str, rows: Sequence[Json]) -> Table:
+    """Return the rows of `measured` as a table."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("connections", "request", "orders/s", "CPU us/order", "client us", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        what = "single" if row["batch"] == 1 else f"batch of {row['batch']}"
+        rates = (f"{row['orders_per_s']:,}", f"{row['cpu_us_per_order']:,}", f"{row['client_cpu_us_per_order']:,}")
+        table.add_row(str(row["connections"]), what, *rates, str(row["p50_ms"]), str(row["p99_ms"]))
+    return table
+
+
+def stages_table(stages: Json) -> Table:
+    """Return the costs of stages as a table."""
+    table = Table(title="Where a single order's CPU time goes, at 64 connections", title_justify="left")
+    table.add_column("stage")
+    table.add_column("us", justify="right")
+    for name, cost in stages.items():
+        table.add_row(name, f"{cost:,}")
+    return table

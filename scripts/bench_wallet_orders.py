@@ -7,47 +7,36 @@ time is HTTP and routing. Wall-clock rates depend on what else the machine does;
 
 import asyncio
 import json
-import multiprocessing
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from offchain_book.app import build_app
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply
+from offchain_book.gateways.kalshi_candles import Quotes
 from offchain_book.gateways.polymarket_http import reply
 from offchain_book.gateways.polymarket_orders import PostedOrder, signed_order, to_command
 from offchain_book.gateways.polymarket_trading import order_decoder, placed
 from offchain_book.gateways.polymarket_words import find_token
 from offchain_book.gateways.signature_pool import recover_all
+from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.wallet_credentials import authenticate_request
 from offchain_book.journal import Journal
 from offchain_book.sequencer import Receipt
-from scripts.bench_common import Json, Report, show
-from scripts.bench_http import drive, figures, request, timed
+from scripts.bench_common import Json, Report, quiet_gc, show
+from scripts.bench_http import Requests, measured, orders_table, request, stages_table, timed
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet, open_house
 
 AIM_PER_S = 5_000
 CONNECTIONS = 64
 BATCH = 15
-
-
-@dataclass
-class Sent:
-    """One request as it goes over the wire, and how many orders it carries."""
-
-    raw: bytes
-    orders: int
 
 
 async def _wallets(house: House, count: int) -> list[Wallet]:
@@ -67,7 +56,7 @@ def _payload(house: House, wallet: Wallet, number: int) -> dict[str, Any]:
     return wallet.payload("BUY", house.state.markets[TICKER].yes_token_id, cents * 10_000, CONTRACT)
 
 
-def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) -> list[list[Sent]]:
+def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) -> Requests:
     """Return each connection's requests, signed."""
     made = []
     for wallet in wallets:
@@ -76,40 +65,20 @@ def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) 
         path, own = "/order" if batch == 1 else "/orders", []
         for group in groups:
             body = json.dumps(group, separators=(",", ":"))
-            own.append(
-                Sent(request("POST", path, wallet.headers("POST", path, body), body), 1 if batch == 1 else len(group))
-            )
+            own.append(request("POST", path, wallet.headers("POST", path, body), body))
         made.append(own)
     return made
 
 
-async def _run(folder: Path, per_wallet: int, batch: int) -> Json:
+async def _run(folder: Path, orders: int, connections: int, batch: int) -> Json:
     """Measure one way of posting."""
     async with open_house(folder) as house:
-        wallets = await _wallets(house, CONNECTIONS)
-        sent = _sign(house, wallets, per_wallet, batch)
-        app = build_app(house.sequencer, SETTINGS, {}, lambda: "")
-        listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
-        serving = asyncio.create_task(server.serve([listening]))
-        context = multiprocessing.get_context("spawn")
-        results = context.Queue()
-        raw = [[one.raw for one in own] for own in sent]
-        clients = context.Process(target=drive, args=(listening.getsockname()[1], raw, results))
-        clients.start()
-        cpu, commands = time.process_time(), house.state.seq
-        seconds, good, latencies = await asyncio.to_thread(results.get)
-        cpu = time.process_time() - cpu
-        await asyncio.to_thread(clients.join)
-        server.should_exit = True
-        await serving
-        orders = sum(one.orders for own in sent for one in own)
-        assert good == len(latencies), f"{len(latencies) - good} of {len(latencies)} requests were refused"
-        assert house.state.seq - commands == orders
-        return {
-            "batch": batch,
-            **figures(orders, seconds, cpu, latencies),
-        }
+        wallets = await _wallets(house, connections)
+        sent = _sign(house, wallets, max(2, orders // connections // batch) * batch, batch)
+        commands = house.state.seq
+        row = await measured(build_app(house.sequencer, SETTINGS, {}, lambda: ""), sent, batch)
+        assert house.state.seq - commands == sum(map(len, sent)) * batch
+        return {"connections": connections, "batch": batch, **row}
 
 
 # --- stages ---------------------------------------------------------------------------------------------------------------
@@ -152,6 +121,13 @@ async def _stages(folder: Path, count: int) -> Json:
         found["read models"] = timed(
             lambda: [read.observe(house.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
         )
+        hub, quotes = Hub(house.sequencer), Quotes(house.sequencer)
+        found["streams, candles"] = timed(
+            lambda: [
+                (hub.observe(entry, one), quotes.observe(entry, one)) for entry, one in zip(entries, events, strict=True)
+            ],
+            count,
+        )
         found["response"] = timed(
             lambda: [
                 reply(placed(command, token, Receipt(entry, one)))
@@ -164,33 +140,22 @@ async def _stages(folder: Path, count: int) -> Json:
 
 def run(console: Console, orders: int, report: Report) -> Json:
     """Measure and print."""
-    per_wallet = -(-orders // CONNECTIONS)
+    ways = ((1, 1), (CONNECTIONS, 1), (1, BATCH), (CONNECTIONS, BATCH))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for place, batch in enumerate((1, BATCH)):
-            report(f"batches of {batch}", place, 3)
-            (Path(folder) / str(batch)).mkdir()
-            rows.append(uvloop.run(_run(Path(folder) / str(batch), per_wallet, batch)))
-        report("stages", 2, 3)
-        stages = asyncio.run(_stages(Path(folder), orders))
-    stages["HTTP and routing"] = round(max(0.0, rows[0]["cpu_us_per_order"] - sum(stages.values())), 1)
-    table = Table(title=f"Signed wallet orders, {CONNECTIONS} connections (aim {AIM_PER_S:,}/s)", title_justify="left")
-    for heading in ("request", "orders/s", "CPU us/order", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        what = "POST /order" if row["batch"] == 1 else f"POST /orders x{row['batch']}"
-        table.add_row(
-            what, f"{row['orders_per_s']:,}", f"{row['cpu_us_per_order']:,}", str(row["p50_ms"]), str(row["p99_ms"])
-        )
-    parts = Table(title="Where a single order's CPU time goes", title_justify="left")
-    parts.add_column("stage")
-    parts.add_column("us", justify="right")
-    for name, cost in stages.items():
-        parts.add_row(name, f"{cost:,}")
-    show(console, table, parts)
+        for place, (connections, batch) in enumerate(ways):
+            report(f"{connections} connections, batches of {batch}", place, len(ways) + 1)
+            (Path(folder) / str(place)).mkdir()
+            count = orders if connections > 1 else orders // 8
+            rows.append(uvloop.run(_run(Path(folder) / str(place), count, connections, batch)))
+        report("stages", len(ways), len(ways) + 1)
+        with quiet_gc():
+            stages = asyncio.run(_stages(Path(folder), orders))
+    stages["HTTP, hand-overs, waiting"] = round(max(0.0, rows[1]["cpu_us_per_order"] - sum(stages.values())), 1)
+    title = f"Signed wallet orders, durable before the reply (aim {AIM_PER_S:,}/s at {CONNECTIONS} connections)"
+    show(console, orders_table(title, rows), stages_table(stages))
     return {
         "aim_per_s": AIM_PER_S,
-        "connections": CONNECTIONS,
         "rows": rows,
         "stages_us": stages,
         "load": os.getloadavg()[0],

@@ -134,9 +134,10 @@ class Quotes:
         now = max(sequencer.state.now_ms, sequencer.clock_ms())
         for ticker in self._markets:
             self._note(ticker, now // _MINUTE_MS)
-        sequencer.subscribe(self._observe)
+        sequencer.subscribe(self.observe)
 
-    def _observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
+    def observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
+        """Take in a command and what it caused."""
         touched = {getattr(event, "ticker", "") for event in events}
         for ticker in touched:
             if ticker in self._markets:

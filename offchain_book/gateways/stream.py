@@ -205,7 +205,7 @@ class Hub:
         """What came before or at it is not kept."""
         self.changed: dict[str, int] = {}
         """Ticker -> the last command that changed its book, since this start."""
-        sequencer.subscribe(self._observe)
+        sequencer.subscribe(self.observe)
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -284,7 +284,8 @@ class Hub:
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def _observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
+    def observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
+        """Take in a command and what it caused."""
         facts = self._maker.facts(entry, events)
         history = self._history
         for index, fact in enumerate(facts):

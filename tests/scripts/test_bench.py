@@ -53,7 +53,7 @@ def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     assert [row["resting"] for row in sections["growth"]["rows"]] == [1_000, 10_000]
     assert [row["group"] for row in sections["journal"]["append"]] == [1, 32, 256]
     assert sections["journal"]["replay"]["commands"] > 2000
-    single, batch = sections["wallet_orders"]["rows"]
+    _, single, _, batch = sections["wallet_orders"]["rows"]
     assert (single["batch"], batch["batch"]) == (1, 15)
     assert min(single["orders_per_s"], batch["orders_per_s"], *sections["wallet_orders"]["stages_us"].values()) > 0
     assert not list(tmp_path.glob("bench-*"))
