@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from bridge import deployment, seed
+from bridge import collector, deployment, seed
 from bridge.attempts import Attempts, WrongDeployment
 from bridge.chain import FORBIDDEN_CHAIN_ID, Chain, WrongChain
 from bridge.clock import VenueClock
@@ -133,6 +133,7 @@ class Venue:
             loop.add_signal_handler(number, self._ask_to_stop)
         try:
             await self._start()
+            collector.quiet()
             await self._parts.unless_stopped(self._parts.stop_asked.wait())
         except Stopped:
             pass

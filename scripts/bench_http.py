@@ -5,6 +5,7 @@ other processor for each: what is measured is the venue.
 """
 
 import asyncio
+import gc
 import multiprocessing
 import socket
 import time
@@ -16,6 +17,7 @@ import uvloop
 from fastapi import FastAPI
 from rich.table import Table
 
+from bridge import collector
 from offchain_book.gateways.hot_wire import HotProtocol
 from scripts.bench_common import Json
 
@@ -44,9 +46,13 @@ async def measured(app: FastAPI, sent: Requests, batch: int) -> dict[str, float]
         port = listening.getsockname()[1]
         warm_up = [own[: len(own) // _WARM_UP] for own in sent]
         await _drive(port, warm_up)
+        pace = gc.get_threshold()
+        collector.quiet()
         cpu_s = time.process_time()
         seconds, latencies, client_s = await _drive(port, [own[len(own) // _WARM_UP :] for own in sent])
         cpu_s = time.process_time() - cpu_s
+        gc.unfreeze()
+        gc.set_threshold(*pace)
         server.should_exit = True
         await serving
     orders = len(latencies) * batch

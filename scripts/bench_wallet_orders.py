@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 from rich.console import Console
 
 from offchain_book.app import build_app
 from offchain_book.engine import commands as c
+from offchain_book.engine.claims import place_of
 from offchain_book.engine.exchange import apply
 from offchain_book.gateways.kalshi_candles import Quotes
 from offchain_book.gateways.polymarket_http import reply
@@ -56,11 +58,20 @@ def _payload(house: House, wallet: Wallet, number: int) -> dict[str, Any]:
     return wallet.payload("BUY", house.state.markets[TICKER].yes_token_id, cents * 10_000, CONTRACT)
 
 
+def _payloads(house: House, wallet: Wallet, count: int) -> list[dict[str, Any]]:
+    """Return a wallet's orders, each with a place of its own in the contract's fill state: of two with one the second is refused."""
+    made: dict[str, dict[str, Any]] = {}
+    while len(made) < count:
+        payload = _payload(house, wallet, len(made))
+        made.setdefault(place_of(signed_order(SETTINGS, msgspec.convert(payload, PostedOrder).order)), payload)
+    return list(made.values())
+
+
 def _sign(house: House, wallets: Sequence[Wallet], per_wallet: int, batch: int) -> Requests:
     """Return each connection's requests, signed."""
     made = []
     for wallet in wallets:
-        orders = [_payload(house, wallet, number) for number in range(per_wallet)]
+        orders = _payloads(house, wallet, per_wallet)
         groups: list[Any] = orders if batch == 1 else [orders[at : at + batch] for at in range(0, per_wallet, batch)]
         path, own = "/order" if batch == 1 else "/orders", []
         for group in groups:
@@ -88,7 +99,7 @@ async def _stages(folder: Path, count: int) -> Json:
     """Measure each stage apart on the same payloads."""
     async with open_house(folder) as house:
         (wallet,) = await _wallets(house, 1)
-        payloads = [_payload(house, wallet, number) for number in range(count)]
+        payloads = _payloads(house, wallet, count)
         bodies = [json.dumps(payload, separators=(",", ":")).encode() for payload in payloads]
         headers = [wallet.headers("POST", "/order", b.decode()) for b in bodies]
         posted: list[PostedOrder] = []
