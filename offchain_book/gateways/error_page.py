@@ -73,6 +73,8 @@ GATEWAY: Mapping[str, str] = {
     "NOT_SIGNED_IN": "sign in, sign the request with an API key, or sign a `Cancel`",
     "NOT_YOURS": "the key belongs to another account",
     "NO_MATCH": "nothing on the other side of the book is within the order's limit",
+    "PLACE_IN_KALSHIS_DIALECT": "`/venue/orders` takes what a wallet signed; custodial accounts place orders with "
+    "`POST /trade-api/v2/portfolio/events/orders`",
     "POST_ONLY_TYPE": "post-only goes with GTC and GTD",
     "REVERTED": "the contract refused; the message has its error",
     "SCOPE": "the key's scopes do not cover this route",

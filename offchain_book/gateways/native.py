@@ -273,6 +273,14 @@ class NativeRoutes:
         await self.submit(request, LinkAccount(account.account_id, wallet, body.deliver))
         return {"account": account.account_id, "wallet": wallet, "deliver": body.deliver}
 
+    async def stop_delivery(self, request: Request) -> Json:
+        """Keep fills in the account from now on; the wallet stays linked, and need not agree: its key may be lost."""
+        account = await self.signer(request)
+        if not account.wallet:
+            raise problem(409, "NOT_LINKED", f"{account.account_id} has no linked wallet: POST /venue/links")
+        await self.submit(request, LinkAccount(account.account_id, account.wallet, False))
+        return {"account": account.account_id, "wallet": account.wallet, "deliver": False}
+
     async def action(self, request: Request) -> Json:
         """Take a wallet's signed vault action; the operator pays for its execution."""
         body = await read_body(request, ActionBody)
@@ -391,6 +399,7 @@ def router(native: NativeRoutes) -> APIRouter:
     routes.add_api_route("/withdrawals", native.withdraw, methods=["POST"], status_code=201)
     routes.add_api_route("/tokenize", native.tokenize, methods=["POST"], status_code=201)
     routes.add_api_route("/links", native.link, methods=["POST"], status_code=201)
+    routes.add_api_route("/links/delivery", native.stop_delivery, methods=["DELETE"])
     routes.add_api_route("/actions", native.action, methods=["POST"], status_code=201)
     routes.add_api_route("/trace/{name:path}", native.trace, methods=["GET"])
     return routes

@@ -34,6 +34,8 @@ from offchain_book.gateways.signature_pool import SignaturePool
 from offchain_book.sequencer import Sequencer
 from offchain_book.views import OrderView
 
+CUSTODIAL_ORDERS = "/trade-api/v2/portfolio/events/orders"
+"""Where custodial accounts place."""
 MAX_CANCELS = 1_000
 """Most ids in one cancellation."""
 CANCEL_LIFE_S = 600
@@ -268,7 +270,7 @@ class NativeOrders:
 
     async def place(self, request: Request) -> Json:
         """Place an order that a wallet signed. The answer is the order; what arrived at once is filled in it."""
-        body = await read_body(request, PlaceBody)
+        body = await self._place_body(request)
         signed = signed_order(self._domain, body.order, body.signature)
         token = find_token(self._sequencer.state, signed.token_id)
         if token is None:
@@ -278,6 +280,18 @@ class NativeOrders:
         if receipt.rejected:
             raise order_refusal(receipt.rejected, token.outcome)
         return self._view(command.order_id)
+
+    async def _place_body(self, request: Request) -> PlaceBody:
+        """Read an order that a wallet signed, or show a custodial account the way to its own route."""
+        try:
+            return await read_body(request, PlaceBody)
+        except HTTPException:
+            if "kalshi-access-key" not in request.headers:
+                raise
+        message = (
+            f"orders here are signed by wallets; {(await self._native.signer(request)).account_id} is custodial and places "
+        )
+        raise problem(400, "PLACE_IN_KALSHIS_DIALECT", f"{message}with POST {CUSTODIAL_ORDERS}", {"route": CUSTODIAL_ORDERS})
 
     async def _signed_command(self, body: PlaceBody, signed: SignedOrder, token: Token) -> PlaceOrder:
         """Return the command of an order that its wallet stands behind: by its key, or as a contract by its recorded yes."""

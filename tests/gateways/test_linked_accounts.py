@@ -57,3 +57,34 @@ async def test_a_linked_wallet_belongs_to_one_account(linked: NativeVenue) -> No
     receipt = await linked.sequencer.submit(c.LinkAccount("bob", WALLET, False))
     assert receipt.rejected is not None
     assert receipt.rejected.code.name == "ALREADY_LINKED"
+
+
+async def test_delivery_stops_without_the_wallet_and_the_link_stays(linked: NativeVenue) -> None:
+    await linked.do(c.LinkAccount("alice", WALLET, True))
+    assert linked.state.accounts["alice"].deliver_to == WALLET
+    answer = await linked.signed("/venue/links/delivery", None, method="DELETE")
+    assert answer.json() == {"account": "alice", "wallet": WALLET, "deliver": False}
+    alice = linked.state.accounts["alice"]
+    assert (alice.deliver_to, alice.wallet, linked.state.accounts[WALLET].owner) == ("", WALLET, "alice")
+    stranger = await linked.http.delete("/venue/links/delivery")
+    assert stranger.status_code == 401
+
+
+async def test_an_account_without_a_wallet_has_no_delivery_to_stop(tmp_path: Path) -> None:
+    async with NativeVenue(tmp_path).running() as small:
+        answer = await small.signed("/venue/links/delivery", None, method="DELETE")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "NOT_LINKED")
+
+
+async def test_a_custodial_account_that_places_here_is_shown_its_own_route(linked: NativeVenue) -> None:
+    body = {"ticker": TICKER, "side": "bid", "price": "0.4000", "count": "5.00"}
+    error = (await linked.signed("/venue/orders", body)).json()["error"]
+    assert (error["code"], error["details"]["route"]) == (
+        "PLACE_IN_KALSHIS_DIALECT",
+        "/trade-api/v2/portfolio/events/orders",
+    )
+    assert (await linked.http.post("/venue/orders", json=body)).json()["error"]["code"] == "BAD_BODY"
+    headers = linked.key.headers("POST", error["details"]["route"])
+    more = {"time_in_force": "good_till_canceled", "self_trade_prevention_type": "taker_at_cross"}
+    placed = await linked.http.post(error["details"]["route"], json=body | more, headers=headers)
+    assert placed.status_code == 201, placed.text
