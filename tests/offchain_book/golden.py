@@ -57,6 +57,7 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.do(cc.RecordRefusedDelivery("0xe2:0", WALT, DOLLAR, TICKER, Outcome.NO))
     venue.place(BOB, "bid", 4_000, 3, client_order_id="mine", expires_ms=venue.now_ms + 60_000)
     venue.do(c.CloseMarket("FEE-1"))
+    _desk(venue)
     _advances(venue)
     _cents(venue)
     venue.do(m.SetExchangeMode(m.ExchangeMode.POST_ONLY, venue.now_ms + 10**9))
@@ -68,6 +69,36 @@ def walk(seed: int = 11, steps: int = 220) -> Walk:
     venue.now_ms += 3_600_000  # one generation of ids goes
     venue.do(m.AdvanceClock())
     return made
+
+
+def _desk(venue: Venue) -> None:
+    """Groups, timers, a withdrawal policy, a programme, finer ticks; outcomes that are doubted and void."""
+    later = venue.now_ms + 10**9
+    venue.do(c.CreateOrderGroup(BOB, "g9", 5 * DOLLAR))
+    venue.do(c.SetOrderGroupLimit(BOB, "g9", 6 * DOLLAR))
+    venue.place(BOB, "bid", 100, 1, group_id="g9")
+    for command in (c.TriggerOrderGroup, c.ResetOrderGroup, c.DeleteOrderGroup):
+        venue.do(command(BOB, "g9"))
+    venue.do(c.ArmDeadMan(BOB, later, "s1"))
+    venue.do(c.DisarmDeadMan(BOB, "s1"))
+    venue.do(c.ArmDeadMan(BOB, later, "s2"))
+    venue.do(c.EndSession(BOB, "s1"))
+    venue.do(pc.SetWithdrawalPolicy(0, 20_000, 40 * DOLLAR, 70 * DOLLAR, 50 * DOLLAR, 1, (ALICE, BOB)))
+    venue.do(pc.AllowDestination(BOB, WALT))
+    venue.do(pc.RemoveDestination(BOB, WALT))
+    venue.do(pc.ApproveWithdrawal("none", ALICE))
+    venue.do(pc.RejectWithdrawal("none", ALICE))
+    venue.do(c.SetRewardProgram(TICKER, 5 * DOLLAR, DOLLAR, 500, venue.now_ms, later))
+    venue.do(c.DropNotifications(WENDY, (1,)))
+    venue.do(market("DOUBT-1", settlement_timer_s=60))
+    venue.do(m.PauseMarket("DOUBT-1"))
+    venue.do(m.ResumeMarket("DOUBT-1"))
+    venue.do(m.RefineTicks("DOUBT-1", "deci_cent", ((10, 9_990, 10),)))
+    venue.do(c.ResolveMarket("DOUBT-1", DOLLAR))
+    venue.do(m.DisputeResolution("DOUBT-1", "a doubt"))
+    venue.do(m.AmendResolution("DOUBT-1", 0, "the record"))
+    venue.do(market("VOID-1"))
+    venue.do(m.VoidMarket("VOID-1", 600_000, "no race"))
 
 
 def _cents(venue: Venue) -> None:

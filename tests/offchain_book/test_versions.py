@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,6 +14,7 @@ from offchain_book.engine.snapshot import STATE_FORMAT, state_hash
 from offchain_book.journal import GENESIS, Checkpoint, Journal, JournalTooNew, encode, read, read_config, read_records
 from offchain_book.projections import Projections
 from offchain_book.recovery import replay
+from tests.offchain_book import golden
 from tests.offchain_book.golden import FOLDER, money_hash
 
 GOLDEN = sorted(FOLDER.glob("*.journal"))
@@ -34,6 +35,10 @@ def test_an_old_journal_replays_to_the_state_hash_of_its_day(path: Path) -> None
 
 def test_there_is_a_golden_journal_of_this_state_format() -> None:
     assert STATE_FORMAT in [json.loads(path.with_suffix(".json").read_text())["state_format"] for path in GOLDEN]
+
+
+def test_the_next_golden_journal_will_hold_every_kind_of_command() -> None:
+    assert {type(entry.command) for entry in golden.walk().venue.log} == set(get_args(c.Command))
 
 
 def with_command(path: Path, change: Any) -> None:
