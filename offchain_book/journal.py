@@ -127,11 +127,16 @@ _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(_Record)
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
 _decoders = {name: msgspec.json.Decoder(cls) for name, cls in _TYPES.items()}
+_STRICT = frozenset(
+    name for name, cls in _TYPES.items() if issubclass(cls, msgspec.Struct) and cls.__struct_config__.forbid_unknown_fields
+)
+"""Kinds whose decoder refuses a field that it does not know, though not inside of a field."""
 _plain_decoder = msgspec.json.Decoder()
 
 
-def _chain(previous: str, body: bytes) -> str:
-    return sha256(previous.encode() + body).hexdigest()
+def _chain(previous: bytes, body: bytes) -> bytes:
+    """Return the hash of a line, in hex, as it stands in the file."""
+    return sha256(previous + body).hexdigest().encode()
 
 
 def encode(record: Record) -> bytes:
@@ -162,9 +167,15 @@ def decode(body: bytes) -> Sequenced:
     decoder = _decoders.get(record.kind)
     if decoder is None:
         raise _UnknownContent(f"is a {record.kind}")
-    command = decoder.decode(record.command)
-    # What comes out again byte by byte says nothing more; a record of an older version, which lacks fields, is looked at.
-    if _encoder.encode(command) != bytes(record.command):
+    try:
+        command = decoder.decode(record.command)
+    except msgspec.ValidationError:
+        _refuse_unknown_field(_plain_decoder.decode(record.command), _TYPES[record.kind])
+        raise
+    # A record of the envelope and one flat, strict command cannot say more than the program knows. Nor can one that comes out
+    # again byte by byte; one of an older version, which lacks fields, is looked at.
+    flat = record.kind in _STRICT and body.count(b"{") == 2
+    if not flat and _encoder.encode(command) != bytes(record.command):
         _refuse_unknown(_plain_decoder.decode(record.command), command)
     return Sequenced(record.seq, record.at_ms, record.request_id, command)
 
@@ -182,22 +193,24 @@ def _fields_of(cls: Any) -> frozenset[str]:
     return frozenset(item.name for item in fields(cls)) if is_dataclass(cls) else frozenset()
 
 
+def _refuse_unknown_field(plain: Any, cls: Any) -> None:
+    """Raise when a JSON object has a field that a class does not have."""
+    for name in plain:
+        if name not in _fields_of(cls):
+            raise _UnknownContent(f"has a {cls.__name__} with the field {name}")
+
+
 def _refuse_unknown(plain: Any, value: Any) -> None:
     """Raise when the JSON says more than the value made of it holds."""
     cls: Any = type(value)
-    if type(plain) is dict and (names := _fields_of(cls)):
+    if type(plain) is dict and _fields_of(cls):
+        _refuse_unknown_field(plain, cls)
         for name, item in plain.items():
-            if name not in names:
-                raise _UnknownContent(f"has a {cls.__name__} with the field {name}")
             if type(item) is dict or type(item) is list:
                 _refuse_unknown(item, getattr(value, name))
     elif type(plain) is list and isinstance(value, list | tuple):
         for item, made in zip(plain, value, strict=True):
             _refuse_unknown(item, made)
-
-
-def _is_checkpoint(body: bytes) -> bool:
-    return body.startswith(_CHECKPOINT_START)
 
 
 def _lines(path: Path, offset: int = 0) -> Iterator[bytes]:
@@ -210,21 +223,21 @@ def _lines(path: Path, offset: int = 0) -> Iterator[bytes]:
             yield line
 
 
-def _checked(path: Path, start: Position) -> Iterator[tuple[int, str, bytes]]:
-    """Yield (command number, hash, body) of every line after `start`, and raise at the first bad one.
+def _checked(path: Path, start: Position) -> Iterator[tuple[int, bytes, bytes, bool]]:
+    """Yield (command number, hash, body, whether it is a checkpoint) of every line after `start`; raise at the first bad one.
 
     The header is number 0. A checkpoint has the number of the command before it.
     """
-    previous, seq = start.last_hash, start.seq
+    previous, seq = start.last_hash.encode(), start.seq
     for line in _lines(path, start.offset):
         stated, _, body = line[:-1].partition(b" ")
-        actual = _chain(previous, body)
-        if stated != actual.encode():
+        if stated != _chain(previous, body):
             raise JournalDamaged(path, seq + 1, "hash does not match")
-        if not _is_checkpoint(body):
+        is_checkpoint = body.startswith(_CHECKPOINT_START)
+        if not is_checkpoint:
             seq += 1
-        yield seq, actual, body
-        previous = actual
+        yield seq, stated, body, is_checkpoint
+        previous = stated
 
 
 _START = Position(-1, GENESIS, 0)
@@ -233,7 +246,7 @@ _START = Position(-1, GENESIS, 0)
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the configuration in a journal's header."""
-    for _, _, body in _checked(path, _START):
+    for _, _, body, _ in _checked(path, _START):
         return _header(path, body).config
     raise JournalDamaged(path, 0, "no header")
 
@@ -261,19 +274,20 @@ def read_records(path: Path, start: Position = _START) -> Iterator[Record]:
     """Yield every record after a position, commands and checkpoints alike, checked as `read` does."""
     if start is _START:
         read_config(path)
-    for seq, _, body in _checked(path, start):
-        if seq == 0 and not _is_checkpoint(body):
+    for seq, _, body, is_checkpoint in _checked(path, start):
+        if seq == 0 and not is_checkpoint:
             continue
         try:
-            record: Record = _decode_checkpoint(body) if _is_checkpoint(body) else decode(body)
+            record: Record = _decode_checkpoint(body) if is_checkpoint else decode(body)
         except msgspec.MsgspecError as error:
             raise JournalDamaged(path, seq, f"cannot be read: {error}") from error
         except _UnknownContent as error:
             raise JournalTooNew(path, seq, str(error)) from error
-        if isinstance(record, Sequenced) and record.seq != seq:
-            raise JournalDamaged(path, seq, f"is numbered {record.seq}")
-        if isinstance(record, Checkpoint) and record.seq > seq:
-            raise JournalDamaged(path, seq + 1, f"a checkpoint of command {record.seq} comes before it")
+        if record.seq != seq:
+            if not is_checkpoint:
+                raise JournalDamaged(path, seq, f"is numbered {record.seq}")
+            if record.seq > seq:
+                raise JournalDamaged(path, seq + 1, f"a checkpoint of command {record.seq} comes before it")
         yield record
 
 
@@ -282,7 +296,7 @@ def read_checkpoints(path: Path, start: Position = _START) -> dict[int, Checkpoi
     bodies = (line[:-1].partition(b" ")[2] for line in _lines(path, start.offset))
     found: dict[int, Checkpoint] = {}
     for body in bodies:
-        if _is_checkpoint(body):
+        if body.startswith(_CHECKPOINT_START):
             _note_checkpoint(found, body)
     return found
 
@@ -321,13 +335,13 @@ class Journal:
     def _open(self, config: dict[str, Any], start: Position) -> None:
         """Look once at every line after `start`: its hash, its checkpoint, and where the last whole one ends."""
         self._start = start
-        self._last_hash, self.last_seq, self._size = start.last_hash, start.seq, start.offset
+        self._last_hash, self.last_seq, self._size = start.last_hash.encode(), start.seq, start.offset
         self._checkpoints: dict[int, Checkpoint] = {}
-        for seq, digest, body in _checked(self.path, start):
-            if seq == 0 and not self._size:
-                _header(self.path, body)
-            elif _is_checkpoint(body):
+        for seq, digest, body, is_checkpoint in _checked(self.path, start):
+            if is_checkpoint:
                 _note_checkpoint(self._checkpoints, body)
+            elif seq == 0:
+                _header(self.path, body)
             self._last_hash, self.last_seq = digest, seq
             self._size += len(digest) + len(body) + 2
         self.repaired_bytes = self._cut_torn_tail(self._size)
@@ -347,9 +361,9 @@ class Journal:
             first = max(0, known.offset - len(data) - _BLOCK_BYTES)
             data = os.pread(self._fd, known.offset - len(data) - first, first) + data
         lines = data.split(b"\n")
-        previous = lines[-3][:64].decode(errors="replace") if len(lines) > 2 else GENESIS
+        previous = lines[-3][:64] if len(lines) > 2 else GENESIS.encode()
         stated, _, body = lines[-2].partition(b" ") if len(lines) > 1 else (b"", b"", b"")
-        if lines[-1] or stated.decode(errors="replace") != known.last_hash or _chain(previous, body) != known.last_hash:
+        if lines[-1] or not stated == _chain(previous, body) == known.last_hash.encode():
             raise JournalMismatch(f"the journal has another record where command {known.seq} was", False)
 
     def _cut_torn_tail(self, good: int) -> int:
@@ -364,7 +378,7 @@ class Journal:
         digest = self._last_hash
         for body in bodies:
             digest = _chain(digest, body)
-            parts += (digest.encode(), b" ", body, b"\n")
+            parts += (digest, b" ", body, b"\n")
         whole = b"".join(parts)
         data = memoryview(whole)
         while data:
@@ -376,7 +390,7 @@ class Journal:
     @property
     def position(self) -> Position:
         """The end: after the last durable record."""
-        return Position(self.last_seq, self._last_hash, self._size)
+        return Position(self.last_seq, self._last_hash.decode(), self._size)
 
     def append(self, records: Sequence[Record]) -> None:
         """Write records and return once they are durable. One fdatasync for the whole group."""

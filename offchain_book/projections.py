@@ -20,6 +20,7 @@ from offchain_book.engine.account import Account
 from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import ZERO_BYTES32, FillOperation, Outcome
 from offchain_book.engine.order import CancelReason, OrderStatus
+from offchain_book.engine.postings import postings
 from offchain_book.engine.state import State
 from offchain_book.price_history import PriceHistory
 from offchain_book.reports import Report, ReportKind
@@ -250,6 +251,8 @@ class Projections:
 
     def _matched(self, state: State, entry: c.Sequenced, event: e.Matched) -> None:
         on_chain = event.operation >= 0
+        for posted in () if on_chain else postings(event):
+            self._posted(state, entry, posted)
         trade = TradeView(
             match_id=event.match_id,
             seq=entry.seq,

@@ -22,9 +22,9 @@ from offchain_book.engine.events import Event, OrderAccepted
 from offchain_book.engine.exchange import apply
 from offchain_book.engine.fees import FREE
 from offchain_book.engine.ledger import post
-from offchain_book.engine.matching import supply_lines
 from offchain_book.engine.names import OUTSIDE
 from offchain_book.engine.order import BID, Order, Terms
+from offchain_book.engine.postings import supply_lines
 from offchain_book.engine.units import CASH
 from scripts.bench_apply import ApplyEngine, FeeEngine, FreeEngine
 from scripts.bench_common import Json, Report, Scale, quiet_gc, show
@@ -33,6 +33,7 @@ from tests.engine.workload import Workload
 
 STAGES = {
     "exchange.py": "dispatch, building the order",
+    "plain.py": "the straight way: checks, fills, events",
     "order.py": "dispatch, building the order",
     "admission.py": "checks",
     "limits.py": "checks",
@@ -40,6 +41,7 @@ STAGES = {
     "fees.py": "fees",
     "book.py": "book",
     "matching.py": "matching: lines, sides, events",
+    "postings.py": "matching: lines, sides, events",
     "custody.py": "custody: sides, pool sums",
     "ledger.py": "ledger postings",
     "cancels.py": "leaving the book, indexes",

@@ -49,19 +49,19 @@ class Balance:
 class Exposure:
     """A custodial account's open orders in one market, summed, for its worst-case hold (see `risk.py`).
 
-    `yes` and `no` are shortcuts to the account's balances, made when they are needed and never stored.
+    `yes` and `no` are the account's balances, and never stored.
     """
 
     __slots__ = ("ask_cost", "ask_size", "bid_cost", "bid_size", "hold", "no", "yes")
 
-    def __init__(self) -> None:
+    def __init__(self, yes: Balance, no: Balance) -> None:
+        self.yes = yes
+        self.no = no
         self.bid_cost = 0
         self.bid_size = 0
         self.ask_cost = 0
         self.ask_size = 0
         self.hold = 0
-        self.yes: Balance | None = None
-        self.no: Balance | None = None
 
 
 @dataclass(slots=True)
@@ -135,6 +135,7 @@ class Account:
         "owner_exposure_cap_micros",
         "owner_position_limits",
         "parent",
+        "plain",
         "position_limits",
         "subaccounts",
         "suspended",
@@ -171,6 +172,8 @@ class Account:
         self.groups: dict[str, OrderGroup] = {}
         self.dead_men: dict[str, int] = {}
         """Session ("" is the whole account) -> deadline of its dead-man timer."""
+        self.plain = False
+        """Whether its orders may go the straight way; follows from the rest (`plain.py`), and is never stored."""
         self.parent = ""
         self.number = 0
         self.subaccounts: list[int] = []

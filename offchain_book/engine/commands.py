@@ -119,7 +119,11 @@ class CreateMarket(Struct, frozen=True):
     early_close_condition: str = ""
 
 
-class PlaceOrder(Struct, frozen=True):
+class OrderCommand(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What nearly every record of a journal is: it is written without the fields at their defaults, which never change."""
+
+
+class PlaceOrder(OrderCommand, frozen=True):
     """Place an order. `outcome` is the wallet order's token; None for custodial orders.
 
     `builder` is the code of the app that the order came through, when what was signed does not carry one itself.
@@ -153,14 +157,14 @@ class PlaceOrder(Struct, frozen=True):
     to_the_last: bool = False
 
 
-class CancelOrder(Struct, frozen=True):
+class CancelOrder(OrderCommand, frozen=True):
     """Take the rest of one order out of the book."""
 
     account_id: str
     order_id: str
 
 
-class CancelOrders(Struct, frozen=True):
+class CancelOrders(OrderCommand, frozen=True):
     """Take every open order of an account out, or those of one market, one group, one session; oldest first.
 
     `limit` bounds how many go (0: all of them).
@@ -173,7 +177,7 @@ class CancelOrders(Struct, frozen=True):
     session_id: str = ""
 
 
-class DecreaseOrder(Struct, frozen=True):
+class DecreaseOrder(OrderCommand, frozen=True):
     """Shrink an open order; it keeps its place. Exactly one of both sizes; nothing left means a cancel."""
 
     account_id: str
@@ -182,7 +186,7 @@ class DecreaseOrder(Struct, frozen=True):
     reduce_to_micros: int | None = None
 
 
-class AmendOrder(Struct, frozen=True):
+class AmendOrder(OrderCommand, frozen=True):
     """Change an open order. Absent values stay; `size_micros` is the total: what is filled plus the wanted rest.
 
     A new price or a larger rest costs the place in the queue and matches like a new arrival. `expires_ms` 0 removes the

@@ -8,8 +8,8 @@ from enum import StrEnum
 from offchain_book.engine.chain_events import ChainEvent
 from offchain_book.engine.happened import Details, Happened
 from offchain_book.engine.market_events import MarketEvent
-from offchain_book.engine.operations import MatchKind, Outcome
-from offchain_book.engine.order import BookSide, CancelReason, OrderStatus
+from offchain_book.engine.operations import COMPLEMENTARY, MERGE, MINT, MatchKind, Outcome
+from offchain_book.engine.order import EXECUTED, RESTING, BookSide, CancelReason, OrderStatus
 from offchain_book.engine.policy_events import PolicyEvent
 from offchain_book.engine.rejects import RejectCode
 
@@ -240,11 +240,15 @@ class FillSide(Happened, frozen=True):
     open_micros: int
     fee_micros: int
     remaining_micros: int
-    status: OrderStatus
+
+    @property
+    def status(self) -> OrderStatus:
+        """What has become of the order."""
+        return RESTING if self.remaining_micros else EXECUTED
 
 
 class Matched(Happened, frozen=True):
-    """Two orders met. `pieces` are the ledger's kinds with their sizes; `operation` is -1 when no wallet took part."""
+    """Two orders met. `operation` is -1 when no wallet took part; then `postings.py` says what the match posted."""
 
     match_id: int
     ticker: str
@@ -252,9 +256,19 @@ class Matched(Happened, frozen=True):
     size_micros: int
     taker: FillSide
     maker: FillSide
-    pieces: tuple[tuple[MatchKind, int], ...]
     operation: int
     at_ms: int
+
+    @property
+    def pieces(self) -> tuple[tuple[MatchKind, int], ...]:
+        """The ledger's kinds with their sizes: a match is cut where a custodial side crosses its zero position."""
+        closed, also_closed = self.taker.close_micros, self.maker.close_micros
+        pieces = (
+            (MERGE, min(closed, also_closed)),
+            (COMPLEMENTARY, abs(closed - also_closed)),
+            (MINT, min(self.taker.open_micros, self.maker.open_micros)),
+        )
+        return tuple(piece for piece in pieces if piece[1])
 
 
 class Posted(Happened, frozen=True):

@@ -28,6 +28,7 @@ from offchain_book.engine import (
     limits,
     listing,
     memory,
+    plain,
     policy,
     resolution,
     rewards,
@@ -127,6 +128,9 @@ def next_due_ms(state: State) -> int:
 
 def place_order(state: State, command: c.PlaceOrder) -> list[Event]:
     """Check, hold, match, rest: everything that one arriving order causes."""
+    done = plain.place(state, command)
+    if done is not None:
+        return done
     checked = _checked(state, command)
     if isinstance(checked, list):
         return checked
@@ -248,6 +252,9 @@ def _short(code: RejectCode, balance: Balance, need: int, order: Order) -> list[
 
 def cancel(state: State, command: c.CancelOrder) -> list[Event]:
     """Cancel one order on its owner's behalf."""
+    done = plain.cancel(state, command)
+    if done is not None:
+        return done
     order = amending.find_open(state, command.account_id, command.order_id)
     if isinstance(order, list):
         return order
@@ -280,13 +287,13 @@ def cancel_many(state: State, command: c.CancelOrders) -> list[Event]:
 
 
 _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
-    c.OpenAccount: listing.open_account,
+    c.OpenAccount: plain.marking(listing.open_account),
     c.RegisterKey: listing.register_key,
     c.RevokeKey: listing.revoke_key,
     c.CreateSeries: listing.create_series,
     c.CreateEvent: listing.create_event,
     c.CreateMarket: listing.create_market,
-    c.LinkAccount: listing.link_account,
+    c.LinkAccount: plain.marking(listing.link_account),
     c.PlaceOrder: place_order,
     c.CancelOrder: cancel,
     c.CancelOrders: cancel_many,
@@ -300,12 +307,12 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     c.ArmDeadMan: timers.arm,
     c.DisarmDeadMan: timers.disarm,
     c.EndSession: timers.end_session,
-    c.OpenSubaccount: subaccounts.open_subaccount,
+    c.OpenSubaccount: plain.marking(subaccounts.open_subaccount),
     c.TransferCash: subaccounts.transfer_cash,
-    c.SetNetting: subaccounts.set_netting,
-    c.SetCollateralReturn: collateral.set_collateral_return,
-    c.SetPositionLimit: limits.set_position_limit,
-    c.SetExposureCap: limits.set_exposure_cap,
+    c.SetNetting: plain.marking(subaccounts.set_netting),
+    c.SetCollateralReturn: plain.marking(collateral.set_collateral_return),
+    c.SetPositionLimit: plain.marking(limits.set_position_limit),
+    c.SetExposureCap: plain.marking(limits.set_exposure_cap),
     cc.CreditDeposit: actions.credit_deposit,
     c.Withdraw: actions.withdraw,
     c.SubmitAction: actions.submit_action,
@@ -328,8 +335,8 @@ _HANDLERS: dict[type[Any], Callable[[State, Any], list[Event]]] = {
     pc.RejectWithdrawal: policy.reject_withdrawal,
     pc.Freeze: policy.freeze,
     pc.Unfreeze: policy.unfreeze,
-    pc.SuspendAccount: suspension.suspend,
-    pc.RestoreAccount: suspension.restore,
+    pc.SuspendAccount: plain.marking(suspension.suspend),
+    pc.RestoreAccount: plain.marking(suspension.restore),
     c.CloseMarket: lifecycle.close,
     c.ResolveMarket: resolution.resolve_market,
     c.ResolveEvent: resolution.resolve_event,

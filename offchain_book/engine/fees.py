@@ -24,6 +24,7 @@ FLAT = "flat"
 CONTRACT_CAP_E4 = 700
 """The contract takes no fee above this rate of price times complement (`Orders.MAX_FEE_RATE_BPS`)."""
 _DENOMINATOR = PRICE_SCALE**3
+_STEP = _DENOMINATOR * FEE_STEP_MICROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,15 @@ class Schedule:
     maker: Fee
     highest: Fee
     """The higher of both."""
+    in_steps: bool
+    """Whether both are fees that are rounded in steps: no rebate, no whole cents."""
 
 
 def schedule(taker_rate_e4: int, maker_rate_e4: int, flat: bool, whole_cents: bool) -> Schedule:
     """Return the fees of a market with these rates."""
     taker, maker = (fee_of(rate, flat, whole_cents) for rate in (taker_rate_e4, maker_rate_e4))
-    return Schedule(taker, maker, taker if taker_rate_e4 > maker_rate_e4 else maker)
+    highest, lowest = (taker, maker_rate_e4) if taker_rate_e4 > maker_rate_e4 else (maker, taker_rate_e4)
+    return Schedule(taker, maker, highest, lowest >= 0 and not whole_cents)
 
 
 def charges(fee: Fee, order: Order) -> bool:
@@ -85,7 +89,7 @@ def budget_numerator(order: Order, fee: Fee) -> int:
 
 def rounded_up(exact: int) -> int:
     """Return an exact fee (times 10^12) in millionths, rounded up to the step; a rebate (below zero) towards zero."""
-    return ceil_div(exact, _DENOMINATOR * FEE_STEP_MICROS) * FEE_STEP_MICROS
+    return ceil_div(exact, _STEP) * FEE_STEP_MICROS
 
 
 def due_micros(order: Order, fee: Fee, cost_micros: int, exact: int) -> int:
@@ -96,10 +100,16 @@ def due_micros(order: Order, fee: Fee, cost_micros: int, exact: int) -> int:
     if _in_cents(order, fee):
         return _to_whole_cents(order, cost_micros, exact)
     before, paid = order.fees_so_far
-    due = rounded_up(before + exact) - paid
     if exact < 0:
-        return min(0, max(due, -rounded_up(-exact)))
-    return max(0, min(due, rounded_up(exact)))
+        return min(0, max(rounded_up(before + exact) - paid, -rounded_up(-exact)))
+    return due_in_steps(before, paid, exact)
+
+
+def due_in_steps(numerator_before: int, charged_micros: int, exact: int) -> int:
+    """Return what a fill charges after what the order has paid, rounded in steps: never more than its own fee rounded up."""
+    due = -(-(numerator_before + exact) // _STEP) * FEE_STEP_MICROS - charged_micros
+    most = -(-exact // _STEP) * FEE_STEP_MICROS
+    return (most if most < due else due) if due > 0 else 0
 
 
 def reserve_micros(order: Order, fee: Fee, cost_micros: int, exact: int, round_up: bool) -> int:
@@ -109,11 +119,16 @@ def reserve_micros(order: Order, fee: Fee, cost_micros: int, exact: int, round_u
     """
     if _in_cents(order, fee):
         return _to_whole_cents(order, cost_micros, exact)
-    paid = 0
-    if order.extra is not None:
-        exact += order.extra.fee_numerator
-        paid = order.extra.fee_charged_micros
-    return max(0, (rounded_up(exact) if round_up else exact // _DENOMINATOR) - paid)
+    before, paid = order.fees_so_far
+    if round_up:
+        return max(0, rounded_up(before + exact) - paid)
+    return reserve_in_steps(before, paid, exact)
+
+
+def reserve_in_steps(numerator_before: int, charged_micros: int, exact: int) -> int:
+    """Return what an order's rest of this exact fee may still pay, rounded down."""
+    due = (numerator_before + exact) // _DENOMINATOR - charged_micros
+    return due if due > 0 else 0
 
 
 def _in_cents(order: Order, fee: Fee) -> bool:

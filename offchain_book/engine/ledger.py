@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from offchain_book.engine.events import Event, Posted
+from offchain_book.engine.market import Market
 from offchain_book.engine.state import Credit, State
+from offchain_book.engine.units import CASH
 
 Line = tuple[str, str, int]
 """(account, asset, signed millionths)."""
@@ -43,6 +45,17 @@ def post(state: State, reference: str, lines: Sequence[Line], events: list[Event
             raise InvariantBroken(f"posting {reference} does not balance: {sums}")
     events.append(Posted(reference, moved))
     return moved
+
+
+def issue(state: State, market: Market, sets_micros: int) -> None:
+    """Count sets as made (or, negative, redeemed) on the collateral account's side; the caller moves the other accounts'."""
+    vault, yes, no = market.ledger_names
+    contra = state.contra.get(vault)
+    if contra is None:
+        contra = state.contra[vault] = {}
+    contra[CASH] = contra.get(CASH, 0) + sets_micros
+    contra[yes] = contra.get(yes, 0) - sets_micros
+    contra[no] = contra.get(no, 0) - sets_micros
 
 
 def real_lines(state: State, lines: Sequence[Line]) -> tuple[Credit, ...]:

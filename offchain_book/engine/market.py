@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from offchain_book.engine.book import Book
 from offchain_book.engine.fees import CONTRACT_CAP_E4, FLAT, Schedule, schedule
+from offchain_book.engine.names import collateral_account, token_assets
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.strikes import CollateralReturn, StrikeType
 
@@ -132,10 +133,17 @@ class Market:
     whole_cents: bool = False
     fees: Schedule = field(init=False)
     """Made of the rates and the two choices above; never stored."""
+    ledger_names: tuple[str, str, str] = field(init=False)
+    """Of the account that holds the collateral, of YES and of NO; never stored."""
 
     def __post_init__(self) -> None:
-        """Make the schedule."""
+        """Make the schedule, and the names."""
         self.fees = self.schedule()
+        self.ledger_names = self.names()
+
+    def names(self) -> tuple[str, str, str]:
+        """Return what the ledger calls the collateral's account, YES and NO."""
+        return collateral_account(self.ticker), *token_assets(self.ticker)
 
     def schedule(self) -> Schedule:
         """Return what trading here costs."""

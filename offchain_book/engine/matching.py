@@ -11,11 +11,11 @@ from offchain_book.engine.events import Event, FillSide, Matched, OrderRested
 from offchain_book.engine.fees import FREE, Fee
 from offchain_book.engine.ledger import Line, post
 from offchain_book.engine.market import Market
-from offchain_book.engine.names import EQUITY, GUARANTEE, OUTSIDE, collateral_account, token_asset, token_assets
-from offchain_book.engine.operations import COMPLEMENTARY, MERGE, MINT, YES, MatchKind
-from offchain_book.engine.order import BID, EXECUTED, GTC, RESTING, CancelReason, Order, SelfTrade
+from offchain_book.engine.names import EQUITY, GUARANTEE, OUTSIDE, token_asset
+from offchain_book.engine.order import BID, GTC, CancelReason, Order, SelfTrade
+from offchain_book.engine.postings import fee_lines, match_lines
 from offchain_book.engine.state import State
-from offchain_book.engine.units import CASH, PRICE_SCALE, cost_micros
+from offchain_book.engine.units import cost_micros
 
 
 def match(state: State, market: Market, taker: Order, events: list[Event]) -> CancelReason | None:
@@ -73,16 +73,20 @@ def _execute(
     match_id = state.next_match
     state.next_match += 1
     reference = f"match:{match_id}"
-    lines = post(state, reference, match_lines(market, taker_side, maker_side, size, price), events)
+    posted: list[Event] = events if on_chain else []  # between custodial accounts it follows from the match
+    parts = [
+        (each.account.account_id, each.order.side, each.close_micros, each.open_micros) for each in (taker_side, maker_side)
+    ]
+    lines = post(state, reference, match_lines(market.ticker, price, size, parts), posted)
     risk.adjust(taker, taker_before, highest_fee)
     if taker_fee is not FREE and fees.charges(taker_fee, taker):
-        lines += _charge(state, taker_side, taker_fee, price, size, highest_fee, reference, events)
+        lines += _charge(state, taker_side, taker_fee, price, size, highest_fee, reference, posted)
         risk.adjust(taker, taker.remaining_micros, highest_fee)
     if taker.account.deliver_free and taker_side.open_micros:
         lines += _deliver_free(state, market, taker_side, reference, events)
     risk.adjust(maker, maker_before, maker_fee)
     if maker_fee is not FREE and fees.charges(maker_fee, maker):
-        lines += _charge(state, maker_side, maker_fee, price, size, maker_fee, reference, events)
+        lines += _charge(state, maker_side, maker_fee, price, size, maker_fee, reference, posted)
         risk.adjust(maker, maker.remaining_micros, maker_fee)
     if maker.account.deliver_free and maker_side.open_micros:
         lines += _deliver_free(state, market, maker_side, reference, events)
@@ -104,7 +108,6 @@ def _execute(
             size,
             _fill_side(taker_side),
             _fill_side(maker_side),
-            _pieces(taker_side, maker_side),
             operation,
             state.now_ms,
         )
@@ -134,36 +137,6 @@ def _fill_orders(market: Market, taker: Order, maker: Order, size: int, price: i
         extra.budget_micros = left or -1
         if not left and taker.terms.by_amount:
             taker.remaining_micros = 0
-
-
-def match_lines(market: Market, first: custody.Side, second: custody.Side, size: int, price_e4: int) -> list[Line]:
-    """Return the ledger lines of a match without fees; `size` minus both closing parts is what the sets grow by."""
-    ticker, yes_price, no_price = market.ticker, price_e4, PRICE_SCALE - price_e4
-    yes, no = token_assets(ticker)
-    lines: list[Line] = []
-    for side in (first, second):
-        account, opened, closed = side.account.account_id, side.open_micros, side.close_micros
-        if side.buys is YES:
-            buys, sells, pays, gets = yes, no, yes_price, no_price
-        else:
-            buys, sells, pays, gets = no, yes, no_price, yes_price
-        if not closed:
-            lines += ((account, CASH, -opened * pays // PRICE_SCALE), (account, buys, opened))
-        elif not opened:
-            lines += ((account, CASH, closed * gets // PRICE_SCALE), (account, sells, -closed))
-        else:
-            cash = (closed * gets - opened * pays) // PRICE_SCALE
-            lines += ((account, CASH, cash), (account, buys, opened), (account, sells, -closed))
-    made = size - first.close_micros - second.close_micros
-    if made:
-        lines += supply_lines(ticker, made)
-    return lines
-
-
-def supply_lines(ticker: str, sets_micros: int) -> list[Line]:
-    """Return the collateral account's lines when sets are made (or, negative, redeemed)."""
-    vault, (yes, no) = collateral_account(ticker), token_assets(ticker)
-    return [(vault, CASH, sets_micros), (vault, yes, -sets_micros), (vault, no, -sets_micros)]
 
 
 def _deliver_free(state: State, market: Market, side: custody.Side, reference: str, events: list[Event]) -> tuple[Line, ...]:
@@ -200,8 +173,7 @@ def _charge(
     else:
         side.fee_micros = max(due, -max(0, state.accounts[EQUITY].cash.available))
     paid.fee_charged_micros += side.fee_micros
-    account = side.account.account_id
-    return post(state, reference, [(account, CASH, -side.fee_micros), (EQUITY, CASH, side.fee_micros)], events)
+    return post(state, reference, fee_lines(side.account.account_id, side.fee_micros), events)
 
 
 def _count_volume(state: State, market: Market, size: int, price: int, first: custody.Side, second: custody.Side) -> None:
@@ -223,23 +195,7 @@ def _fill_side(side: custody.Side) -> FillSide:
         side.open_micros,
         side.fee_micros,
         order.remaining_micros,
-        RESTING if order.remaining_micros else EXECUTED,
     )
-
-
-def _pieces(first: custody.Side, second: custody.Side) -> tuple[tuple[MatchKind, int], ...]:
-    """Cut a match where a custodial side crosses its zero position; each piece has one kind in the ledger."""
-    closed, also_closed = first.close_micros, second.close_micros
-    if not closed and not also_closed:
-        return ((MINT, first.open_micros),)
-    pieces = []
-    if closed and also_closed:
-        pieces.append((MERGE, min(closed, also_closed)))
-    if closed != also_closed:
-        pieces.append((COMPLEMENTARY, abs(closed - also_closed)))
-    if first.open_micros and second.open_micros:
-        pieces.append((MINT, min(first.open_micros, second.open_micros)))
-    return tuple(pieces)
 
 
 def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelReason | None, events: list[Event]) -> None:

@@ -33,20 +33,40 @@ def _tradable(account: Account, ticker: str, outcome: Outcome) -> int:
     return whole_lots(balance.total) if balance is not None else 0
 
 
-def _exposure_hold(account: Account, ticker: str, exposure: Exposure) -> int:
+def exposure_of(account: Account, ticker: str) -> Exposure:
+    """Return what an account's open orders in a market come to; when there were none, something empty that it has not yet."""
+    found = account.exposures.get(ticker)
+    if found is None:
+        yes, no = token_assets(ticker)
+        found = Exposure(account.balance(yes), account.balance(no))
+    return found
+
+
+def shift(account: Account, exposure: Exposure, side: BookSide, cost: int, size: int) -> None:
+    """Count more, or less, of what orders of one side may cost, and bring the market's hold in line; advances apart."""
+    if side is BID:
+        exposure.bid_cost += cost
+        exposure.bid_size += size
+    else:
+        exposure.ask_cost += cost
+        exposure.ask_size += size
     bids, asks = exposure.bid_cost, exposure.ask_cost
-    if not account.netting:
-        return bids + asks
-    yes, no = exposure.yes, exposure.no
-    if yes is None or no is None:
-        yes, no = (account.balance(asset) for asset in token_assets(ticker))
-        exposure.yes, exposure.no = yes, no
-    if no.total:
-        bids -= min(no.total - no.total % LOT_MICROS, exposure.bid_size)
-    if yes.total:
-        asks -= min(yes.total - yes.total % LOT_MICROS, exposure.ask_size)
-    more = bids if bids > asks else asks
-    return more if more > 0 else 0
+    if account.netting:
+        yes, no = exposure.yes.total, exposure.no.total
+        if no:
+            no -= no % LOT_MICROS
+            bids -= no if no < exposure.bid_size else exposure.bid_size
+        if yes:
+            yes -= yes % LOT_MICROS
+            asks -= yes if yes < exposure.ask_size else exposure.ask_size
+        hold = bids if bids > asks else asks
+        if hold < 0:
+            hold = 0
+    else:
+        hold = bids + asks
+    if hold != exposure.hold:
+        account.cash.held += hold - exposure.hold
+        exposure.hold = hold
 
 
 def _hold_at(order: Order, price_e4: int, size_micros: int, fee: Fee, round_up: bool) -> int:
@@ -65,15 +85,11 @@ def _hold_at(order: Order, price_e4: int, size_micros: int, fee: Fee, round_up: 
 
 def _add(order: Order, exposure: Exposure, cost: int, size: int) -> None:
     """Count more, or less, of what an order may cost, and bring the hold of its market in line."""
-    level = order.level
-    if level.side is BID:
-        exposure.bid_cost += cost
-        exposure.bid_size += size
-    else:
-        exposure.ask_cost += cost
-        exposure.ask_size += size
+    account, level = order.account, order.level
     order.hold_micros += cost
-    _refresh(order.account, level.ticker, exposure)
+    shift(account, exposure, level.side, cost, size)
+    if account.advances:
+        _refresh_advances(account, level.ticker)
 
 
 def refresh(account: Account, market: Market) -> None:
@@ -84,16 +100,7 @@ def refresh(account: Account, market: Market) -> None:
 def _refresh_market(account: Account, ticker: str) -> None:
     exposure = account.exposures.get(ticker)
     if exposure is not None:
-        _refresh(account, ticker, exposure)
-    elif account.advances:
-        _refresh_advances(account, ticker)
-
-
-def _refresh(account: Account, ticker: str, exposure: Exposure) -> None:
-    hold = _exposure_hold(account, ticker, exposure)
-    if hold != exposure.hold:
-        account.cash.held += hold - exposure.hold
-        exposure.hold = hold
+        shift(account, exposure, BID, 0, 0)
     if account.advances:
         _refresh_advances(account, ticker)
 
@@ -117,9 +124,7 @@ def refresh_advance(account: Account, advance: Advance) -> None:
 def hold_custodial(order: Order, fee: Fee) -> int:
     """Hold what a new custodial order needs. Returns 0, or the missing amount's need when cash is too short."""
     account, level = order.account, order.level
-    exposure = account.exposures.get(level.ticker)
-    if exposure is None:
-        exposure = account.exposures[level.ticker] = Exposure()
+    exposure = account.exposures[level.ticker] = exposure_of(account, level.ticker)
     hold = _hold_at(order, level.price_e4, order.remaining_micros, fee, round_up=False)
     need = _take(order, exposure, hold, order.remaining_micros)
     if need and not (exposure.bid_size or exposure.ask_size):
@@ -217,9 +222,14 @@ def reducible_micros(account: Account, market: Market, side: BookSide) -> int:
 
 def hold_if_netting(account: Account, enabled: bool) -> int:
     """Return how much more the account's open orders would hold, and repay, with netting switched so; nothing changes."""
-    kept, account.netting = account.netting, enabled
-    more = sum(_exposure_hold(account, ticker, item) - item.hold for ticker, item in account.exposures.items())
+    kept, held = account.netting, account.cash.held
+    account.netting = enabled
+    for exposure in account.exposures.values():
+        shift(account, exposure, BID, 0, 0)
+    more = account.cash.held - held
     account.netting = kept
+    for exposure in account.exposures.values():
+        shift(account, exposure, BID, 0, 0)
     return more if enabled else more + sum(advance.micros - advance.hold for advance in account.advances.values())
 
 

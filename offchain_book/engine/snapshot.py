@@ -34,7 +34,9 @@ from sortedcontainers import SortedList
 from offchain_book.engine.account import Account, Balance, Exposure
 from offchain_book.engine.book import Book
 from offchain_book.engine.market import Market
+from offchain_book.engine.names import token_assets
 from offchain_book.engine.order import BookSide, Order
+from offchain_book.engine.plain import is_plain
 from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 
@@ -62,13 +64,12 @@ _HOMES: Final[dict[Any, tuple[str, str]]] = {
 """Where an entity is written in full (the dict in `State`) and its key; everywhere else it is a reference."""
 _BOOK_LINKS: Final = frozenset({"level", "previous", "next"})
 """Slots of `Order` that belong to the book; `load` puts the orders back where `Book` says that they stand."""
-_SHORTCUTS: Final = frozenset({"yes", "no"})
-"""Slots of `Exposure` that are made again when they are needed."""
 _ALIASES: Final[dict[type[Any], dict[str, Callable[[Any], Any]]]] = {
-    Account: {"cash": lambda account: account.balances[CASH]},
-    Market: {"fees": Market.schedule},
+    Account: {"cash": lambda account: account.balances[CASH], "plain": lambda account: False},
+    Exposure: {"yes": lambda exposure: None, "no": lambda exposure: None},
+    Market: {"fees": Market.schedule, "ledger_names": Market.names},
 }
-"""Slots that follow from other slots."""
+"""Slots that follow from other slots; `_Reader.whole` makes those that need more than their own object."""
 _NOTHING: Final = object()
 _EMPTY_BALANCE: Final = [Balance.__name__, {}]
 
@@ -136,8 +137,7 @@ def _shape(cls: Any) -> dict[str, Any]:
 
 @cache
 def _left_out(cls: Any) -> frozenset[str]:
-    links = _BOOK_LINKS if cls is Order else _SHORTCUTS if cls is Exposure else frozenset()
-    return links | frozenset(_ALIASES.get(cls, ()))
+    return (_BOOK_LINKS if cls is Order else frozenset()) | frozenset(_ALIASES.get(cls, ()))
 
 
 @cache
@@ -296,6 +296,10 @@ class _Reader:
                     order = state.orders[order_id]
                     order.level = level
                     book.add(order)
+        for account in state.accounts.values():
+            account.plain = is_plain(state, account)
+            for ticker, exposure in account.exposures.items():
+                exposure.yes, exposure.no = (account.balance(asset) for asset in token_assets(ticker))
         return state
 
     def _value(self, plain: Any) -> Any:

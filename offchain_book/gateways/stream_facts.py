@@ -14,6 +14,7 @@ from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.names import token_asset
 from offchain_book.engine.operations import FillOperation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason
+from offchain_book.engine.postings import postings
 from offchain_book.engine.state import State
 from offchain_book.projections import Projections
 from offchain_book.views import FillView, OrderView, TradeView
@@ -316,6 +317,8 @@ class _Collector:
         self._level(event.ticker, event.maker.side, event.price_e4, -event.size_micros, event.taker.order_id)
         for side in (event.taker, event.maker):
             self._order(side.order_id, "matched")
+        for posted in postings(event) if event.operation < 0 else ():
+            self.posted(posted)
         self.trades.append(self._projections.trades[event.match_id])
 
     def cancelled(self, event: e.OrderCancelled) -> None:

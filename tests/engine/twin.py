@@ -18,6 +18,7 @@ from offchain_book.engine.exchange import apply, new_state
 from offchain_book.engine.names import OUTSIDE, token_asset
 from offchain_book.engine.operations import Outcome, TokenSide
 from offchain_book.engine.order import BookSide, CancelReason, SelfTrade
+from offchain_book.engine.postings import postings
 from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH
 from tests.builders import Venue
@@ -268,6 +269,8 @@ class Twin:
         assert event.size_micros == most or (bounded and event.size_micros < most)
         for known, side in ((taker, event.taker), (maker, event.maker)):
             self._fill(entry, known, side, event)
+        for posting in postings(event) if event.operation < 0 else ():
+            self._Posted(entry, posting)
         moved = Counter({key: n for key, n in self._moved.items() if n})
         assert moved == self._expected(event), (event, moved)
         self._moved.clear()

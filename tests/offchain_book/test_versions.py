@@ -20,6 +20,7 @@ from tests.offchain_book.golden import FOLDER, money_hash
 GOLDEN = sorted(FOLDER.glob("*.journal"))
 SIGNED = SignedOrder(OrderScheme.NATIVE, "0x1", "0x2", "0x2", "3", TokenSide.BUY, 1, 2, "4", "0x5")
 PLACED = c.Sequenced(1, 5, "", c.PlaceOrder("o", "a", "T", BookSide.BID, 100, 10_000, signed=SIGNED))
+FLAT = c.Sequenced(1, 5, "", c.PlaceOrder("o", "a", "T", BookSide.BID, 100, 10_000, client_order_id="{"))
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -41,9 +42,9 @@ def test_the_next_golden_journal_will_hold_every_kind_of_command() -> None:
     assert {type(entry.command) for entry in golden.walk().venue.log} == set(get_args(c.Command))
 
 
-def with_command(path: Path, change: Any) -> None:
+def with_command(path: Path, change: Any, placed: c.Sequenced = PLACED) -> None:
     """Write a journal of one command whose body was changed by a newer, or an older, program."""
-    body = json.loads(encode(PLACED))
+    body = json.loads(encode(placed))
     change(body)
     journal = Journal(path, {})
     journal._write([json.dumps(body).encode()])
@@ -65,6 +66,16 @@ def test_what_a_newer_program_wrote_is_refused_and_not_read_without_it(tmp_path:
         list(read(path))
 
 
+@pytest.mark.parametrize("hint", [1, {"a": 1}, "{"])
+def test_a_field_that_only_a_newer_program_knows_is_refused_in_an_order_without_a_signature_too(
+    tmp_path: Path, hint: Any
+) -> None:
+    path = tmp_path / "journal"
+    with_command(path, lambda body: body["command"].update(hint=hint), FLAT)
+    with pytest.raises(JournalTooNew, match="record 1 has a PlaceOrder with the field hint"):
+        list(read(path))
+
+
 def test_a_header_of_a_newer_format_is_refused_by_every_reader(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     header = b'{"format":99,"config":{"settle_deadline_s":60}}'
@@ -78,9 +89,19 @@ def test_a_header_of_a_newer_format_is_refused_by_every_reader(tmp_path: Path) -
 def test_a_record_without_the_fields_that_came_later_is_read_with_their_defaults(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     late = ("budget_micros", "signed", "expires_ms", "self_trade")
-    with_command(path, lambda body: [body["command"].pop(name) for name in late])
+    with_command(path, lambda body: [body["command"].pop(name, None) for name in late])
     (entry,) = read(path)
     assert entry.command == c.PlaceOrder("o", "a", "T", BookSide.BID, 100, 10_000)
+
+
+def test_fields_at_their_defaults_are_not_written_and_read_where_an_older_program_wrote_them(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    written = json.loads(encode(FLAT))["command"]
+    assert written.keys() == {"order_id", "account_id", "ticker", "side", "price_e4", "size_micros", "client_order_id"}
+    late = {"outcome": None, "time_in_force": "good_till_canceled", "signed": None, "budget_micros": 0, "builder": ""}
+    with_command(path, lambda body: body["command"].update(late), FLAT)
+    (entry,) = read(path)
+    assert entry == FLAT
 
 
 def test_a_checkpoint_comes_back_exactly_and_its_later_fields_are_refused(tmp_path: Path) -> None:
