@@ -19,7 +19,7 @@ from offchain_book.gateways.admin import Hooks
 from offchain_book.gateways.attempts import Guarded
 from offchain_book.gateways.contract_wallets import HookRefused
 from offchain_book.gateways.native import Amount, Hex, NativeRoutes, address_of, micros, problem, read_body
-from offchain_book.gateways.page_fills import portfolio
+from offchain_book.gateways.page_fills import order_history, portfolio
 from offchain_book.gateways.page_passwords import NameTaken, Passwords
 from offchain_book.gateways.page_sessions import PageSessions, check_own_page
 from offchain_book.gateways.page_views import PriceE4, book_side, sides, yes_price_e4
@@ -182,6 +182,14 @@ class PageAccounts:
             raise problem(404, "UNKNOWN_ACCOUNT", f"{name} has never deposited here")
         return portfolio(self._sequencer, account, private=not wallet or (session is not None and session.wallet == name))
 
+    async def history(self, request: Request, before: int = 0) -> Json:
+        """Finished orders of whoever is signed in, newest first, a page at a time: `before` is the last page's `next`."""
+        session = self._wallets.find(request)
+        account_id = self._people.account_of(request) or (session.wallet if session is not None else "")
+        if not account_id:
+            raise problem(401, "NOT_SIGNED_IN", "sign in first: orders are their owner's to see")
+        return order_history(self._sequencer.projections, account_id, before)
+
     async def test_money(self, request: Request) -> Json:
         """Give test dollars: to a wallet (with gas money if it has next to none), or into the account that is signed in."""
         check_own_page(request)
@@ -231,6 +239,7 @@ def router(accounts: PageAccounts) -> APIRouter:
     routes.add_api_route("/session", accounts.sign_in, methods=["POST"], status_code=201)
     routes.add_api_route("/session/key", accounts.sign_in_by_key, methods=["POST"], status_code=201)
     routes.add_api_route("/session", accounts.sign_out, methods=["DELETE"])
+    routes.add_api_route("/orders", accounts.history, methods=["GET"])
     routes.add_api_route("/orders", accounts.place, methods=["POST"], status_code=201)
     routes.add_api_route("/orders/{order_id}", accounts.cancel, methods=["DELETE"])
     routes.add_api_route("/portfolio", accounts.portfolio, methods=["GET"])

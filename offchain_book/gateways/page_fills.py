@@ -1,12 +1,14 @@
 """A portfolio as the page shows it: balances, open orders, and every fill with the stages that it has gone through."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from offchain_book.engine.account import Account
 from offchain_book.engine.market import Market
 from offchain_book.engine.operations import WalletOperation
-from offchain_book.engine.order import BookSide
+from offchain_book.engine.order import BookSide, OrderStatus
 from offchain_book.gateways.native import account_view
 from offchain_book.projections import Projections
 from offchain_book.sequencer import Sequencer
@@ -15,12 +17,14 @@ from offchain_book.views import DepositView, FillView, OperationView, OrderView,
 Json = dict[str, Any]
 MAX_FILLS = 100
 MAX_ACTIONS = 20
+ORDERS_PAGE = 25
+"""Finished orders in one answer."""
 _SCANNED = 2_000
 """Newest operations among which a wallet's actions are looked for."""
 
 
 def order_view(order: OrderView) -> Json:
-    """Return an open order; the price is the YES price."""
+    """Return an order; the price is the YES price."""
     return {
         "order_id": order.order_id,
         "ticker": order.ticker,
@@ -33,6 +37,19 @@ def order_view(order: OrderView) -> Json:
         "status": order.status,
         "created_ms": order.created_ms,
     }
+
+
+def order_history(read: Projections, account_id: str, before: int) -> Json:
+    """Return a page of an account's finished orders, newest first, from below command `before` on (0: the newest).
+
+    `next` is the next page's `before`, 0 when there is none.
+    """
+    views = read.orders_by_account.get(account_id, [])
+    start = bisect_left(views, before, key=lambda view: view.seq) if before else len(views)
+    finished = (view for view in reversed(views[:start]) if view.status is not OrderStatus.RESTING)
+    found = list(islice(finished, ORDERS_PAGE + 1))
+    more = len(found) > ORDERS_PAGE
+    return {"orders": [order_view(view) for view in found[:ORDERS_PAGE]], "next": found[ORDERS_PAGE - 1].seq if more else 0}
 
 
 def stages(fill: FillView, read: Projections) -> list[Json]:

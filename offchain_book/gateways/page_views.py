@@ -3,6 +3,7 @@
 Prices `_e4` are YES prices in ten-thousandths of a dollar, sizes and money millionths, times milliseconds.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from statistics import median
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ from offchain_book.views import TradeStage, TradeView
 Json = dict[str, Any]
 MAX_CANDLES = 500
 MAX_TRADES = 50
+TREND = 40
+"""Minutes with trades whose last prices draw a market's small line."""
 CANDLE_MINUTES = (1, 5, 60, 1_440)
 _SETTLED_SEEN = 20
 """So many settled trades tell how long settling takes."""
@@ -166,6 +169,7 @@ class PageViews:
             "last_price_e4": market.last_price_e4,
             "volume_micros": market.volume_micros,
             "open_interest_micros": market.yes_supply_micros,
+            "trend_e4": self._read.prices[market.ticker].closes_e4[-TREND:] if market.ticker in self._read.prices else [],
             "yes_payout_micros": market.yes_payout_micros,
             "resolved_on_chain": market.resolved_on_chain,
         }
@@ -187,11 +191,13 @@ class PageViews:
             "candles": candles(self._read.trades_by_ticker.get(ticker, ()), minutes),
         }
 
-    async def trades(self, ticker: str) -> Json:
-        """A market's last trades, newest first."""
+    async def trades(self, ticker: str, before: int = -1) -> Json:
+        """A market's trades, newest first, a page at a time: those before a trade's number, or the last ones."""
         market_of(self._sequencer, ticker)
-        newest = reversed(self._read.trades_by_ticker.get(ticker, [])[-MAX_TRADES:])
-        return {"ticker": ticker, "trades": [trade_view(trade) for trade in newest]}
+        trades = self._read.trades_by_ticker.get(ticker, [])
+        stop = bisect_left(trades, before, key=lambda trade: trade.match_id) if before >= 0 else len(trades)
+        page = trades[max(0, stop - MAX_TRADES) : stop]
+        return {"ticker": ticker, "trades": [trade_view(one) for one in reversed(page)], "more": stop > MAX_TRADES}
 
     async def quote(self, request: Request) -> Json:
         """What an order would cost, pay and risk; nothing is reserved by asking."""

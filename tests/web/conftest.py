@@ -18,8 +18,6 @@ from tests.system.clients import Client, kalshi
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"]
-SETTLED_MS = 20_000
-"""How long the chain may take to make something final."""
 WALLET_SCRIPT = (Path(__file__).parent / "wallet.js").read_text()
 expect.set_options(timeout=10_000)
 

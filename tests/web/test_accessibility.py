@@ -1,25 +1,18 @@
 """axe finds nothing on any page in either theme, and everything works from the keyboard. The pictures of the docs are taken here."""
 
-import os
 import re
+import secrets
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from bridge.cli_options import ROOT
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
 from tests.system.clients import Client, kalshi
-from tests.web.conftest import SETTLED_MS, Quote
+from tests.web.conftest import Quote
+from tests.web.steps import SETTLED_MS, look, sign_up
 
 pytestmark = pytest.mark.slow
-AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
-RUN = "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-PICTURES = os.environ.get("CAUSEWAY_PICTURES", "")
-"""A folder: then every page leaves a picture there (`make screenshots`)."""
-PICTURED = ("markets", "market", "portfolio", "transaction", "proof")
-MOST_BYTES = 150_000
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +37,6 @@ def _take(client: Client, ticker: str, side: str, count: str) -> None:
     client.create_order_v2(ticker=ticker, side=side, price="0.9000" if side == "bid" else "0.1000", count=count, **terms)
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds, as one line each."""
-    page.evaluate(AXE)
-    found: list[dict[str, Any]] = page.evaluate(RUN)["violations"]
-    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
-
-
-def look(page: Page, name: str) -> None:
-    """Check a page as it is now in both themes, and take its picture if one is wanted."""
-    own = page.evaluate("document.documentElement.dataset.theme")
-    other = "dark" if own == "light" else "light"
-    assert violations(page) == [], name
-    page.evaluate(f"document.documentElement.dataset.theme = '{other}'")
-    assert violations(page) == [], f"{name}, {other}"
-    page.evaluate(f"document.documentElement.dataset.theme = '{own}'")
-    if PICTURES and name in PICTURED:
-        path = Path(PICTURES) / f"page-{name}.png"
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=path, animations="disabled")
-        assert path.stat().st_size <= MOST_BYTES
-
-
 def test_axe_finds_nothing_on_any_page_in_either_theme(
     page: Page, traded: VenueMarket, causeway_venue: CausewayVenue
 ) -> None:
@@ -80,6 +51,8 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
     page.get_by_role("complementary").get_by_role("button", name="Start trading").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     look(page, "start")
+    page.get_by_role("button", name="With a key").click()
+    look(page, "start-with-a-key")
     page.get_by_role("button", name="Use a burner wallet").click()
     page.get_by_role("button", name="Review order").click(timeout=SETTLED_MS)
     look(page, "review")
@@ -93,12 +66,17 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
     page.goto("/#/portfolio")
     expect(page.get_by_role("heading", name="Positions")).to_be_visible()
     look(page, "portfolio")
+    page.get_by_role("button", name="Deposit or withdraw").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look(page, "wallet")
+    page.get_by_role("button", name="Close").click()
     page.goto(f"/{link}")
     expect(page.get_by_text("✓ executed")).to_be_visible()
     look(page, "transaction")
     page.goto("/#/proof")
     expect(page.get_by_role("heading", name="Reserves")).to_be_visible()
-    expect(page.locator(".panes")).to_be_visible()
+    expect(page.locator(".panes").first).to_be_visible()
+    expect(page.locator(".verdict.small")).to_be_visible()
     look(page, "proof")
     page.goto("/#/operator")
     look(page, "operator-sign-in")
@@ -107,6 +85,8 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
     page.get_by_role("button", name="Enter").click()
     expect(page.get_by_role("heading", name="Settlement queue")).to_be_visible()
     look(page, "operator")
+    page.get_by_role("button", name="Resolve Yes").first.click()
+    look(page, "operator-review")
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Keyboard")).to_be_visible()
     look(page, "keys")
@@ -121,23 +101,84 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(page: Page,
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
 
 
-def test_keys_search_choose_sides_and_prices_and_are_off_inside_fields(page: Page, traded: VenueMarket) -> None:
+def test_every_key_of_the_map_does_what_the_map_says(page: Page, traded: VenueMarket) -> None:
     page.goto("/")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    page.keyboard.press("/")
+    press = page.keyboard.press
+    press("/")
     expect(page.get_by_label("Search markets")).to_be_focused()
     page.keyboard.type("by n?")
     expect(page.get_by_label("Search markets")).to_have_value("by n?")
+    press("Escape")
+    expect(page.get_by_label("Search markets")).to_have_value("")
+    page.get_by_role("heading", name="Markets", exact=True).click()
+    links = page.locator(".rows .name, .card h2 a")
+    press("j")
+    expect(links.nth(0)).to_be_focused()
+    press("j")
+    expect(links.nth(1)).to_be_focused()
+    press("k")
+    expect(links.nth(0)).to_be_focused()
     page.goto(f"/#/m/{traded.ticker}")
-    price = page.get_by_label("Limit price", exact=True)
+    sign_up(page, f"zoe-{secrets.token_hex(4)}")
     page.get_by_role("heading", name="Order book").click()
-    page.keyboard.press("n")
-    expect(page.locator(".outcomes .no")).to_have_attribute("aria-pressed", "true")
+    price = page.get_by_label("Limit price", exact=True)
+    pressed = {"n": ".outcomes .no", "y": ".outcomes .yes", "s": ".sides button >> nth=1", "b": ".sides button >> nth=0"}
+    for key, button in pressed.items():
+        press(key)
+        expect(page.locator(button)).to_have_attribute("aria-pressed", "true")
     before = float(price.input_value())
-    page.keyboard.press("]")
+    press("]")
     expect(price).to_have_value(re.compile(rf"^{before + 1:g}$"))
-    page.keyboard.press("r")
+    press("[")
+    expect(price).to_have_value(re.compile(rf"^{before:g}$"))
+    press("r")
     expect(page.locator("#app > .sr")).to_have_text(re.compile("^Bids: .+ Offers: .+"))
-    page.keyboard.press("g")
-    page.keyboard.press("c")
-    expect(page.get_by_role("heading", name="Proof", exact=True)).to_be_visible()
+    press("c")
+    expect(page.get_by_label("Contracts", exact=True)).to_be_focused()
+    price.fill("2")
+    page.get_by_role("heading", name="Order book").click()
+    expect(page.get_by_text("10 wait in the book")).to_be_visible()
+    press("Enter")
+    expect(page.get_by_role("button", name="Confirm:")).to_be_focused()
+    press("Enter")
+    expect(page.get_by_role("heading", name="In the book")).to_be_visible()
+    cancel = page.get_by_role("button", name=f"Cancel {traded.ticker}")
+    expect(cancel).to_be_visible()
+    press("x")
+    expect(cancel).to_be_hidden()
+    theme = page.locator("html")
+    press("t")
+    expect(theme).to_have_attribute("data-theme", "dark")
+    press("t")
+    expect(theme).to_have_attribute("data-theme", "light")
+    press("a")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    for key, title in (("c", "Proof"), ("p", "Portfolio"), ("m", "Markets")):
+        press("g")
+        press(key)
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    press("?")
+    map_ = page.get_by_role("dialog")
+    expect(map_.get_by_role("heading", name="Keyboard")).to_be_visible()
+    map_.get_by_label("Single-letter keys are on").uncheck()
+    map_.get_by_role("heading", name="Keyboard").click()
+    press("?")
+    expect(map_).to_be_hidden()
+    press("t")
+    expect(theme).to_have_attribute("data-theme", "light")
+
+
+def test_the_ladder_is_walked_with_arrows_and_gives_its_price_to_the_ticket(page: Page, traded: VenueMarket) -> None:
+    page.goto(f"/#/m/{traded.ticker}")
+    best = page.locator(".ladder .ask tr").last.get_by_role("button")
+    best.focus()
+    page.keyboard.press("ArrowDown")
+    bid = page.locator(".ladder .bid tr").first.get_by_role("button")
+    expect(bid).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Limit price", exact=True)).to_have_value(bid.inner_text().removesuffix("¢"))
+    page.keyboard.press("ArrowUp")
+    expect(best).to_be_focused()

@@ -4,8 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
-from tests.web.conftest import SETTLED_MS
-from tests.web.test_trading import review_and_confirm, settled
+from tests.web.steps import SETTLED_MS, review_and_confirm, settled, start_with_burner
 
 pytestmark = pytest.mark.slow
 
@@ -14,8 +13,7 @@ def test_a_burner_redeems_what_won_and_leaves_without_the_venue(
     page: Page, market: VenueMarket, causeway_venue: CausewayVenue
 ) -> None:
     page.goto(f"/#/m/{market.ticker}")
-    page.get_by_role("complementary").get_by_role("button", name="Start trading").click()
-    page.get_by_role("button", name="Use a burner wallet").click()
+    start_with_burner(page)
     review_and_confirm(page)
     settled(page)
     causeway_venue.resolve(market.ticker, "yes")

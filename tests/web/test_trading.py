@@ -6,23 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
-from tests.web.conftest import SETTLED_MS, Inject, Quote
+from tests.web.conftest import Inject, Quote
+from tests.web.steps import SETTLED_MS, review_and_confirm, settled, sign_up
 
 pytestmark = pytest.mark.slow
 CLICKS = """window.clicks = 0; addEventListener("click", (event) => event.isTrusted && window.clicks++, true)"""
-
-
-def settled(page: Page) -> None:
-    """Wait until the ticket says that the order is filled and final on chain."""
-    expect(page.get_by_role("heading", name="Filled and settled")).to_be_visible(timeout=SETTLED_MS)
-    done = page.locator(".result .stages li.done")
-    assert [name.split("\n")[0] for name in done.all_inner_texts()][-1] == "final"
-
-
-def review_and_confirm(page: Page) -> None:
-    """Review the order that is in the ticket, and confirm it."""
-    page.get_by_role("button", name="Review order").click(timeout=SETTLED_MS)
-    page.get_by_role("button", name="Confirm:").click()
 
 
 def test_a_first_visit_leads_to_a_settled_fill_with_a_burner_wallet_in_six_clicks(
@@ -57,10 +45,11 @@ def test_a_wallet_with_money_in_its_vault_trades_with_one_prompt(
     assert wallet.prompts == ["sign Order"]
 
 
-def test_a_wallet_that_sends_calls_together_deposits_and_trades_with_two_prompts(
-    inject: Inject, page: Page, market: VenueMarket, causeway_venue: CausewayVenue
+@pytest.mark.parametrize(("together", "deposits_by"), [(False, "sign Permit"), (True, "send calls")])
+def test_a_new_wallet_deposits_and_trades_with_two_prompts(
+    inject: Inject, page: Page, market: VenueMarket, together: bool, deposits_by: str
 ) -> None:
-    wallet = inject("0x" + secrets.token_hex(32), together=True)
+    wallet = inject("0x" + secrets.token_hex(32), together=together)
     page.goto(f"/#/m/{market.ticker}")
     page.get_by_role("complementary").get_by_role("button", name="Start trading").click()
     page.get_by_role("button", name="Connect Test Wallet").click()
@@ -71,18 +60,7 @@ def test_a_wallet_that_sends_calls_together_deposits_and_trades_with_two_prompts
     page.get_by_role("button", name="Close").click()
     review_and_confirm(page)
     settled(page)
-    assert wallet.prompts == ["send calls", "sign Order"]
-
-
-def sign_up(page: Page, name: str) -> None:
-    """Sign up with a password, and take test money."""
-    page.get_by_role("banner").get_by_role("button", name="Start trading").click()
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Password").fill("correct horse")
-    page.get_by_role("button", name="Create account").click()
-    page.get_by_role("button", name="Deposit test money").click()
-    expect(page.get_by_role("dialog").locator(".strong dd")).to_have_text("$1,000.00", timeout=SETTLED_MS)
-    page.get_by_role("button", name="Close").click()
+    assert wallet.prompts == [deposits_by, "sign Order"]
 
 
 def test_somebody_signs_up_with_a_password_trades_leaves_and_comes_back(page: Page, market: VenueMarket) -> None:

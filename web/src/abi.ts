@@ -9,7 +9,6 @@ export const collateralAbi = parseAbi([
 ]);
 export const venueAbi = parseAbi([
   "function deposit(uint256 amount)",
-  "function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
   "function depositFor(bytes32 accountReference, uint256 amount)",
   "function requestExit()",
   "function exit(uint256[] ids)",

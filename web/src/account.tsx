@@ -113,13 +113,13 @@ function Custodial() {
       </span>
       {way.value === "key" ? (
         <>
-          <div class="field"><label for="key">API key id</label><input id="key" name="key" autocomplete="off" required /></div>
-          <div class="field"><label for="pem">Private key (PEM, stays in this browser)</label><textarea id="pem" name="pem" rows={3} autocomplete="off" spellcheck={false} required /></div>
+          <div class="field" key="key"><label for="key">API key id</label><input id="key" name="key" autocomplete="off" required /></div>
+          <div class="field" key="pem"><label for="pem">Private key (PEM, stays in this browser)</label><textarea id="pem" name="pem" rows={3} autocomplete="off" spellcheck={false} required /></div>
         </>
       ) : (
         <>
-          <div class="field"><label for="name">Name</label><input id="name" name="name" autocomplete="username" autocapitalize="off" spellcheck={false} minLength={2} maxLength={32} required /></div>
-          <div class="field"><label for="password">Password, at least 8 characters</label><input id="password" name="password" type="password" autocomplete={way.value === "up" ? "new-password" : "current-password"} minLength={8} maxLength={200} required /></div>
+          <div class="field" key="name"><label for="name">Name</label><input id="name" name="name" autocomplete="username" autocapitalize="off" spellcheck={false} minLength={2} maxLength={32} required /></div>
+          <div class="field" key={`password-${way.value}`}><label for="password">Password, at least 8 characters</label><input id="password" name="password" type="password" autocomplete={way.value === "up" ? "new-password" : "current-password"} minLength={8} maxLength={200} required /></div>
         </>
       )}
       {problem.value && <p class="problem" role="alert">{problem.value}</p>}
@@ -173,7 +173,7 @@ function Wallet() {
         <Run label="Deposit" disabled={!(wanted > 0)} work={async () => (await deposit(venue, mine, BigInt(wanted)), look(), "Deposited: tradable when its block is final, in a few seconds.")} />
         <Run label="Withdraw" disabled={!(wanted > 0)} work={async () => (await act(venue, mine, "withdraw", "0", wanted), "The withdrawal is signed and queued; it arrives with the next batch.")} />
       </div>
-      <p class="quiet">{mine.sendTogether ? "A deposit is one prompt." : mine.kind === "injected" ? "A deposit is a permit and a transaction." : "The burner signs by itself. Its key is in this browser only."}</p>
+      <p class="quiet">{mine.kind === "injected" ? "A deposit is one prompt, a withdrawal too; the venue pays the gas." : "The burner signs by itself. Its key is in this browser only."}</p>
       <button class="small" onClick={() => void leave()}>Disconnect</button>
       {mine.kind === "burner" && <button class="small" onClick={() => (forgetBurner(), void leave())}>Forget this key</button>}
     </>

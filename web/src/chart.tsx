@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, type UTCTimestamp } from "lightweight-charts";
+import { type AutoscaleInfo, CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, type UTCTimestamp } from "lightweight-charts";
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api";
 import { cents, clock, count, plural } from "./money";
-import { book, tradesSeen } from "./store";
+import { book, overview, tradesSeen } from "./store";
 import { theme } from "./theme";
 import type { Candle, Levels } from "./types";
 
@@ -15,10 +15,25 @@ function colours(chart: IChartApi, bars: ISeriesApi<"Candlestick">) {
     layout: { background: { color: "transparent" }, textColor: token("--muted"), fontFamily: token("--font"), fontSize: 11, attributionLogo: false },
     grid: { vertLines: { visible: false }, horzLines: { color: token("--line") } },
     rightPriceScale: { borderVisible: false },
-    timeScale: { borderColor: token("--line"), timeVisible: true, rightOffset: 3, barSpacing: 14 },
+    timeScale: { borderColor: token("--line"), timeVisible: true, rightOffset: 2, maxBarSpacing: 22 },
   });
   const [up, down] = [token("--yes"), token("--no")];
   bars.applyOptions({ upColor: up, borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+}
+
+const MOST_FLAT = 240;
+
+/** Candles without gaps: a period without trades is flat at the last price, up to now. */
+function whole(candles: Candle[], minutes: number): Candle[] {
+  const step = 60 * minutes;
+  const now = Math.floor(overview.value!.now_ms / 1000 / step) * step;
+  const made: Candle[] = [];
+  candles.forEach((c, i) => {
+    made.push(c);
+    const until = Math.min(candles[i + 1]?.time_s ?? now + step, c.time_s + step * MOST_FLAT);
+    for (let at = c.time_s + step; at < until; at += step) made.push({ time_s: at, open_e4: c.close_e4, high_e4: c.close_e4, low_e4: c.close_e4, close_e4: c.close_e4, volume_micros: 0 });
+  });
+  return made;
 }
 
 export function Chart({ ticker }: { ticker: string }) {
@@ -37,7 +52,15 @@ export function Chart({ ticker }: { ticker: string }) {
   useEffect(() => {
     if (!box.current || empty || !found.value) return;
     const chart = createChart(box.current, { autoSize: true, layout: { attributionLogo: false }, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
-    const bars = chart.addSeries(CandlestickSeries, { priceFormat: { type: "custom", formatter: (p: number) => `${Math.round(p * 100) / 100}¢`, minMove: 0.01 } });
+    const bars = chart.addSeries(CandlestickSeries, { priceFormat: { type: "custom", formatter: (p: number) => `${Math.round(p * 100) / 100}¢`, minMove: 0.01 },
+      // A few cents of movement do not fill the pane: at least ten cents are shown, and nothing beyond 0 and 100.
+      autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => {
+        const range = original()?.priceRange;
+        if (!range) return null;
+        const spare = Math.max(1, (10 - (range.maxValue - range.minValue)) / 2);
+        return { priceRange: { minValue: Math.max(0, range.minValue - spare), maxValue: Math.min(100, range.maxValue + spare) } };
+      },
+    });
     const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceLineVisible: false, lastValueVisible: false });
     volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     colours(chart, bars);
@@ -51,8 +74,10 @@ export function Chart({ ticker }: { ticker: string }) {
     if (!parts.current || !found.value) return;
     const offset = -new Date().getTimezoneOffset() * 60;
     const at = (c: Candle) => (c.time_s + offset) as UTCTimestamp;
-    parts.current.bars.setData(found.value.map((c) => ({ time: at(c), open: c.open_e4 / 100, high: c.high_e4 / 100, low: c.low_e4 / 100, close: c.close_e4 / 100 })));
-    parts.current.volume.setData(found.value.map((c) => ({ time: at(c), value: c.volume_micros / 1e6, color: token("--volume") })));
+    const drawn = whole(found.value, minutes.value);
+    parts.current.bars.setData(drawn.map((c) => ({ time: at(c), open: c.open_e4 / 100, high: c.high_e4 / 100, low: c.low_e4 / 100, close: c.close_e4 / 100 })));
+    parts.current.volume.setData(drawn.map((c) => ({ time: at(c), value: c.volume_micros / 1e6, color: token("--volume") })));
+    if (drawn.length <= 90) parts.current.chart.timeScale().fitContent();
   }, [found.value, empty, theme.value]);
 
   const last = found.value?.at(-1);

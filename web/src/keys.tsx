@@ -2,8 +2,9 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { tinykeys } from "tinykeys";
 import { cents, count } from "./money";
-import { book, dialog, search, spoken, ticket } from "./store";
+import { book, dialog, route, search, spoken, ticket } from "./store";
 import { switchTheme } from "./theme";
+import { goTo, shownSeq } from "./witness";
 
 const KEY = "causeway.keys";
 const enabled = signal(localStorage.getItem(KEY) !== "off");
@@ -24,11 +25,28 @@ function readBook() {
 }
 const press = (name: string) => [...document.querySelectorAll<HTMLElement>(".stepper button")].find((b) => b.getAttribute("aria-label") === name)?.click();
 
+const step = (by: number) => {
+  const [, seq] = /^#\/proof\/?(\d*)$/.exec(route.value) ?? [];
+  if (seq !== undefined) goTo(shownSeq(seq) + by);
+};
+function cancel() {
+  const row = document.activeElement?.closest("tr");
+  (row?.querySelector<HTMLElement>("button[data-cancel]") ?? document.querySelector<HTMLElement>("button[data-cancel]"))?.click();
+}
+/** From anywhere that is not itself a control. */
+function review() {
+  if (document.activeElement?.matches("a, button, summary")) return false;
+  document.querySelector<HTMLElement>(".ticket .review .primary, .ticket form button.primary:not([type=button])")?.click();
+  return true;
+}
+
 // Sequences stand first: a key that ends one does nothing else.
-export const MAP: [string, string, string, () => void][] = [
+export const MAP: [string, string, string, () => void | boolean][] = [
   ["g m", "g m", "Markets", () => go("#/")],
   ["g p", "g p", "Portfolio", () => go("#/portfolio")],
   ["g c", "g c", "Proof: book, ledger, chain", () => go("#/proof")],
+  [",", ",", "One command back (on Proof)", () => step(-1)],
+  [".", ".", "One command on (on Proof)", () => step(1)],
   ["/", "/", "Search", () => focus(".search")],
   ["j", "j", "Next market in the list", () => move(1)],
   ["k", "k", "Previous market in the list", () => move(-1)],
@@ -40,16 +58,17 @@ export const MAP: [string, string, string, () => void][] = [
   ["[", "[", "Price one tick down", () => press("Less: Limit price")],
   ["]", "]", "Price one tick up", () => press("More: Limit price")],
   ["r", "r", "Read the top of the book aloud", readBook],
+  ["x", "x", "Cancel the open order that is in focus, or the first one", cancel],
+  ["Enter", "Enter", "Review the order; again: confirm it", review],
   ["a", "a", "Account and money", () => (dialog.value = "account")],
   ["t", "t", "Light or dark", switchTheme],
 ];
 
 export function listen() {
-  const guarded = (work: () => void, always = false) => (event: KeyboardEvent) => {
+  const guarded = (work: () => unknown, always = false) => (event: KeyboardEvent) => {
     const inField = event.target instanceof Element && event.target.closest("input, textarea, select");
     if (inField || (document.querySelector("dialog[open]") && !always) || (!enabled.value && !always)) return;
-    event.preventDefault();
-    work();
+    if (work() !== false) event.preventDefault();
   };
   const map = Object.fromEntries(MAP.map(([key, , , work]) => [key, guarded(work)]));
   const help = guarded(() => (dialog.value = dialog.value === "keys" ? "" : "keys"), true);

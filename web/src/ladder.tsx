@@ -25,15 +25,25 @@ function Side({ levels, side, most }: { levels: Levels; side: "bid" | "ask"; mos
   );
 }
 
+/** Up and down along the prices, from best to worst through both sides. */
+function walk(event: KeyboardEvent) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const prices = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("th button")];
+  const at = prices.indexOf(document.activeElement as HTMLElement);
+  if (!by || at < 0) return;
+  event.preventDefault();
+  prices[Math.min(prices.length - 1, Math.max(0, at + by))]!.focus();
+}
+
 export function Ladder({ market }: { market: Market }) {
   const now = book.value;
-  if (!now || now.ticker !== market.ticker) return <div class="skeleton lines" aria-busy="true" aria-label="Loading the book">{[1, 2, 3, 4, 5, 6].map((n) => <span key={n} />)}</div>;
+  if (!now || now.ticker !== market.ticker) return <div class="skeleton lines" role="status" aria-busy="true" aria-label="Loading the book">{[1, 2, 3, 4, 5, 6].map((n) => <span key={n} />)}</div>;
   if (!now.bids.length && !now.asks.length) return <p class="quiet">Nobody is quoting. Your order would be the first in the book, and stays until somebody takes it.</p>;
   const sum = (levels: Levels) => levels.slice(0, ROWS).reduce((total, [, size]) => total + size, 0);
   const most = Math.max(sum(now.bids), sum(now.asks), 1);
   const spread = now.bids[0] && now.asks[0] ? now.asks[0][0] - now.bids[0][0] : null;
   return (
-    <table class="ladder">
+    <table class="ladder" onKeyDown={walk}>
       <caption class="sr">Order book of {market.ticker} in yes prices, best prices in the middle</caption>
       <thead><tr><th scope="col">Price</th><th scope="col" class="r">Contracts</th><th scope="col" class="r">Sum</th></tr></thead>
       <Side levels={now.asks} side="ask" most={most} />

@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { get } from "./api";
 import { Chart, Depth } from "./chart";
 import { Ladder } from "./ladder";
 import { Row, STATUS } from "./markets";
@@ -6,27 +7,41 @@ import { brief, cents, chance, clock, count, day, percent, utc } from "./money";
 import { FillList, Orders } from "./portfolio";
 import { eventOf, markets, portfolio, shown, trades } from "./store";
 import { Ticket } from "./ticket";
-import type { Market } from "./types";
+import type { Market, Trade, TradePage } from "./types";
 
-function Trades() {
+const PAGE = 50;
+
+function Trades({ ticker }: { ticker: string }) {
+  const older = useSignal<Trade[]>([]);
+  const more = useSignal<boolean | null>(null);
   if (!trades.value.length) return <p class="quiet">No trades yet. The first one sets the price.</p>;
+  const newest = new Set(trades.value.map((t) => t.trade));
+  const all = [...trades.value, ...older.value.filter((t) => !newest.has(t.trade))];
+  async function load() {
+    const page = await get<TradePage>(`/venue/page/markets/${ticker}/trades?before=${all.at(-1)!.trade.split(":")[1]}`);
+    older.value = [...older.value, ...page.trades];
+    more.value = page.more;
+  }
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Newest trades">
-      <table>
-        <thead><tr><th scope="col">Time</th><th scope="col">Taker</th><th scope="col" class="r">Price</th><th scope="col" class="r">Size</th><th scope="col">Settles</th></tr></thead>
-        <tbody>
-          {trades.value.map((t) => (
-            <tr key={t.trade}>
-              <td class="num" title={utc(t.at_ms)}>{clock(t.at_ms)}</td>
-              <td class={t.taker_side === "bid" ? "yes" : "no"}>{t.taker_side === "bid" ? "▲ Yes" : "▼ No"}</td>
-              <td class="num r">{cents(t.price_e4)}</td>
-              <td class="num r">{count(t.size_micros)}</td>
-              <td>{t.on_chain ? <a href={`#/trace/${t.trade}`}>{t.stage === "CONFIRMED" ? "on chain" : (t.stage ?? "matched").toLowerCase()}</a> : <span class="muted">in ledger</span>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Newest trades">
+        <table>
+          <thead><tr><th scope="col">Time</th><th scope="col">Taker bought</th><th scope="col" class="r">Price</th><th scope="col" class="r">Contracts</th><th scope="col" class="r">Settles</th></tr></thead>
+          <tbody>
+            {all.map((t) => (
+              <tr key={t.trade}>
+                <td class="num" title={utc(t.at_ms)}>{clock(t.at_ms)}</td>
+                <td class={t.taker_side === "bid" ? "yes" : "no"}>{t.taker_side === "bid" ? "▲ Yes" : "▼ No"}</td>
+                <td class="num r">{cents(t.price_e4)}</td>
+                <td class="num r">{count(t.size_micros)}</td>
+                <td class="r">{t.on_chain ? <a href={`#/trace/${t.trade}`}>{t.stage === "CONFIRMED" ? "on chain" : (t.stage ?? "matched").toLowerCase()}</a> : <a class="muted" href={`#/trace/${t.trade}`}>in ledger</a>}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {(more.value ?? trades.value.length >= PAGE) && <div class="buttons"><button class="small" onClick={() => void load()}>Older trades</button></div>}
+    </>
   );
 }
 
@@ -64,13 +79,7 @@ export function MarketPage() {
       <Title market={market} />
       <div class="trade">
         <div class="left">
-          {event.markets.length > 1 && (
-            <section class="panel" aria-label={event.title}>
-              <h2>{event.title}{event.mutually_exclusive && <small>one outcome wins</small>}</h2>
-              <ul class="rows">{event.markets.map((m) => <Row key={m.ticker} market={m} exclusive current={m.ticker === market.ticker} />)}</ul>
-            </section>
-          )}
-          <section class="panel">
+          <section class="panel graph" aria-label="Price">
             <h2>
               <span class="tabs" role="group" aria-label="Chart">
                 <button aria-pressed={view.value === "price"} onClick={() => (view.value = "price")}>Price</button>
@@ -79,6 +88,12 @@ export function MarketPage() {
             </h2>
             {view.value === "price" ? <Chart ticker={market.ticker} /> : <Depth />}
           </section>
+          {event.markets.length > 1 && (
+            <section class="panel siblings" aria-label={event.title}>
+              <h2>{event.title}{event.mutually_exclusive && <small>one outcome wins</small>}</h2>
+              <ul class="rows">{event.markets.map((m) => <Row key={m.ticker} market={m} exclusive current={m.ticker === market.ticker} />)}</ul>
+            </section>
+          )}
           {(fills.length > 0 || orders.length > 0) && (
             <section class="panel" aria-label="Yours in this market">
               <h2>Yours in this market</h2>
@@ -86,7 +101,7 @@ export function MarketPage() {
               {fills.length > 0 && <FillList fills={fills} />}
             </section>
           )}
-          <section class="panel"><h2>Trades</h2><Trades /></section>
+          <section class="panel"><h2>Trades</h2><Trades key={market.ticker} ticker={market.ticker} /></section>
           {market.rules && <section class="panel rules"><h2>Rules</h2><p>{market.rules}</p></section>}
         </div>
         <section class="panel book" aria-label="Order book"><h2>Order book<small>yes prices</small></h2><Ladder market={market} /></section>

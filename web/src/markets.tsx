@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import { brief, cents, chance, day, percent, plural } from "./money";
 import { overview, search, ticket } from "./store";
 import type { Market, Outcome, VenueEvent } from "./types";
@@ -18,7 +19,7 @@ export function Buy({ market, outcome }: { market: Market; outcome: Outcome }) {
   return (
     <a class={`pick ${outcome}`} href={`#/m/${market.ticker}`}
       onClick={() => (ticket.value = { ...ticket.value, action: "buy", outcome, price: "" })}>
-      <span>{word}<span class="sr">: buy, {market.yes || market.title},</span></span><b class="num">{price ? cents(price) : "–"}</b>
+      <span>{word}<span class="sr">: buy, {market.yes || market.title},</span></span><b class="num">{price ? cents(price) : <span class="none">no offer</span>}</b>
     </a>
   );
 }
@@ -35,6 +36,28 @@ export function Row({ market, exclusive, current }: { market: Market; exclusive:
   );
 }
 
+/** The last prices as a small line; the row beside it has the figure. */
+function Trend({ market }: { market: Market }) {
+  const all = market.trend_e4;
+  if (all.length < 2) return null;
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const y = (price: number) => 38 - (34 * (price - low)) / Math.max(200, high - low);
+  const points = all.map((price, i) => `${((100 * i) / (all.length - 1)).toFixed(1)},${y(price).toFixed(1)}`).join(" ");
+  return <svg class="trend" viewBox="0 0 100 40" preserveAspectRatio="none" aria-hidden="true"><polyline points={points} /></svg>;
+}
+
+const topic = signal("");
+
+function Topics({ events }: { events: VenueEvent[] }) {
+  const all = [...new Set(events.map((e) => e.category).filter(Boolean))].sort();
+  if (all.length < 2) return null;
+  return (
+    <div class="topics" role="group" aria-label="Topic">
+      {["", ...all].map((name) => <button key={name} class="chip" aria-pressed={topic.value === name} onClick={() => (topic.value = name)}>{name || "All topics"}</button>)}
+    </div>
+  );
+}
+
 function Card({ event }: { event: VenueEvent }) {
   const volume = event.markets.reduce((sum, m) => sum + m.volume_micros, 0);
   const first = event.markets[0]!;
@@ -45,6 +68,7 @@ function Card({ event }: { event: VenueEvent }) {
       <h2><a href={`#/m/${first.ticker}`}>{single ? first.title : event.title}</a></h2>
       <ul class="rows">{event.markets.slice(0, 4).map((m) => <Row key={m.ticker} market={m} exclusive={!single || Boolean(m.yes)} />)}</ul>
       {event.markets.length > 4 && <p class="more"><a href={`#/m/${first.ticker}`}>All {event.markets.length} outcomes</a></p>}
+      {single && <Trend market={first} />}
       <p class="meta"><span class="num">{brief(volume)}</span> contracts · closes {day(first.close_ms)}</p>
     </article>
   );
@@ -53,7 +77,7 @@ function Card({ event }: { event: VenueEvent }) {
 export function Markets() {
   const wanted = search.value.trim().toLowerCase();
   const all = overview.value!.events;
-  const found = all.filter((e) => !wanted || [e.title, e.category, e.event_ticker, ...e.markets.flatMap((m) => [m.title, m.yes, m.ticker])].join(" ").toLowerCase().includes(wanted));
+  const found = all.filter((e) => (wanted || !topic.value || e.category === topic.value) && (!wanted || [e.title, e.category, e.event_ticker, ...e.markets.flatMap((m) => [m.title, m.yes, m.ticker])].join(" ").toLowerCase().includes(wanted)));
   const total = all.reduce((sum, e) => sum + e.markets.length, 0);
   return (
     <>
@@ -61,6 +85,7 @@ export function Markets() {
         <h1>{wanted ? `“${search.value.trim()}”` : "Markets"}</h1>
         <p class="muted" role="status">{wanted ? plural(found.length, "event") : `${plural(total, "question")}, one order book each. Prices are cents on the dollar.`}</p>
       </div>
+      {!wanted && <Topics events={all} />}
       {found.length ? <div class="cards">{found.map((e) => <Card key={e.event_ticker} event={e} />)}</div> : (
         <section class="empty">
           <h2>{wanted ? "Nothing matches" : "No markets yet"}</h2>

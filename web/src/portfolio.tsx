@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
-import { ask as call, sentence } from "./api";
+import { useEffect } from "preact/hooks";
+import { ask as call, get, sentence } from "./api";
 import { Exit, Run, Sets } from "./vault";
 import { cents, clock, count, dollars, fee, plural, short, utc } from "./money";
 import { dialog, loadPortfolio, loadSession, markets, overview, portfolio, session, spoken, trader, wallet } from "./store";
-import type { Fill, OpenOrder, Position } from "./types";
+import type { Fill, OpenOrder, Position, Stage } from "./types";
 import { act, signIn } from "./wallet";
 
 const sideOf = (x: { side: "bid" | "ask"; outcome: string }) => {
@@ -11,19 +12,25 @@ const sideOf = (x: { side: "bid" | "ask"; outcome: string }) => {
   const buys = (x.outcome === "yes") === (x.side === "bid");
   return `${buys ? "Bought" : "Sold"} ${x.outcome === "yes" ? "Yes" : "No"}`;
 };
+const asked = (o: OpenOrder) => (o.outcome ? sideOf(o).replace("Bought", "Buy").replace("Sold", "Sell") : `Buy ${sideOf(o)}`);
 const priceOf = (x: { side: "bid" | "ask"; outcome: string; price_e4: number }) => ((x.outcome || (x.side === "bid" ? "yes" : "no")) === "yes" ? x.price_e4 : 10_000 - x.price_e4);
 
+/** How much later than the stage before: what a person wants to know of a stage. */
+const later = (ms: number) => (ms < 1_000 ? `+${ms} ms` : `+${(ms / 1_000).toFixed(1)} s`);
+
 /** A fill's way from the request to finality, with links to what proves each step. */
-export function Stages({ fill }: { fill: Fill }) {
+export function Stages({ fill, tall }: { fill: Fill; tall?: boolean }) {
   const failed = fill.stage === "FAILED" || fill.stage === "RETRYING";
+  const known = fill.stages.filter((s) => s.at_ms > 0);
+  const before = (s: Stage) => known[known.indexOf(s) - 1];
   return (
     <div class="stages-box">
-      <ol class="stages" aria-label={`Stages of ${fill.trade}`}>
+      <ol class={tall ? "stages tall" : "stages"} aria-label={`Stages of ${fill.trade}`}>
         {fill.stages.map((s) => (
           <li key={s.name} class={`${s.done ? "done" : "todo"}${s.name === "failed" ? " failed" : ""}`}>
             <i aria-hidden="true" />
             {s.done && s.id ? <a href={`#/trace/${encodeURIComponent(s.id)}`}>{s.name}</a> : <span>{s.name}</span>}
-            {s.at_ms > 0 && <time class="num" title={utc(s.at_ms)}>{clock(s.at_ms)}</time>}
+            {s.at_ms > 0 && <time class="num" title={utc(s.at_ms)} dateTime={new Date(s.at_ms).toISOString()}>{clock(s.at_ms)}{before(s) && <small> {later(s.at_ms - before(s)!.at_ms)}</small>}</time>}
             <span class="sr">{s.done ? "done" : "waits"}</span>
           </li>
         ))}
@@ -33,10 +40,14 @@ export function Stages({ fill }: { fill: Fill }) {
   );
 }
 
+const SHOWN = 8;
+
 export function FillList({ fills }: { fills: Fill[] }) {
+  const shown = useSignal(SHOWN);
   return (
+    <>
     <ul class="fills">
-      {fills.map((f) => (
+      {fills.slice(0, shown.value).map((f) => (
         <li key={f.trade}>
           <p class="fill">
             <b>{sideOf(f)}</b>
@@ -48,6 +59,8 @@ export function FillList({ fills }: { fills: Fill[] }) {
         </li>
       ))}
     </ul>
+    {fills.length > shown.value && <div class="buttons"><button class="small" onClick={() => (shown.value += SHOWN)}>Show {Math.min(SHOWN, fills.length - shown.value)} more of {fills.length}</button></div>}
+    </>
   );
 }
 
@@ -71,10 +84,10 @@ export function Orders({ orders }: { orders: OpenOrder[] }) {
         <tbody>
           {orders.map((o) => (
             <tr key={o.order_id}>
-              <td><b>{sideOf(o).replace("Bought", "Buy").replace("Sold", "Sell")}</b> <a href={`#/m/${o.ticker}`}>{markets.value.get(o.ticker)?.title ?? o.ticker}</a></td>
+              <td><b>{asked(o)}</b> <a href={`#/m/${o.ticker}`}>{markets.value.get(o.ticker)?.title ?? o.ticker}</a></td>
               <td class="num r">{cents(priceOf(o))}</td>
               <td class="num r">{count(o.remaining_micros)} of {count(o.size_micros)}</td>
-              <td class="r"><button class="small" disabled={busy.value === o.order_id} onClick={() => void cancel(o)} aria-label={`Cancel ${o.ticker} at ${cents(priceOf(o))}`}>Cancel</button></td>
+              <td class="r"><button class="small" data-cancel disabled={busy.value === o.order_id} onClick={() => void cancel(o)} aria-label={`Cancel ${o.ticker} at ${cents(priceOf(o))}`}>Cancel</button></td>
             </tr>
           ))}
         </tbody>
@@ -143,6 +156,52 @@ function Money() {
   return <dl class="money">{cells.map(([name, value, why]) => <div key={name}><dt>{name}</dt><dd class="num">{dollars(value)}</dd><dd class="why">{why}</dd></div>)}</dl>;
 }
 
+interface OrderPage { orders: OpenOrder[]; next: number }
+
+/** Finished orders, a page at a time: the venue keeps all of them. */
+function History() {
+  const pages = useSignal<OrderPage[]>([]);
+  const at = useSignal(0);
+  const problem = useSignal("");
+  const load = (before: number) => get<OrderPage>(`/venue/page/orders?before=${before}`);
+  const open = portfolio.value!.orders.length;
+  useEffect(() => {
+    let wanted = true;
+    void load(0).then((page) => wanted && ((pages.value = [page]), (at.value = 0)), (error) => wanted && (problem.value = sentence(error)));
+    return () => void (wanted = false);
+  }, [open, portfolio.value!.fills[0]?.trade]);
+  async function older() {
+    const last = pages.value[at.value]!;
+    if (!pages.value[at.value + 1]) pages.value = [...pages.value, await load(last.next)];
+    at.value += 1;
+  }
+  const page = pages.value[at.value];
+  if (problem.value) return <section class="panel"><h2>Order history</h2><p class="problem">{problem.value}</p></section>;
+  return (
+    <section class="panel"><h2>Order history{page && page.orders.length > 0 && <small>newest first</small>}</h2>
+      {!page ? <div class="skeleton lines" role="status" aria-busy="true" aria-label="Loading orders"><span /><span /></div> : !page.orders.length ? <p class="quiet">Orders that were filled or cancelled are listed here.</p> : (
+        <>
+          <div class="scroll" tabIndex={0} role="region" aria-label="Order history">
+            <table>
+              <thead><tr><th scope="col">When</th><th scope="col">Order</th><th scope="col" class="r">Price</th><th scope="col" class="r">Filled</th><th scope="col">Became</th></tr></thead>
+              <tbody>{page.orders.map((o) => (
+                <tr key={o.order_id}>
+                  <td class="num" title={utc(o.created_ms)}>{clock(o.created_ms)}</td>
+                  <td><b>{asked(o)}</b> <a href={`#/trace/${encodeURIComponent(o.order_id)}`}>{markets.value.get(o.ticker)?.title ?? o.ticker}</a></td>
+                  <td class="num r">{cents(priceOf(o))}</td>
+                  <td class="num r">{count(o.filled_micros)} of {count(o.size_micros)}</td>
+                  <td><span class="chip">{o.status}</span></td>
+                </tr>))}
+              </tbody>
+            </table>
+          </div>
+          {(at.value > 0 || page.next > 0) && <div class="buttons"><button class="small" disabled={!at.value} onClick={() => (at.value -= 1)}>Newer</button><button class="small" disabled={!page.next} onClick={() => void older()}>Older</button><span class="quiet">Page {at.value + 1}</span></div>}
+        </>
+      )}
+    </section>
+  );
+}
+
 export function PortfolioPage() {
   const mine = portfolio.value;
   if (!trader.value)
@@ -157,6 +216,7 @@ export function PortfolioPage() {
         <div>
           <section class="panel"><h2>Positions</h2>{mine.positions.length ? <Positions positions={mine.positions} /> : <p class="quiet">No positions.</p>}</section>
           <section class="panel"><h2>Open orders</h2>{mine.orders.length ? <Orders orders={mine.orders} /> : !mine.private && mine.account.open_orders ? <><p class="quiet">{plural(mine.account.open_orders, "order")} in the book. Others cannot see them; sign in once to.</p><div class="buttons"><Run label="Show my orders" work={async () => (await signIn(wallet.value!), await loadSession(), "")} /></div></> : <p class="quiet">Nothing waits in the book.</p>}</section>
+          {mine.private && <History key={trader.value} />}
           {wallet.value && <Sets />}
           {wallet.value && <Exit />}
         </div>

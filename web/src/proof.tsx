@@ -3,10 +3,11 @@ import { useEffect } from "preact/hooks";
 import { decodeEventLog, parseAbi } from "viem";
 import { get, sentence } from "./api";
 import { verify, type Proof as Inclusion } from "./merkle";
-import { clock, count, dollars, short } from "./money";
+import { clock, count, dollars, plural, short } from "./money";
 import { overview, session, wallet } from "./store";
-import { Panes, To, type Trace } from "./trace";
+import { To } from "./trace";
 import { reader } from "./wallet";
+import { Sequence } from "./witness";
 
 interface Row { holder: string; asset: string; ledger_micros: number; in_flight_micros: number; expected_micros: number; on_chain_micros: number; difference_micros: number }
 interface Reserves {
@@ -51,28 +52,20 @@ function Mine() {
   );
 }
 
-function Sequence({ seq }: { seq: string }) {
-  const newest = overview.value!.seq;
-  const at = Math.min(newest, Math.max(1, Number(seq) || newest));
-  const found = useSignal<{ trace?: Trace; problem?: string }>({});
-  useEffect(() => {
-    let wanted = true;
-    const timer = setTimeout(() => void get<Trace>(`/venue/trace/command:${at}`).then((trace) => wanted && (found.value = { trace }), (error) => wanted && (found.value = { problem: sentence(error) })), 80);
-    return () => ((wanted = false), clearTimeout(timer));
-  }, [at]);
-  const go = (n: number) => (location.hash = `#/proof/${Math.min(newest, Math.max(1, n))}`);
+/** The rows that say something, then the zeros as one line. */
+function Rows({ rows }: { rows: Row[] }) {
+  const all = useSignal(false);
+  const shown = all.value ? rows : rows.filter((r) => r.ledger_micros || r.on_chain_micros || r.difference_micros);
   return (
-    <section aria-label="One sequence number">
-      <div class="slider">
-        <h2>One sequence number, three witnesses</h2>
-        <label for="seq">Command</label>
-        <button onClick={() => go(at - 1)} aria-label="One command back">‹</button>
-        <input id="seq" type="range" min={1} max={newest} value={at} aria-valuetext={`Command ${at} of ${newest}`} onInput={(e) => go(Number(e.currentTarget.value))} />
-        <button onClick={() => go(at + 1)} aria-label="One command on">›</button>
-        <output class="num">{at} / {newest}</output>
+    <>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Reserves">
+        <table>
+          <thead><tr><th scope="col">Holder</th><th scope="col">Asset</th><th scope="col" class="r">Ledger</th><th scope="col" class="r">In flight</th><th scope="col" class="r">On chain</th><th scope="col" class="r">Difference</th></tr></thead>
+          <tbody>{shown.map((row) => <tr key={row.holder + row.asset}><td title={row.holder}>{short(row.holder)}</td><td class="break">{row.asset}</td><td class="num r">{money(row.asset, row.ledger_micros)}</td><td class="num r muted">{row.in_flight_micros ? money(row.asset, row.in_flight_micros) : "–"}</td><td class="num r">{money(row.asset, row.on_chain_micros)}</td><td class={`num r ${row.difference_micros ? "no" : ""}`}>{row.difference_micros ? money(row.asset, row.difference_micros) : "0"}</td></tr>)}</tbody>
+        </table>
       </div>
-      {found.value.trace ? <Panes trace={found.value.trace} /> : <p class="quiet">{found.value.problem ?? "Looking it up…"}</p>}
-    </section>
+      {rows.length > shown.length && <p class="quiet zeros">{plural(rows.length - shown.length, "asset")} of zero on both sides. <button class="plain" onClick={() => (all.value = true)}>Show</button></p>}
+    </>
   );
 }
 
@@ -95,16 +88,13 @@ export function Proof({ seq }: { seq: string }) {
             {r.frozen ? `✕ Frozen: ${r.frozen}` : r.equal ? "✓ Ledger and chain agree" : r.waiting ? `… ${r.waiting}` : "✕ Ledger and chain differ"} <span class="muted">block <span class="num">{r.block_number}</span>{r.compared_ms > 0 && <>, {clock(r.compared_ms)}</>}</span>
           </p>
           <div class="columns">
-            <section class="panel"><h2>Reserves</h2>
-              <div class="scroll" tabIndex={0} role="region" aria-label="Reserves">
-                <table>
-                  <thead><tr><th scope="col">Holder</th><th scope="col">Asset</th><th scope="col" class="r">Ledger</th><th scope="col" class="r">In flight</th><th scope="col" class="r">On chain</th><th scope="col" class="r">Difference</th></tr></thead>
-                  <tbody>{r.rows.map((row) => <tr key={row.holder + row.asset}><td title={row.holder}>{short(row.holder)}</td><td>{row.asset}</td><td class="num r">{money(row.asset, row.ledger_micros)}</td><td class="num r muted">{row.in_flight_micros ? money(row.asset, row.in_flight_micros) : "–"}</td><td class="num r">{money(row.asset, row.on_chain_micros)}</td><td class={`num r ${row.difference_micros ? "no" : ""}`}>{row.difference_micros ? money(row.asset, row.difference_micros) : "0"}</td></tr>)}</tbody>
-                </table>
-              </div>
-            </section>
             <div>
-              <section class="panel"><h2>Collateral in the contract</h2>{r.collateral ? <dl class="figures"><div class="line"><dt>Held</dt><dd class="num">{dollars(r.collateral.held_micros)}</dd></div><div class="line"><dt>Claimed by vaults and sets</dt><dd class="num">{dollars(r.collateral.claimed_micros)}</dd></div></dl> : <p class="quiet">Not counted yet.</p>}</section>
+            <section class="panel"><h2>Reserves</h2>
+              <Rows rows={r.rows} />
+            </section>
+              <section class="panel"><h2>Collateral in the contract{r.collateral && <small>counted in block <span class="num">{r.collateral.block_number}</span></small>}</h2>{r.collateral ? <dl class="figures"><div class="line"><dt>Held</dt><dd class="num">{dollars(r.collateral.held_micros)}</dd></div><div class="line"><dt>Claimed by vaults and sets</dt><dd class="num">{dollars(r.collateral.claimed_micros)}</dd></div></dl> : <p class="quiet">Not counted yet.</p>}</section>
+            </div>
+            <div>
               <section class="panel"><h2>What is owed</h2>{r.liabilities ? <dl class="facts"><div><dt>Root</dt><dd><code title={r.liabilities.root}>{short(r.liabilities.root)}</code></dd></div><div><dt>Of command</dt><dd class="num">{r.liabilities.seq}</dd></div><div><dt>Published</dt><dd><To id={r.liabilities.tx_hash} /> <span class="num">{clock(r.liabilities.published_ms)}</span></dd></div><div><dt>Accounts</dt><dd class="num">{r.liabilities.assets.find((a) => a.asset === "USD")?.leaves ?? 0}</dd></div></dl> : <p class="quiet">The first statement follows the first final block.</p>}</section>
               <Mine />
             </div>

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { dollars, short } from "./money";
-import { dialog, failure, loadOverview, overview, portfolio, route, search, session, spoken, trader, wallet } from "./store";
+import { dialog, ended, failure, loadOverview, overview, portfolio, route, search, session, spoken, trader, wallet } from "./store";
 import { heardMs, link } from "./stream";
 import { switchTheme, theme } from "./theme";
 
@@ -54,7 +54,12 @@ function Notices() {
   if (venue?.chain_halted) found.push("The chain has stopped making blocks final. Wallet orders wait; custodial trading goes on.");
   if (venue && venue.mode !== "open") found.push(`The exchange is ${venue.mode.replace("_", " ")}.`);
   if (venue && venue.session !== "open") found.push(`Outside trading hours (${venue.session}).`);
-  return <>{found.map((text) => <p class="notice halted" role="status" key={text}>{text}</p>)}</>;
+  return (
+    <>
+      {ended.value && <p class="notice" role="status">Your session has ended. Nothing was lost: open orders stay. <button class="plain" onClick={() => (dialog.value = "account")}>Sign in again</button></p>}
+      {found.map((text) => <p class="notice halted" role="status" key={text}>{text}</p>)}
+    </>
+  );
 }
 
 function Body({ children }: { children: ComponentChildren }) {
@@ -67,7 +72,7 @@ function Body({ children }: { children: ComponentChildren }) {
         <button onClick={() => void loadOverview()}>Try again</button>
       </section>
     );
-  return <div class="skeleton" aria-busy="true" aria-label="Loading markets">{[1, 2, 3, 4, 5, 6].map((n) => <span key={n} />)}</div>;
+  return <><h1 class="sr">Loading</h1><div class="skeleton" role="status" aria-busy="true" aria-label="Loading markets">{[1, 2, 3, 4, 5, 6].map((n) => <span key={n} />)}</div></>;
 }
 
 export function Shell({ children, dialogs }: { children: ComponentChildren; dialogs: ComponentChildren }) {

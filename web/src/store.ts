@@ -18,6 +18,8 @@ export const dialog = signal<"" | "account" | "keys" | "money">("");
 export const spoken = signal("");
 export const ticket = signal<{ action: Action; outcome: Outcome; price: string; count: string }>({ action: "buy", outcome: "yes", price: "", count: "10" });
 export const tradesSeen = signal(0);
+/** Set when a session that this page was in is over, until somebody signs in again. */
+export const ended = signal(false);
 /** Who trades: the wallet if one is connected, else the custodial account that is signed in. */
 export const trader = computed(() => (wallet.value ? wallet.value.address.toLowerCase() : (session.value?.account ?? "")));
 export const markets = computed(() => new Map((overview.value?.events ?? []).flatMap((e) => e.markets.map((m) => [m.ticker, m] as const))));
@@ -49,7 +51,16 @@ export async function loadPortfolio() {
     if (mine === asked) portfolio.value = found;
   } catch (error) {
     if (error instanceof Refusal && error.status && mine === asked) portfolio.value = null;
+    await noteEnd(error);
   }
+}
+
+/** A custodial session that the venue no longer knows: say so, and be nobody from now on. */
+export async function noteEnd(error: unknown) {
+  if (!(error instanceof Refusal) || error.code !== "NOT_SIGNED_IN" || !session.value) return;
+  ended.value = true;
+  spoken.value = "Your session has ended: sign in again.";
+  await loadSession();
 }
 
 let timer = 0;
@@ -99,6 +110,7 @@ export async function loadSession() {
   ]);
   const before = `${session.value?.account} ${walletSession.value}`;
   session.value = person.account ? { ...person, account: person.account } : null;
+  if (person.account) ended.value = false;
   walletSession.value = signed.wallet ?? "";
   if (before !== `${session.value?.account} ${walletSession.value}`) stream.restart();
 }
@@ -128,6 +140,6 @@ export async function start() {
     trades.value = [];
     if (ticker) void get<{ trades: Trade[] }>(`/venue/page/markets/${ticker}/trades`).then((found) => shown.value === ticker && (trades.value = found.trades), () => undefined);
   });
-  setInterval(() => void loadOverview(), 15_000);
+  setInterval(() => void loadOverview(), 5_000);
   setInterval(() => trader.value && document.visibilityState === "visible" && void loadPortfolio(), 2_000);
 }

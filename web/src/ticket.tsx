@@ -4,8 +4,8 @@ import { post, sentence } from "./api";
 import { ask } from "./markets";
 import { cents, count, decimal, dollars, fee, micros, seconds } from "./money";
 import { Stages } from "./portfolio";
-import { dialog, loadPortfolio, overview, portfolio, spoken, ticket, trader, wallet } from "./store";
-import type { Action, Market, Outcome, Quote } from "./types";
+import { dialog, loadPortfolio, noteEnd, overview, portfolio, spoken, ticket, trader, wallet } from "./store";
+import type { Action, Market, Outcome, Overview, Quote } from "./types";
 import { placeSigned } from "./wallet";
 
 interface Placed { order_id: string; filled_micros: number; rests_micros: number }
@@ -63,11 +63,20 @@ function Result({ placed, onDone }: { placed: Placed; onDone: () => void }) {
       <h3 ref={heading} tabIndex={-1}>{placed.filled_micros ? (settled ? "Filled and settled" : `Filled ${count(placed.filled_micros)}`) : "In the book"}</h3>
       {placed.rests_micros > 0 && <p>{count(placed.rests_micros)} contracts wait in the book until somebody takes them or you cancel.</p>}
       {placed.filled_micros === 0 && placed.rests_micros === 0 && <p>Nothing was filled, and nothing is left in the book.</p>}
-      {fills.map((f) => <Stages key={f.trade} fill={f} />)}
+      {fills.map((f) => <Stages key={f.trade} fill={f} tall />)}
       <button onClick={onDone}>New order</button>
     </section>
   );
 }
+
+/** Why nobody can place an order now; empty when somebody can. */
+const stop = (venue: Overview) => {
+  if (venue.frozen) return "No orders are taken while the exchange is frozen. What is open can be cancelled, and wallets can leave.";
+  if (venue.mode === "paused" || venue.mode === "cancel_only") return "The exchange takes no new orders now. What is open can be cancelled.";
+  if (venue.session !== "open") return "The exchange is outside its trading hours. What is open can be cancelled.";
+  if (venue.chain_halted && wallet.value) return "The chain stands still, so orders of wallets would not settle: none are taken until blocks are final again.";
+  return "";
+};
 
 export function Ticket({ market }: { market: Market }) {
   const step1 = useSignal<"edit" | "review" | "sending">("edit");
@@ -99,6 +108,9 @@ export function Ticket({ market }: { market: Market }) {
   if (placed.value) return <Result placed={placed.value} onDone={() => ((placed.value = null), (step1.value = "edit"))} />;
   if (market.status !== "active") return <><h2>Order</h2><p class="quiet">{market.yes_payout_micros >= 0 ? `Decided: yes pays ${dollars(market.yes_payout_micros)}. Redeem what you hold in your portfolio.` : "This market takes no orders now."}</p></>;
 
+  const stopped = stop(overview.value!);
+  if (stopped) return <><h2>Order</h2><p class="quiet">{stopped}</p></>;
+
   const usd = portfolio.value?.account.balances.USD;
   const held = portfolio.value?.account.balances[`${market.ticker}:${outcome.toUpperCase()}`];
   const has = action === "buy" ? (usd?.available ?? 0) : (held?.available ?? 0);
@@ -121,6 +133,7 @@ export function Ticket({ market }: { market: Market }) {
       step1.value = "edit";
     } catch (error) {
       problem.value = sentence(error);
+      await noteEnd(error);
       spoken.value = `Refused: ${problem.value}`;
       step1.value = "edit";
     }

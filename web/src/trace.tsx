@@ -101,7 +101,7 @@ export function TracePage({ id }: { id: string }) {
   return (
     <>
       <div class="head"><p class="kicker"><a href="#/proof">Proof</a> / trace</p><h1 class="break">{id.startsWith("0x") ? "Transaction or order" : id}</h1>{id.startsWith("0x") && <p><code class="break">{id}</code></p>}</div>
-      {found.value.trace ? <Panes trace={found.value.trace} /> : found.value.problem ? <section class="empty"><h2>Not found</h2><p>{found.value.problem}</p></section> : <div class="skeleton" aria-busy="true" aria-label="Loading"><span /><span /><span /></div>}
+      {found.value.trace ? <Panes trace={found.value.trace} /> : found.value.problem ? <section class="empty"><h2>Not found</h2><p>{found.value.problem}</p></section> : <div class="skeleton" role="status" aria-busy="true" aria-label="Loading"><span /><span /><span /></div>}
     </>
   );
 }

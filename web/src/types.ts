@@ -3,7 +3,7 @@ export interface Market {
   ticker: string; event_ticker: string; title: string; yes: string; no: string; rules: string; type: string; status: string;
   open_ms: number; close_ms: number; price_ranges: [number, number, number][]; fee_cap_bps: number; condition_id: string;
   yes_token_id: string; no_token_id: string; best_bid_e4: number; best_ask_e4: number; last_price_e4: number;
-  volume_micros: number; open_interest_micros: number; yes_payout_micros: number; resolved_on_chain: boolean;
+  volume_micros: number; open_interest_micros: number; yes_payout_micros: number; resolved_on_chain: boolean; trend_e4: number[];
 }
 export interface VenueEvent {
   event_ticker: string; title: string; sub_title: string; category: string; mutually_exclusive: boolean; markets: Market[];
@@ -19,6 +19,7 @@ export interface Trade {
   trade: string; ticker: string; price_e4: number; size_micros: number; taker_side: "bid" | "ask"; on_chain: boolean;
   stage?: string; at_ms: number;
 }
+export interface TradePage { trades: Trade[]; more: boolean }
 export interface Candle {
   time_s: number; open_e4: number; high_e4: number; low_e4: number; close_e4: number; volume_micros: number;
 }

@@ -1,9 +1,10 @@
 // Wallets: one in this browser for the local chain (a burner), and those that announce themselves (EIP-6963).
 import { signal } from "@preact/signals";
-import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, numberToHex, parseSignature, stringToHex } from "viem";
+import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, numberToHex, stringToHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { collateralAbi, venueAbi } from "./abi";
 import { get, post } from "./api";
+import { decimal } from "./money";
 import type { Overview } from "./types";
 
 type Hex = `0x${string}`;
@@ -123,7 +124,7 @@ export const nativeDomain = (venue: Overview) => ({ name: "Causeway", version: "
 export const testMoney = (address: string, amount: string) => post<{ transaction: Hex }>("/venue/page/test-money", { wallet: address, amount });
 export const freeCash = (venue: Overview, address: Hex) => reader(venue).readContract({ address: venue.collateral, abi: collateralAbi, functionName: "balanceOf", args: [address] });
 
-/** Move test dollars from the wallet into its vault: one prompt where the wallet takes calls together, else a permit and a transaction. */
+/** Move dollars from the wallet into its vault with one prompt: a permit, which the venue sends and pays for; or two calls together. */
 export async function deposit(venue: Overview, wallet: Wallet, amount: bigint) {
   if (wallet.sendTogether) {
     const approve = encodeFunctionData({ abi: collateralAbi, functionName: "approve", args: [venue.venue, amount] });
@@ -138,9 +139,7 @@ export async function deposit(venue: Overview, wallet: Wallet, amount: bigint) {
     primaryType: "Permit",
     message: { owner: wallet.address, spender: venue.venue, value: String(amount), nonce: String(nonce), deadline: String(deadline) },
   });
-  const { r, s, yParity } = parseSignature(signature);
-  const data = encodeFunctionData({ abi: venueAbi, functionName: "depositWithPermit", args: [amount, deadline, 27 + yParity, r, s] });
-  await mined(venue, await wallet.send({ to: venue.venue, data }));
+  await post("/venue/deposits/permit", { wallet: wallet.address, amount: decimal(Number(amount)), deadline: Number(deadline), signature });
 }
 
 const nonceFor = async (address: Hex, kind: "orders" | "actions") => {

@@ -1,0 +1,56 @@
+"""Long lists of the page come in pages that neither repeat nor leave out anything."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offchain_book.engine import chain_commands as cc
+from offchain_book.engine import commands as c
+from offchain_book.engine.order import BookSide
+from offchain_book.gateways import page_views
+from offchain_book.gateways.page_fills import ORDERS_PAGE, order_history
+from offchain_book.gateways.page_views import PageViews
+from tests.gateways.native_venue import CONTRACT, SETTINGS, TICKER, NativeVenue
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> AsyncIterator[NativeVenue]:
+    async with NativeVenue(tmp_path).running() as running:
+        yield running
+
+
+async def test_finished_orders_are_paged_newest_first_and_open_ones_left_out(small: NativeVenue) -> None:
+    for number in range(2 * ORDERS_PAGE + 3):
+        await small.do(c.PlaceOrder(f"o{number}", "alice", TICKER, BookSide.BID, 1_000, CONTRACT))
+        if number % 10:
+            await small.do(c.CancelOrder("alice", f"o{number}"))
+    read = small.sequencer.projections
+    pages: list[Any] = [order_history(read, "alice", 0)]
+    while pages[-1]["next"]:
+        pages.append(order_history(read, "alice", pages[-1]["next"]))
+    found = [row["order_id"] for page in pages for row in page["orders"]]
+    assert found == [f"o{number}" for number in reversed(range(2 * ORDERS_PAGE + 3)) if number % 10]
+    assert [len(page["orders"]) for page in pages] == [ORDERS_PAGE, len(found) - ORDERS_PAGE]
+    assert order_history(read, "nobody", 0) == {"orders": [], "next": 0}
+
+
+async def test_trades_are_paged_newest_first(small: NativeVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_views, "MAX_TRADES", 3)
+    await small.do(c.OpenAccount("bob", c.Custody.CUSTODIAL, "bob"))
+    await small.do(cc.CreditDeposit(small.state.next_deposit, "bob", 100 * CONTRACT, "0x9", 1, "0x" + "99" * 20))
+    await small.do(c.PlaceOrder("rests", "alice", TICKER, BookSide.ASK, 5_000, 7 * CONTRACT))
+    for number in range(7):
+        await small.do(c.PlaceOrder(f"takes{number}", "bob", TICKER, BookSide.BID, 5_000, CONTRACT))
+    views = PageViews(small.sequencer, SETTINGS, gives_test_money=False)
+    page = await views.trades(TICKER)
+    pages = [page]
+    while page["more"]:
+        page = await views.trades(TICKER, before=int(page["trades"][-1]["trade"].partition(":")[2]))
+        pages.append(page)
+    assert [[row["trade"] for row in page["trades"]] for page in pages] == [
+        ["trade:6", "trade:5", "trade:4"],
+        ["trade:3", "trade:2", "trade:1"],
+        ["trade:0"],
+    ]
