@@ -41,7 +41,8 @@ class PresenceRoutes:
     async def heartbeat(self, request: Request) -> Response:
         """Keep the wallet's orders for ten more seconds. The first heartbeat has no id, each later one the last answer's.
 
-        When none comes in time the exchange cancels every order of the wallet, and the next heartbeat is a first one.
+        When none comes in time the exchange cancels every order of the wallet, and those that it handed in for contract wallets
+        before its last heartbeat; the next heartbeat is a first one.
         """
         caller = await self._venue.caller(request)
         shown = decode(_heartbeat_decoder, caller.body or b"{}", "Invalid payload").heartbeat_id or ""
@@ -55,9 +56,11 @@ class PresenceRoutes:
             error = ApiError(400, INVALID_HEARTBEAT, "INVALID_HEARTBEAT", reason)
             return reply(error.body(caller.request_id) | {"error_msg": INVALID_HEARTBEAT, "heartbeat_id": expected}, 400)
         deadline_ms = now_ms + HEARTBEAT_MS
-        receipt = await self._venue.submit(ArmDeadMan(caller.account_id, deadline_ms), caller.request_id)
-        if receipt.rejected:
-            raise from_rejection(receipt.rejected)
+        for account, session_id in self._venue.accounts_of(caller):
+            command = ArmDeadMan(account.account_id, deadline_ms, session_id)
+            receipt = await self._venue.submit(command, caller.request_id)
+            if receipt.rejected:
+                raise from_rejection(receipt.rejected)
         return reply({"heartbeat_id": self._heartbeat_id(caller.account_id, deadline_ms), "deadline_ms": str(deadline_ms)})
 
     # --- notifications -----------------------------------------------------------------------------------------------------

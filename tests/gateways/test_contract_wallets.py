@@ -9,6 +9,7 @@ import pytest
 
 from offchain_book import signatures
 from offchain_book.engine import chain_commands as cc
+from offchain_book.engine.market_commands import AdvanceClock
 from offchain_book.engine.operations import Outcome, TokenSide, VaultAction, VaultActionKind, WalletOperation
 from offchain_book.gateways import siwe
 from offchain_book.gateways.contract_wallets import HookRefused
@@ -203,3 +204,18 @@ async def test_fills_of_type_3_are_trades_of_whoever_handed_the_order_in(small: 
     by_id = (await wendy.call("GET", "/data/trades", id=rows[0]["id"])).json()["data"]
     assert by_id == rows[:1]
     assert {leg["owner"] for row in rows for leg in row["maker_orders"]} == {wendy.creds["apiKey"]}
+
+
+async def test_heartbeats_guard_orders_that_were_handed_in_and_no_others(small: NativeVenue) -> None:
+    wendy = Wallet(small.http, b"\x44" * 32)
+    await wendy.login()
+    hers = (await of_type_3(small, wendy, "1"))["orderID"]
+    directly = (await place(small)).json()["order_id"]
+    assert (await wendy.call("POST", "/v1/heartbeats", {"heartbeat_id": ""})).status_code == 200
+    timers = [session_id for account in small.state.accounts.values() for session_id in account.dead_men]
+    assert sorted(timers) == ["", wendy.account]
+    clock = small.sequencer.clock_ms
+    small.sequencer.clock_ms = lambda: clock() + 11_000  # type: ignore[method-assign]
+    await small.do(AdvanceClock())
+    assert hers not in small.state.orders
+    assert list(small.state.accounts[SAFE].open_orders) == [directly]
