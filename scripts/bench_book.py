@@ -14,9 +14,6 @@ from scripts.bench_common import Engine, Json, Report, Scale, bytes_per_item, la
 from tests.engine.workload import CONTRACT_MICROS, Fill, LevelBook, Op, Workload
 
 AIMS: Json = {"ratio": 2.7, "bytes_per_order": 200}
-LONG_TURN = 20_000
-"""Operations of one turn here: a book is small and quick, and what it finds in the caches is the other books at first."""
-
 _ACCOUNT, _TERMS = Account("a", Custody.CUSTODIAL, ""), Terms()
 
 
@@ -181,7 +178,7 @@ def weigh(count: int) -> Json:
 
 def run(console: Console, work: Workload, scale: Scale, report: Report) -> Json:
     """Race, weigh and print."""
-    lanes = race((NaiveEngine, BookEngine, ArrivalEngine), work, scale.rounds, scale.latency_ops, report, turn=LONG_TURN)
+    lanes = race((NaiveEngine, BookEngine, ArrivalEngine), work, scale.rounds, scale.latency_ops, report)
     weights = []
     for count in scale.growth:
         report(f"weigh {count:,} resting orders", 0, 0)

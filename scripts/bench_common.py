@@ -19,7 +19,7 @@ from rich.table import Table
 from offchain_book.engine.order import BookSide
 from tests.engine.workload import CANCEL, Fill, Op, Workload
 
-TURN = 5_000
+CHUNK = 5_000
 """Operations of one turn; then the next engine runs the same ones."""
 
 Json = dict[str, Any]
@@ -127,15 +127,13 @@ def drive_timed(engine: Engine, ops: Sequence[Op], nanoseconds: list[int]) -> No
         nanoseconds.append(clock() - start)
 
 
-def race(
-    makers: Sequence[Callable[[], Engine]], work: Workload, rounds: int, timed: int, report: Report, turn: int = TURN
-) -> list[Lane]:
+def race(makers: Sequence[Callable[[], Engine]], work: Workload, rounds: int, timed: int, report: Report) -> list[Lane]:
     """Run the workload through every engine in turns; refuse to report engines that do not make the same fills."""
     lanes = [Lane(make().name) for make in makers]
     total = rounds * len(work.ops)
     with quiet_gc():
         for before in range(0, total, len(work.ops)):
-            _round(makers, work, lanes, turn, _from(before, total, report))
+            _round(makers, work, lanes, _from(before, total, report))
         report("time each operation", 0, 0)
         _latency(makers, work, timed, lanes)
     if len({lane.digest for lane in lanes}) != 1:
@@ -155,19 +153,19 @@ def _start(makers: Sequence[Callable[[], Engine]], work: Workload) -> list[Engin
     return engines
 
 
-def _turns(ops: Sequence[Op], engines: int, size: int) -> Iterator[tuple[Sequence[Op], list[int]]]:
+def _turns(ops: Sequence[Op], engines: int) -> Iterator[tuple[Sequence[Op], list[int]]]:
     """Yield chunks with the order in which the engines take their turn; everybody is first equally often."""
-    for turn, start in enumerate(range(0, len(ops), size)):
-        yield ops[start : start + size], [(turn + place) % engines for place in range(engines)]
+    for turn, start in enumerate(range(0, len(ops), CHUNK)):
+        yield ops[start : start + CHUNK], [(turn + place) % engines for place in range(engines)]
 
 
 def _round(
-    makers: Sequence[Callable[[], Engine]], work: Workload, lanes: Sequence[Lane], turn: int, done: Callable[[int], None]
+    makers: Sequence[Callable[[], Engine]], work: Workload, lanes: Sequence[Lane], done: Callable[[int], None]
 ) -> None:
     engines = _start(makers, work)
     hashes = [hashlib.sha256() for _ in engines]
     counts, passed = [0] * len(engines), 0
-    for chunk, order in _turns(work.ops, len(engines), turn):
+    for chunk, order in _turns(work.ops, len(engines)):
         for index in order:
             fills = _turn(engines[index], chunk, lanes[index])
             counts[index] += len(fills)
@@ -190,7 +188,7 @@ def _turn(engine: Engine, ops: Sequence[Op], lane: Lane) -> list[Fill]:
 def _latency(makers: Sequence[Callable[[], Engine]], work: Workload, count: int, lanes: Sequence[Lane]) -> None:
     engines = _start(makers, work)
     samples: list[list[int]] = [[] for _ in engines]
-    for chunk, order in _turns(work.ops[:count], len(engines), TURN):
+    for chunk, order in _turns(work.ops[:count], len(engines)):
         for index in order:
             engines[index].prepare(chunk)
             drive_timed(engines[index], chunk, samples[index])
