@@ -167,9 +167,8 @@ class ChainHooks:
         await self.flush()
         self._clock.move(seconds)
         await self.flush()
-        head = await asyncio.to_thread(self._chain.head)
-        await asyncio.to_thread(self._node.move_time_on, self._clock() // 1_000)
-        await self._in_time(indexer.caught_up(head.number + 2))
+        head = await self._on_chain(lambda: self._move_on(self._clock() // 1_000))
+        await self._in_time(indexer.caught_up(head + 2))
         state = self._state
         await self._sequencer.submit(
             cc.ObserveChain(state.final_block, state.final_time_s, state.chain_halted, state.final_hash)
@@ -191,11 +190,15 @@ class ChainHooks:
         """Run blocking chain work, one at a time: it shares keys, and the journal shares the threads."""
         async with self._lane:
             try:
-                return await asyncio.to_thread(work)
+                return await asyncio.to_thread(self._steadily, work)
             except Reverted as error:
                 raise HookRefused(409, "REVERTED", f"the chain refuses: {error.reason}") from error
             except (ChainUnavailable, RpcError) as error:
                 raise HookRefused(503, "CHAIN_UNAVAILABLE", str(error)) from error
+
+    def _steadily(self, work: Callable[[], T]) -> T:
+        with self._node.steady:
+            return work()
 
     # --- in a worker thread ------------------------------------------------------------------------------------------
 
@@ -212,6 +215,12 @@ class ChainHooks:
                 calls.append(_Call(venue, self._chain.encode("prepareCondition", [question])))
         receipts = self._send_all(self._admin, calls)
         return found, receipts[-1].block_number if receipts else self._chain.head().number
+
+    def _move_on(self, now_s: int) -> int:
+        """Move the chain's time on; return the head before."""
+        head = self._chain.head().number
+        self._node.move_time_on(now_s)
+        return head
 
     def _asked(self, wallet: str, digest: bytes, signature: str) -> bool:
         if self._chain.rpc.call("eth_getCode", wallet, "latest") in ("0x", None):

@@ -121,6 +121,8 @@ class ExternalNode:
         self.rpc = RpcClient(url)
         self.adopted = True
         self.resumed = False
+        self.steady = threading.Lock()
+        """As in `Anvil`; nothing here starts the node anew."""
 
     def start(self) -> None:
         """Check that it answers."""
@@ -180,6 +182,8 @@ class Anvil:
         self._lock = threading.Lock()
         self._life = threading.RLock()
         """Held while the process is started anew or stopped: both may be asked for at once."""
+        self.steady = threading.Lock()
+        """Hold it for work that must not meet the half second without a process; for seconds, not longer."""
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -385,7 +389,7 @@ class Anvil:
         Blocks with transactions stay, with their logs and receipts, and so does what waits in the pool. Nothing is lost if anything
         is killed on the way: the state is saved before the process ends, and replaced at once or not at all.
         """
-        with self._life:
+        with self.steady, self._life:
             record = self._read_record()
             if record is None:
                 return
