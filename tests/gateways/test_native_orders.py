@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from offchain_book import signatures
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
-from offchain_book.engine.operations import OrderScheme, Outcome, TokenSide
+from offchain_book.engine.operations import OrderScheme, Outcome, TokenSide, VaultActionKind
 from offchain_book.engine.order import BookSide
 from offchain_book.gateways.credentials import wall_clock_ms
 from tests.builders import assert_books_balance
-from tests.gateways.native_venue import CONTRACT, DOLLAR, TICKER, WALLET, NativeVenue
+from tests.gateways.native_venue import CONTRACT, DOLLAR, SETTINGS, TICKER, WALLET, NativeVenue
 
 BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
@@ -88,6 +89,27 @@ async def test_altered_order_is_refused(small: NativeVenue, changed: dict[str, A
         body = small.order_body(BUY, YES, 4_000, 5, **changed)
     assert error_of(await small.http.post("/venue/orders", json=body)) == (400, code)
     assert small.state.accounts[WALLET].cash.held == 0
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "contract"), [(1, SETTINGS.venue_address), (80_002, SETTINGS.venue_address), (31_337, "0x" + "13" * 20)]
+)
+async def test_what_was_signed_in_another_deployments_domain_is_worth_nothing_here(
+    small: NativeVenue, chain_id: int, contract: str
+) -> None:
+    """Orders, vault actions, cancels and links alike: the domain names chain and contract."""
+    resting = (await small.order(BUY, YES, 4_000, 5)).json()["order_id"]
+    small.domain = signatures.native_domain(chain_id, contract)
+    held = small.state.accounts[WALLET].cash.held
+    answers = [
+        await small.order(BUY, YES, 4_000, 5),
+        await small.http.post("/venue/actions", json=small.action(VaultActionKind.WITHDRAW, "0", DOLLAR)),
+        await small.http.request("DELETE", f"/venue/orders/{resting}", json=small.cancel_body([resting])),
+        await small.signed("/venue/links", small.link()),
+    ]
+    assert [error_of(answer) for answer in answers] == [(400, "BAD_SIGNATURE")] * 4
+    assert small.state.accounts[WALLET].cash.held == held
+    assert resting in small.state.orders
 
 
 async def test_a_nonce_belongs_to_one_order_and_the_same_order_is_not_taken_twice(small: NativeVenue) -> None:
