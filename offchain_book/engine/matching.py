@@ -203,7 +203,7 @@ def rest_or_cancel(state: State, market: Market, order: Order, stopped: CancelRe
     terms = order.terms
     if not order.remaining_micros:
         forget(state, order)
-    elif stopped is None and terms.time_in_force is GTC and not order.budget_micros:
+    elif stopped is None and terms.time_in_force is GTC and (order.extra is None or not order.extra.budget_micros):
         if market.taker_rate_e4 > market.maker_rate_e4:
             risk.adjust(order, order.remaining_micros, market.fees.maker)
         market.book.add(order)

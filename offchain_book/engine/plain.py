@@ -17,7 +17,7 @@ from offchain_book.engine import commands as c
 from offchain_book.engine.account import Account, Exposure
 from offchain_book.engine.book import Ladder
 from offchain_book.engine.cancels import forget
-from offchain_book.engine.events import Event, FillSide, Matched, OrderAccepted, OrderCancelled
+from offchain_book.engine.events import Event, FillSide, Matched, OrderAccepted, OrderCancelled, OrderRested
 from offchain_book.engine.fees import FREE, due_in_steps, numerator, reserve_in_steps
 from offchain_book.engine.ledger import issue
 from offchain_book.engine.market import Market, MarketStatus
@@ -106,11 +106,12 @@ def place(state: State, command: c.PlaceOrder) -> list[Event] | None:
         own, ladder, facing, worst = PRICE_SCALE - price, book.asks, book.bids, -price
     if price not in ladder and admission.check_price(market, price) is not None:  # a price that has a level is on the grid
         return None
-    hold, spare, fee = size * own // PRICE_SCALE, 0, market.fees.highest
+    hold, reserve, spare, fee = size * own // PRICE_SCALE, 0, 0, market.fees.highest
     if fee is not FREE:
         if not market.fees.in_steps:
             return None
-        hold += reserve_in_steps(0, 0, numerator(fee, size, price))
+        reserve = reserve_in_steps(0, 0, numerator(fee, size, price))
+        hold += reserve
         spare = _SPARE_MICROS
     cash, exposure = account.cash, account.exposures.get(ticker) or exposure_of(account, ticker)
     shift(account, exposure, side, hold, size)
@@ -120,14 +121,23 @@ def place(state: State, command: c.PlaceOrder) -> list[Event] | None:
     account.exposures[ticker] = exposure
     if command.client_order_id:
         account.client_order_ids[command.client_order_id] = order_id
-    order = Order(order_id, account, ladder[price], size, _TERMS, None, 0, hold)
     events: list[Event] = [OrderAccepted(order_id, account.account_id, ticker, size)]
-    stopped = None
     if facing.best.rank <= worst:
+        order = Order(order_id, account, ladder[price], size, _TERMS, None, 0, hold)
         _sweep(state, market, order, exposure, facing, worst, events)
         if order.remaining_micros:
-            stopped = match(state, market, order, events)
-    rest_or_cancel(state, market, order, stopped, events)
+            rest_or_cancel(state, market, order, match(state, market, order, events), events)
+        else:
+            finish(state, order)
+        return events
+    if fee is not market.fees.maker:  # what rests is held at the maker's fee
+        less = reserve_in_steps(0, 0, numerator(market.fees.maker, size, price)) - reserve
+        shift(account, exposure, side, less, 0)
+        hold += less
+    order = Order(order_id, account, ladder[price], size, _TERMS, None, 0, hold)
+    book.add(order)
+    state.orders[order_id] = account.open_orders[order_id] = order
+    events.append(OrderRested(order_id, ticker, side, price, size))
     return events
 
 
@@ -135,7 +145,12 @@ def cancel(state: State, command: c.CancelOrder) -> list[Event] | None:
     """Cancel a plain account's order. Returns None, and has changed nothing, when there is more to it."""
     order_id = command.order_id
     order = state.orders.get(order_id)
-    if order is None or order.expires_ms or order.terms.group_id or order.terms.signed is not None:
+    if (
+        order is None
+        or (order.extra is not None and order.extra.expires_ms)
+        or order.terms.group_id
+        or order.terms.signed is not None
+    ):
         return None
     account, level, left = order.account, order.level, order.remaining_micros
     if not account.plain or account.account_id != command.account_id:
