@@ -1,4 +1,4 @@
-"""Verbs that move money and tokens: deposit, withdraw, tokenize, redeem, faucet. Each answers when the venue has taken it;
+"""Verbs that move money and tokens: deposit, withdraw, tokenize, take-back, redeem, faucet. Each answers when the venue has taken it;
 `causeway wait ID --final` waits for the chain."""
 
 import json
@@ -115,6 +115,43 @@ def tokenize(
             "wallet": venue.wallet(wallet).address,
         }
         output.show(_taken(venue.signed(account, key, "/venue/tokenize", body)), form)
+
+
+def take_back(
+    wallet: WalletArgument,
+    count: Annotated[str, typer.Argument(metavar="AMOUNT", help="Dollars, or contracts when a market is named.")],
+    ticker: Annotated[str, typer.Argument(help="The market, for tokens.")] = "",
+    outcome: Annotated[Side | None, typer.Argument(help="Which token.")] = None,
+    key: KeyOption = None,
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    form: OutputOption = output.Format.TABLE,
+) -> None:
+    """Send a wallet's dollars or tokens to the account that it is linked to, by signature alone: the venue pays the gas.
+
+    Tokens in the vault go first, then those in the wallet itself. Exit codes: 0 taken; 1 refused; 2 wrong usage; 3 not running.
+    """
+    with reporting(form):
+        venue = VenueClient(data_dir)
+        amount_micros = micros(count)
+        owner = venue.wallet(wallet, key)
+        token, vault = CASH_ID, amount_micros
+        if ticker:
+            if outcome is None:
+                raise CommandError(f"say which token of {ticker}: yes or no", EXIT_USAGE)
+            token = venue.admin("GET", f"/markets/{quote(ticker)}")["token_ids"][outcome.value]
+            vault = min(amount_micros, _vault_tokens(venue, owner, ticker).get(outcome.value, 0))
+        parts = {
+            "vault": (VaultActionKind.TAKE_BACK, vault),
+            "wallet": (VaultActionKind.TAKE_BACK_FREE, amount_micros - vault),
+        }
+        actions = [
+            {"from": place, "micros": part, **venue.act(owner, kind, token, part)}
+            for place, (kind, part) in parts.items()
+            if part
+        ]
+        output.show(
+            {"wallet": owner.address, "asset": f"{ticker}:{outcome.name}" if outcome else "USD", "actions": actions}, form
+        )
 
 
 def redeem(

@@ -34,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
         cli_money.deposit,
         cli_money.withdraw,
         cli_money.tokenize,
+        cli_money.take_back,
         cli_money.redeem,
         cli_money.faucet,
         cli_account.link,

@@ -23,6 +23,7 @@ TIMEOUT_S = 30
 ZERO_BYTES32 = "0x" + "00" * 32
 CANCEL_LIFE_S = 300
 ACTION_LIFE_S = 3_600
+TAKE_BACK, TAKE_BACK_FREE = 5, 6
 
 
 class Refused(Exception):
@@ -107,7 +108,7 @@ class Client:
         return cancelled
 
     def act(self, kind: int, asset: str, amount_micros: int, to: str = "") -> Json:
-        """Sign a vault action (0 withdraw, 1 split, 2 merge, 3 redeem, 4 set delivery, 5 take back); the operator pays its gas."""
+        """Sign a vault action (`words` of `/venue/eip712` names the kinds); the operator pays its gas."""
         nonce = self.ask("GET", f"/venue/nonces/{self.wallet}?orders=0&actions=1")["actions"][0]
         message = {
             "wallet": self.wallet,
@@ -119,6 +120,11 @@ class Client:
         texts = {"id": asset, "amount": str(amount_micros), "nonce": nonce, "signature": self.sign("vault_action", struct)}
         taken: Json = self.ask("POST", "/venue/actions", {**message, **texts})
         return taken
+
+    def take_back(self, asset: str, amount_micros: int, *, free: bool = False) -> Json:
+        """Send dollars (asset "0") or tokens from the vault to the custodial account that the wallet is linked to; with `free`
+        tokens that are in the wallet itself. The account has them when the action is final."""
+        return self.act(TAKE_BACK_FREE if free else TAKE_BACK, asset, amount_micros)
 
     def sign_in(self) -> None:
         """Open a session, which `orders` needs."""

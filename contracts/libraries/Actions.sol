@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
@@ -54,6 +55,7 @@ library Actions {
     uint256 private constant REDEEM = 3;
     uint256 private constant SET_DELIVERY = 4;
     uint256 private constant TAKE_BACK = 5;
+    uint256 private constant TAKE_BACK_FREE = 6;
 
     uint256 internal constant APPROVED = 1 << 5;
     uint256 internal constant POOL_RECORD_BYTES = 74;
@@ -129,7 +131,7 @@ library Actions {
             (fault, action.amount) = Accounts.redeem(wallet, action.id, action.amount);
             return fault;
         }
-        if (action.kind == TAKE_BACK) return _takeBack(action, wallet);
+        if (action.kind == TAKE_BACK || action.kind == TAKE_BACK_FREE) return _takeBack(action, wallet);
         if (action.kind != SET_DELIVERY) return SkipReason.BAD_KIND;
         uint256 slot = Words.accountSlot(wallet);
         uint256 account = slot.read() & ~Words.DELIVERS_FREE;
@@ -151,17 +153,26 @@ library Actions {
         }
     }
 
-    /// @dev Into the pool, for the custodial account that the wallet is linked to: whose it is then, the ledger says.
+    /// @dev Into the pool, for the custodial account that the wallet is linked to: whose it is then, the ledger says. What is
+    /// taken from the free half is a burn, as when the wallet deposits it itself.
     function _takeBack(VaultAction memory action, uint256 wallet) private returns (uint256 fault) {
         if (action.amount == 0) return SkipReason.ZERO_AMOUNT;
         uint256 pool = uint160(address(this));
-        if (action.id == 0) {
+        if (action.kind == TAKE_BACK_FREE) {
+            uint256 slot = Words.tokenSlot(wallet, action.id);
+            uint256 token = slot.read();
+            if (token & Words.MASK_128 < action.amount) return SkipReason.INSUFFICIENT_TOKENS;
+            slot.write(token - action.amount);
+            emit IERC1155.TransferSingle(msg.sender, action.wallet, address(0), action.id, action.amount);
+        } else if (action.id == 0) {
             fault = Accounts.takeCash(wallet, action.amount);
             if (fault == 0) Accounts.addCash(pool, action.amount);
+            return fault;
         } else {
             fault = Accounts.takeTokens(wallet, action.id, action.amount);
-            if (fault == 0) Accounts.addTokens(pool, action.id, action.amount);
+            if (fault != 0) return fault;
         }
+        Accounts.addTokens(pool, action.id, action.amount);
     }
 
     /// @dev Out of the pool, within the outflow limit: one token counts as one dollar. Refused tokens stay in the receiver's

@@ -15,7 +15,7 @@ from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import State
 from offchain_book.engine.units import CASH, LOT_MICROS, whole_lots
 
-_MOVES = (VaultActionKind.WITHDRAW, VaultActionKind.TAKE_BACK)
+_TAKES_BACK = (VaultActionKind.TAKE_BACK, VaultActionKind.TAKE_BACK_FREE)
 TAKES_BACK = 2
 """The first version of the contract that takes back by signature."""
 
@@ -256,7 +256,7 @@ def submit_action(state: State, command: c.SubmitAction) -> list[Event]:
         market.ticker if market else "",
         tuple(needs),
         custody.next_not_after_s(state),
-        account.owner if action.kind is VaultActionKind.TAKE_BACK else "",
+        account.owner if action.kind in _TAKES_BACK else "",
     )
     queued = custody.queue(state, market, operation, (), 0)
     return [queued, ActionAccepted(command.action_id, action.wallet, number)]
@@ -288,13 +288,13 @@ def _action_needs(
         return None, [], None
     if amount <= 0:
         return None, [], reject(RejectCode.AMOUNT_NOT_POSITIVE, amount_micros=amount)
-    if action.kind is VaultActionKind.TAKE_BACK:
-        refused = _refuse_take_back(state, account)
+    if action.kind in _TAKES_BACK:
+        refused = _refuse_take_back(state, account, action.kind)
         if refused:
             return None, [], refused
-    if action.kind in _MOVES and action.id == "0":
+    if action.kind in (VaultActionKind.WITHDRAW, VaultActionKind.TAKE_BACK) and action.id == "0":
         return None, [(CASH, amount)], check_balance(account.cash, amount, RejectCode.INSUFFICIENT_CASH)
-    if action.kind in (*_MOVES, VaultActionKind.REDEEM):
+    if action.kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM, *_TAKES_BACK):
         return _token_needs(state, account, action)
     ticker = state.conditions.get(hex_condition(action.id))
     if ticker is None:
@@ -310,10 +310,10 @@ def _action_needs(
     return market, needs, None
 
 
-def _refuse_take_back(state: State, account: Account) -> list[Event] | None:
+def _refuse_take_back(state: State, account: Account, kind: VaultActionKind) -> list[Event] | None:
     """Say why a wallet cannot send anything into the pool by signature."""
     if state.contract_version < TAKES_BACK:
-        return reject(RejectCode.CONTRACT_TOO_OLD, action=VaultActionKind.TAKE_BACK.name)
+        return reject(RejectCode.CONTRACT_TOO_OLD, action=kind.name)
     if account.owner == account.account_id:
         return reject(RejectCode.NOT_LINKED, wallet=account.account_id)
     return None
@@ -329,8 +329,10 @@ def _token_needs(
     market = state.markets[found[0]]
     if action.kind is VaultActionKind.REDEEM and not market.resolved_on_chain:
         return market, [], reject(RejectCode.MARKET_INACTIVE, ticker=market.ticker, status=market.status)
-    if action.kind is VaultActionKind.TAKE_BACK and market.yes_payout_micros >= 0:
+    if action.kind in _TAKES_BACK and market.yes_payout_micros >= 0:
         return market, [], reject(RejectCode.ALREADY_RESOLVED, ticker=market.ticker)
+    if action.kind is VaultActionKind.TAKE_BACK_FREE:
+        return market, [], None
     asset = token_asset(*found)
     refused = check_balance(
         account.balance(asset), action.amount_micros, RejectCode.INSUFFICIENT_TOKENS, outcome=found[1].name
@@ -354,12 +356,22 @@ def release_action(state: State, operation: WalletOperation) -> None:
         account.balance(asset).held -= amount
 
 
+def brought(state: State, operation: WalletOperation) -> tuple[str, int]:
+    """Return what an action that takes back brings into the pool: (asset, millionths)."""
+    action = operation.action
+    return token_asset(*state.tokens[action.id]) if operation.ticker else CASH, action.amount_micros
+
+
 def action_lines(state: State, operation: WalletOperation) -> list[tuple[str, str, int]]:
     """Return what an executed action moves in the ledger."""
     action, wallet = operation.action, operation.action.wallet
-    if action.kind in _MOVES:
+    if operation.to_account:
+        asset, amount = brought(state, operation)
+        giver = wallet if operation.needs else OUTSIDE
+        return [(giver, asset, -amount), (operation.to_account, asset, amount)]
+    if action.kind is VaultActionKind.WITHDRAW:
         ((asset, amount),) = operation.needs
-        return [(wallet, asset, -amount), (operation.to_account or OUTSIDE, asset, amount)]
+        return [(wallet, asset, -amount), (OUTSIDE, asset, amount)]
     if not operation.ticker:
         return []
     market = state.markets[operation.ticker]

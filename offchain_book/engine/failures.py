@@ -306,7 +306,7 @@ def taken_back(state: State) -> dict[str, int]:
     found: dict[str, int] = {}
     for entry in state.operations.values():
         if isinstance(entry.operation, WalletOperation) and entry.operation.to_account and not entry.failed:
-            ((asset, amount),) = entry.operation.needs
+            asset, amount = actions.brought(state, entry.operation)
             found[asset] = found.get(asset, 0) + amount
     return found
 
@@ -328,7 +328,7 @@ def vault_deltas(state: State, entry: OpenOperation) -> Deltas:
 def _pool_lines(state: State, operation: Operation) -> list[Line]:
     """Return what an operation moves in the pool's vault balance on chain."""
     if isinstance(operation, WalletOperation):
-        return [(POOL, asset, amount) for asset, amount in operation.needs if operation.to_account]
+        return [(POOL, *actions.brought(state, operation))] if operation.to_account else []
     yes, no = (token_asset(operation.ticker, outcome) for outcome in Outcome)
     if isinstance(operation, FillOperation):
         lines: list[Line] = []

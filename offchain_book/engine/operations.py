@@ -160,7 +160,9 @@ class VaultActionKind(IntEnum):
     REDEEM = 3
     SET_DELIVERY = 4
     TAKE_BACK = 5
-    """Cash or tokens go into the pool, for the custodial account that the wallet is linked to."""
+    """Cash or tokens in the vault go into the pool, for the custodial account that the wallet is linked to."""
+    TAKE_BACK_FREE = 6
+    """The same for tokens of the wallet's free half, which the ledger does not know: the chain says whether they were there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ class WalletOperation:
     """What the ledger holds for it: (asset, millionths)."""
     not_after_s: int
     to_account: str = ""
-    """TAKE_BACK: the custodial account that is credited when it is final."""
+    """TAKE_BACK, TAKE_BACK_FREE: the custodial account that is credited when it is final."""
 
 
 Operation = FillOperation | PoolOperation | WalletOperation

@@ -43,7 +43,8 @@ WORDS = {
         "2": "Merge a full set into dollars",
         "3": "Redeem",
         "4": "Choose where bought tokens arrive (1: in your wallet, 0: in the vault)",
-        "5": "Take back to the account that you are linked to",
+        "5": "Send from the vault to the account that you are linked to",
+        "6": "Send tokens of your wallet to the account that you are linked to",
     },
 }
 """Fields that are numbers -> what each number means."""

@@ -230,6 +230,7 @@ def _operations(stage: Stage, wallet: Person) -> list[Line]:
         "wallet merges": (VaultActionKind.MERGE, condition),
         "wallet takes back cash": (VaultActionKind.TAKE_BACK, 0),
         "wallet takes back tokens": (VaultActionKind.TAKE_BACK, condition + YES),
+        "wallet takes back free tokens": (VaultActionKind.TAKE_BACK_FREE, condition + YES),
     }
 
     def pool_batch(action: PoolAction, fields: dict[str, Any], size: int) -> list[Operation]:

@@ -17,7 +17,7 @@ BUY, SELL = TokenSide.BUY, TokenSide.SELL
 YES, NO = Outcome.YES, Outcome.NO
 WITHDRAW, SPLIT, MERGE = VaultActionKind.WITHDRAW, VaultActionKind.SPLIT, VaultActionKind.MERGE
 REDEEM, SET_DELIVERY = VaultActionKind.REDEEM, VaultActionKind.SET_DELIVERY
-TAKE_BACK = VaultActionKind.TAKE_BACK
+TAKE_BACK, TAKE_BACK_FREE = VaultActionKind.TAKE_BACK, VaultActionKind.TAKE_BACK_FREE
 SIZE = 50 * CONTRACT
 
 
@@ -240,6 +240,19 @@ def test_a_wallet_sends_cash_and_tokens_into_the_pool_by_signature_alone(stage: 
     assert_conserved(stage)
 
 
+def test_tokens_of_the_free_half_go_into_the_pool_by_signature_and_the_standards_event_says_so(
+    stage: Stage, alice: Person
+) -> None:
+    token = token_id(stage.condition, NO)
+    settled = stage.settle(stage.vault_action(alice, TAKE_BACK_FREE, id=token, amount=4 * CONTRACT))
+    assert not settled.skips
+    (burn,) = stage.events(settled.receipt, "TransferSingle")
+    assert (burn["from"], int(burn["to"], 16), burn["id"], burn["value"]) == (alice.address, 0, token, 4 * CONTRACT)
+    assert (stage.free(alice, NO), stage.free(alice, YES)) == (6 * CONTRACT, 10 * CONTRACT)
+    assert holdings(stage, "alice", "pool") == {"alice": (START, START, START), "pool": (START, START, START + 4)}
+    assert_conserved(stage)
+
+
 @pytest.mark.parametrize("field", ["kind", "id", "amount_micros", "to", "nonce", "deadline_s"])
 def test_every_field_of_an_action_is_signed(stage: Stage, alice: Person, bob: Person, field: str) -> None:
     operation = stage.vault_action(alice, WITHDRAW, amount=DOLLAR)
@@ -271,7 +284,13 @@ def test_every_field_of_an_action_is_signed(stage: Stage, alice: Person, bob: Pe
         (lambda s, a: s.vault_action(a, TAKE_BACK, amount=0), "ZERO_AMOUNT"),
         (lambda s, a: s.vault_action(a, TAKE_BACK, amount=(START + 1) * DOLLAR), "INSUFFICIENT_CASH"),
         (lambda s, a: s.vault_action(a, TAKE_BACK, id=77, amount=1), "INSUFFICIENT_TOKENS"),
-        (lambda s, a: s.vault_action(a, 6, amount=1), "BAD_KIND"),
+        (lambda s, a: s.vault_action(a, TAKE_BACK_FREE, id=token_id(s.condition, YES), amount=0), "ZERO_AMOUNT"),
+        (lambda s, a: s.vault_action(a, TAKE_BACK_FREE, amount=1), "INSUFFICIENT_TOKENS"),
+        (
+            lambda s, a: s.vault_action(a, TAKE_BACK_FREE, id=token_id(s.condition, YES), amount=11 * CONTRACT),
+            "INSUFFICIENT_TOKENS",
+        ),
+        (lambda s, a: s.vault_action(a, 7, amount=1), "BAD_KIND"),
     ],
 )
 def test_an_action_that_cannot_be_is_skipped_with_its_reason(

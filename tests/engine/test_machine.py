@@ -312,7 +312,7 @@ class Exchange(Checked):
         self.nonce += 1
         listed = self.venue.state.markets[TICKER]
         number = str(int(listed.condition_id, 16))
-        if kind in (VaultActionKind.WITHDRAW, VaultActionKind.TAKE_BACK):
+        if kind in (VaultActionKind.WITHDRAW, VaultActionKind.TAKE_BACK, VaultActionKind.TAKE_BACK_FREE):
             number = "0" if flag else listed.yes_token_id
         amount = int(flag) if kind is VaultActionKind.SET_DELIVERY else size
         action = VaultAction(wallet, kind, number, amount, wallet, str(self.nonce), 2**40, "0x")

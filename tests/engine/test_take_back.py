@@ -38,10 +38,18 @@ def venue() -> Venue:
     return found
 
 
-def take_back(venue: Venue, asset: str, amount: int, *, wallet: str = WENDY, nonce: str = "1") -> list[Event]:
+def take_back(
+    venue: Venue,
+    asset: str,
+    amount: int,
+    *,
+    wallet: str = WENDY,
+    nonce: str = "1",
+    kind: VaultActionKind = VaultActionKind.TAKE_BACK,
+) -> list[Event]:
     market = venue.state.markets[TICKER]
     number = {CASH: "0", YES: market.yes_token_id, NO: market.no_token_id}[asset]
-    action = VaultAction(wallet, VaultActionKind.TAKE_BACK, number, amount, wallet, nonce, 2**39, "0x")
+    action = VaultAction(wallet, kind, number, amount, wallet, nonce, 2**39, "0x")
     return venue.do(c.SubmitAction(f"a{nonce}", action))
 
 
@@ -69,6 +77,21 @@ def test_tokens_join_the_position_u_stays_and_they_can_be_sold_and_tokenized_aga
     venue.do(c.Withdraw("w", ALICE, 3 * CONTRACT, WALT, TICKER, Outcome.YES))
     venue.land()
     assert (venue.total(ALICE, YES), venue.total(BOB, YES)) == (0, CONTRACT)
+    assert_books_balance(venue.state)
+
+
+def test_tokens_that_are_in_the_wallet_itself_come_back_without_a_hold(venue: Venue) -> None:
+    """What the ledger saw leave comes from outside again; in the reserves it is the pool's from the block that executed it."""
+    free = VaultActionKind.TAKE_BACK_FREE
+    take_back(venue, YES, 4 * CONTRACT, kind=free)
+    take_back(venue, NO, 500 * CONTRACT, kind=free, nonce="2")
+    assert venue.state.accounts[WENDY].balance(YES).held == 0
+    books = read_books(venue.state, [YES, NO], [WENDY])
+    assert [books.expected_pool(YES, number) for number in range(3)] == [0, 4 * CONTRACT, 4 * CONTRACT]
+    venue.land(((1, 18),))
+    assert (venue.total(WENDY, YES), venue.total(ALICE, YES), venue.total(ALICE, NO)) == (10 * CONTRACT, 4 * CONTRACT, 0)
+    assert venue.state.markets[TICKER].pool_yes_micros == 4 * CONTRACT
+    assert rejected(take_back(venue, CASH, DOLLAR, kind=free, nonce="3")).code is RejectCode.UNKNOWN_MARKET
     assert_books_balance(venue.state)
 
 

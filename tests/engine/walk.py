@@ -275,7 +275,7 @@ class Walk:
         kind = pick(list(VaultActionKind))
         listed = self.venue.state.markets[TICKER]
         number = str(int(listed.condition_id, 16))
-        if kind in (VaultActionKind.WITHDRAW, VaultActionKind.REDEEM, VaultActionKind.TAKE_BACK):
+        if kind not in (VaultActionKind.SPLIT, VaultActionKind.MERGE):
             number = pick(("0", listed.yes_token_id))
         amount = pick((0, 1)) if kind is VaultActionKind.SET_DELIVERY else round(self._size() * CONTRACT)
         wallet = pick(WALLETS)

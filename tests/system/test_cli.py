@@ -112,6 +112,8 @@ def test_flush_answers_when_everything_is_final(books: Books) -> None:
         (["withdraw", NOBODY, "1"], EXIT_USAGE, "--key"),
         (["tokenize", "alice", "NONE", "yes", "1", NOBODY], EXIT_FAILED, "UNKNOWN_MARKET"),
         (["tokenize", "alice", "KXDEMO-26-SNOW", "no", "1", "zoe"], EXIT_USAGE, "neither an address nor a demo wallet"),
+        (["take-back", NOBODY, "1"], EXIT_USAGE, "--key"),
+        (["take-back", "dave", "1", "KXDEMO-26-SNOW"], EXIT_USAGE, "yes or no"),
         (["redeem", "dave", "KXDEMO-26-SNOW"], EXIT_FAILED, "active"),
         (["deposit", NOBODY, "1"], EXIT_FAILED, "UNKNOWN_ACCOUNT"),
         (["faucet", "dave", "1000001"], EXIT_FAILED, "BAD_AMOUNT"),
