@@ -57,7 +57,7 @@ class Scale:
             replay=small if quick else ops,
             growth=(1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000),
             growth_ops=small,
-            wallet_orders=1_920 if quick else 12_800,
+            wallet_orders=960 if quick else 12_800,
             fix_orders=3_200 if quick else 16_000,
         )
 

@@ -43,16 +43,21 @@ async def measured(app: FastAPI, sent: Requests, batch: int) -> dict[str, float]
         config = uvicorn.Config(app, http=HotProtocol, log_level="warning", lifespan="off", access_log=False)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listening]))
-        port = listening.getsockname()[1]
-        warm_up = [own[: len(own) // _WARM_UP] for own in sent]
-        await _drive(port, warm_up)
+        context = multiprocessing.get_context("spawn")
+        results, go = context.Queue(), context.Event()
+        asked = (listening.getsockname()[1], sent, results, go)
+        clients = context.Process(target=_client_process, args=asked, daemon=True)
+        clients.start()
+        _accepted(await asyncio.to_thread(results.get))
         pace = gc.get_threshold()
         collector.quiet()
         cpu_s = time.process_time()
-        seconds, latencies, client_s = await _drive(port, [own[len(own) // _WARM_UP :] for own in sent])
+        go.set()
+        seconds, latencies, client_s = _accepted(await asyncio.to_thread(results.get))
         cpu_s = time.process_time() - cpu_s
         gc.unfreeze()
         gc.set_threshold(*pace)
+        await asyncio.to_thread(clients.join)
         server.should_exit = True
         await serving
     orders = len(latencies) * batch
@@ -66,20 +71,18 @@ async def measured(app: FastAPI, sent: Requests, batch: int) -> dict[str, float]
     }
 
 
-async def _drive(port: int, sent: Requests) -> tuple[float, list[float], float]:
-    """Let a process send everything; return its seconds, the latencies in order, and its processor's seconds."""
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    clients = context.Process(target=_client_process, args=(port, sent, results))
-    clients.start()
-    seconds, latencies, refused, client_s = await asyncio.to_thread(results.get)
-    await asyncio.to_thread(clients.join)
+def _accepted(result: tuple[float, list[float], list[bytes], float]) -> tuple[float, list[float], float]:
+    """Return the clients' seconds, their latencies in order, and their processor's seconds."""
+    seconds, latencies, refused, client_s = result
     assert not refused, f"{len(refused)} of {len(latencies)} requests were refused; the first: {refused[0]!r}"
     return seconds, latencies, client_s
 
 
-def _client_process(port: int, sent: Requests, results: Any) -> None:
-    uvloop.run(_clients(port, sent, results))
+def _client_process(port: int, sent: Requests, results: Any, go: Any) -> None:
+    """Warm up, report, and do the rest when told to."""
+    uvloop.run(_clients(port, [own[: len(own) // _WARM_UP] for own in sent], results))
+    go.wait()
+    uvloop.run(_clients(port, [own[len(own) // _WARM_UP :] for own in sent], results))
 
 
 async def _clients(port: int, sent: Requests, results: Any) -> None:
