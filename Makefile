@@ -80,7 +80,7 @@ hardhat: $(NODE_DEV)
 	@HARDHAT_DISABLE_TELEMETRY_PROMPT=true exec node_modules/.bin/hardhat test $(ARGS)
 
 screenshots: $(DEVELOPER) $(NODE_DEV)
-	@CAUSEWAY_PICTURES=docs/images exec $(BIN)/pytest tests/web/test_accessibility.py
+	@CAUSEWAY_PICTURES=docs/images exec $(BIN)/pytest tests/web/test_accessibility.py tests/web/test_states.py
 
 clean:
 	rm -rf .venv .venv-kalshi .venv-kalshi-320 .venv-kalshi-214 .venv-polymarket .venv-peers .venv-quickfix .venv-halmos .venv-slither node_modules tests/sdk/typescript/node_modules .hardhat causeway.egg-info

@@ -16,8 +16,11 @@ PICTURES = os.environ.get("CAUSEWAY_PICTURES", "")
 """A folder: then every page of PICTURED leaves a picture there (`make screenshots`)."""
 STATE_PICTURES = os.environ.get("CAUSEWAY_STATE_PICTURES", "")
 """A folder: then every look leaves a picture there, for the eyes of whoever changes the page."""
-PICTURED = ("markets", "market", "portfolio", "transaction", "proof", "frozen", "disconnected")
-MOST_BYTES = 150_000
+PICTURED = (
+    *("markets", "market", "portfolio", "transaction", "proof", "operator-review"),
+    *("loading", "empty", "disconnected", "stale", "frozen", "halted"),
+)
+MOST_BYTES = 200_000
 
 
 def settled(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
 from tests.system.clients import Client, kalshi
 from tests.web.conftest import Quote
-from tests.web.steps import SETTLED_MS, look, sign_up
+from tests.web.steps import PICTURES, SETTLED_MS, look, sign_up
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 def traded(causeway_venue: CausewayVenue, quote: Quote) -> VenueMarket:
     """A market of the demo with depth on both sides and some trades."""
     ticker = "KXHOMEPRICE-27JUN-B415"
+    if PICTURES:
+        _morning(causeway_venue, quote, ticker)
     steps = [(step, f"{60 + 35 * step % 170}.00") for step in range(1, 10)]
     for step, count in steps:
         quote(ticker, "bid", f"{0.42 - step / 100:.4f}", count)
@@ -30,6 +32,16 @@ def traded(causeway_venue: CausewayVenue, quote: Quote) -> VenueMarket:
         quote(f"KXHOMEPRICE-27JUN-{other}", "bid", price, "50.00")
         quote(f"KXHOMEPRICE-27JUN-{other}", "ask", f"{float(price) + 0.02:.4f}", "50.00")
     return causeway_venue.markets[ticker]
+
+
+def _morning(venue: CausewayVenue, quote: Quote, ticker: str) -> None:
+    """Let a morning of trades pass, so that the picture has a price that moves."""
+    prices = (36, 37, 37, 39, 38, 40, 42, 41, 41, 43, 44, 42, 43, 45, 44, 43)
+    with kalshi(dict(venue.status), "bob") as bob:
+        for number, cents in enumerate(prices):
+            quote(ticker, "ask", f"0.{cents}00", f"{12 + 7 * number % 30}.00")
+            _take(bob, ticker, "bid", f"{12 + 7 * number % 30}.00")
+            venue.client.admin("POST", "/time", {"seconds": 60})
 
 
 def _take(client: Client, ticker: str, side: str, count: str) -> None:

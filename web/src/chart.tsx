@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { type AutoscaleInfo, CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, type UTCTimestamp } from "lightweight-charts";
+import { type AutoscaleInfo, CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, LineSeries, LineType, type UTCTimestamp } from "lightweight-charts";
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api";
 import { cents, clock, count, plural } from "./money";
@@ -40,7 +40,7 @@ export function Chart({ ticker }: { ticker: string }) {
   const minutes = useSignal(1);
   const found = useSignal<Candle[] | null>(null);
   const box = useRef<HTMLDivElement>(null);
-  const parts = useRef<{ chart: IChartApi; bars: ISeriesApi<"Candlestick">; volume: ISeriesApi<"Histogram"> } | null>(null);
+  const parts = useRef<{ chart: IChartApi; steps: ISeriesApi<"Line">; bars: ISeriesApi<"Candlestick">; volume: ISeriesApi<"Histogram"> } | null>(null);
 
   useEffect(() => {
     let wanted = true;
@@ -52,6 +52,8 @@ export function Chart({ ticker }: { ticker: string }) {
   useEffect(() => {
     if (!box.current || empty || !found.value) return;
     const chart = createChart(box.current, { autoSize: true, layout: { attributionLogo: false }, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
+    // A thin market has candles of one price: a line of steps behind them shows which way it went.
+    const steps = chart.addSeries(LineSeries, { lineType: LineType.WithSteps, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
     const bars = chart.addSeries(CandlestickSeries, { priceFormat: { type: "custom", formatter: (p: number) => `${Math.round(p * 100) / 100}¢`, minMove: 0.01 },
       // A few cents of movement do not fill the pane: at least ten cents are shown, and nothing beyond 0 and 100.
       autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => {
@@ -64,7 +66,7 @@ export function Chart({ ticker }: { ticker: string }) {
     const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceLineVisible: false, lastValueVisible: false });
     volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     colours(chart, bars);
-    parts.current = { chart, bars, volume };
+    parts.current = { chart, steps, bars, volume };
     return () => (chart.remove(), void (parts.current = null));
   }, [empty, found.value === null]);
   useEffect(() => {
@@ -76,6 +78,8 @@ export function Chart({ ticker }: { ticker: string }) {
     const at = (c: Candle) => (c.time_s + offset) as UTCTimestamp;
     const drawn = whole(found.value, minutes.value);
     parts.current.bars.setData(drawn.map((c) => ({ time: at(c), open: c.open_e4 / 100, high: c.high_e4 / 100, low: c.low_e4 / 100, close: c.close_e4 / 100 })));
+    parts.current.steps.setData(drawn.map((c) => ({ time: at(c), value: c.close_e4 / 100 })));
+    parts.current.steps.applyOptions({ color: token("--field") });
     parts.current.volume.setData(drawn.map((c) => ({ time: at(c), value: c.volume_micros / 1e6, color: token("--volume") })));
     if (drawn.length <= 90) parts.current.chart.timeScale().fitContent();
   }, [found.value, empty, theme.value]);
