@@ -314,7 +314,7 @@ async def exchange(world: World, folder: Path, confirmations: int = 2) -> AsyncI
         found.journal.close()
 
 
-async def until(condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = (), seconds: int = 15) -> None:
+async def until(condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = (), seconds: int = 45) -> None:
     """Wait for a condition; a task that dies meanwhile fails the test."""
     deadline = time.monotonic() + seconds
     while not condition():
