@@ -8,6 +8,7 @@ import { theme } from "./theme";
 import type { Candle, Levels } from "./types";
 
 const PERIODS: [number, string][] = [[1, "1 min"], [5, "5 min"], [60, "1 hour"], [1440, "1 day"]];
+const IN_CENTS = { type: "custom", formatter: (price: number) => `${Math.round(price * 100) / 100}¢`, minMove: 0.01 } as const;
 const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function colours(chart: IChartApi, bars: ISeriesApi<"Candlestick">) {
@@ -53,8 +54,8 @@ export function Chart({ ticker }: { ticker: string }) {
     if (!box.current || empty || !found.value) return;
     const chart = createChart(box.current, { autoSize: true, layout: { attributionLogo: false }, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
     // A thin market has candles of one price: a line of steps behind them shows which way it went.
-    const steps = chart.addSeries(LineSeries, { lineType: LineType.WithSteps, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
-    const bars = chart.addSeries(CandlestickSeries, { priceFormat: { type: "custom", formatter: (p: number) => `${Math.round(p * 100) / 100}¢`, minMove: 0.01 },
+    const steps = chart.addSeries(LineSeries, { priceFormat: IN_CENTS, lineType: LineType.WithSteps, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
+    const bars = chart.addSeries(CandlestickSeries, { priceFormat: IN_CENTS,
       // A few cents of movement do not fill the pane: at least ten cents are shown, and nothing beyond 0 and 100.
       autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => {
         const range = original()?.priceRange;
