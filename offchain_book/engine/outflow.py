@@ -4,7 +4,7 @@ The contract keeps a bucket: each sending out of the pool adds its amount (a tok
 pool the most that it can lose by it; the level drains linearly from full to empty in one window, and what would pass the
 limit is skipped (`contracts/libraries/Outflow.sol`). The engine has no chain clock, so its level is an upper bound of the
 contract's: what is queued counts whole, and what has landed begins to drain only at the time of a final block that is not
-older than the one it landed in. Contracts of the first version count sendings alone (ADR 0027).
+older than the one it landed in. Contracts of the first version count sendings alone (ADR 0029).
 """
 
 from offchain_book.engine.events import Event
