@@ -209,7 +209,7 @@ class Twin:
 
     def _OrderCancelled(self, entry: c.Sequenced, event: e.OrderCancelled) -> None:
         order = self._open(event.order_id)
-        order.open = False
+        self._end(order)
         self._touched.add(event.account_id)
         rested = self.queues[event.ticker, event.side].pop(event.order_id, None) is not None
         assert rested is event.was_resting
@@ -242,6 +242,12 @@ class Twin:
         order.price_e4, order.expires_ms = event.price_e4, event.expires_ms
         order.size_micros = order.filled_micros + event.remaining_micros
         self._touched.add(event.account_id)
+
+    def _end(self, order: Known) -> None:
+        """An order has left: its id is remembered from now on, by the retention of now."""
+        order.open = False
+        forgettable = order.command.signed is None and self.retention_ms > 0
+        self.used[f"order {order.command.order_id}"] = self.generation if forgettable else -1
 
     def _open(self, order_id: str) -> Known:
         order = self.orders[order_id]
@@ -290,7 +296,7 @@ class Twin:
         if asked.signed is not None:
             self._within_signature(order, event.size_micros)
         if not side.remaining_micros:
-            order.open = False
+            self._end(order)
             self.queues[event.ticker, side.side].pop(side.order_id, None)
 
     def _within_signature(self, order: Known, size_micros: int) -> None:
