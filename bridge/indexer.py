@@ -395,7 +395,7 @@ class Indexer:
                 raise _NotYet
             place = event.place
             await self._submit(
-                cc.ConfirmResolution(market.ticker, event.yes_payout_micros, place.tx_hash, place.block_number)
+                cc.ConfirmResolution(market.ticker, event.yes_payout_micros, place.tx_hash, place.block_number, merges=True)
             )
 
     # --- the head ----------------------------------------------------------------------------------------------------

@@ -117,12 +117,17 @@ class RecordRefusedDelivery(Struct, frozen=True):
 
 
 class ConfirmResolution(Struct, frozen=True):
-    """Chain fact, final: the condition is resolved on chain with this payout."""
+    """Chain fact, final: the condition is resolved on chain with this payout.
+
+    `merges`: the pool merges its sets before it redeems what is left, so that the chain rounds once, and what it gets is never
+    less than what custodial positions are paid. Older records had it redeem both outcomes, and equity made up for a millionth.
+    """
 
     ticker: str
     yes_payout_micros: int
     tx_hash: str
     block_number: int
+    merges: bool = False
 
 
 class ExpireOperations(Struct, frozen=True):

@@ -236,13 +236,17 @@ def _undo_pool_leg(state: State, market: Market, leg: FillLeg, operation: FillOp
 def _return_to_pool(state: State, entry: OpenOperation, operation: PoolOperation, events: list[Event]) -> None:
     """Undo the pool's own operation; a withdrawal goes back to its account."""
     amount = operation.amount_micros
+    market = state.markets.get(operation.ticker)
+    if market is not None and market.resolved_on_chain and operation.action in (PoolAction.MERGE, PoolAction.REDEEM):
+        # Positions are paid already, and only a pause of the contract can have stopped it: once more.
+        custody.queue_pool(state, market, operation.action, amount, events, outcome=operation.outcome)
+        return
     if operation.action is PoolAction.SEND_CASH:
         state.pool_cash_micros += amount
     elif operation.action is PoolAction.SEND_TOKENS:
         assert operation.outcome is not None
         custody.move_custodial(state.markets[operation.ticker], operation.outcome, amount)
     else:
-        check(operation.action is not PoolAction.REDEEM, "the pool's redemption cannot fail")
         sign = 1 if operation.action is PoolAction.SPLIT else -1
         state.markets[operation.ticker].unsplit_micros += sign * amount
         state.pool_cash_micros += sign * amount

@@ -222,12 +222,16 @@ def confirm_resolution(state: State, command: cc.ConfirmResolution) -> list[Even
     market.resolved_on_chain = True
     events: list[Event] = [ResolutionConfirmed(market.ticker, market.yes_payout_micros, command.tx_hash)]
     set_status(state, market, MarketStatus.FINALIZED, events)
-    pay_market(state, market, events)
+    pay_market(state, market, events, merges=command.merges)
     return events
 
 
-def pay_market(state: State, market: Market, events: list[Event]) -> None:
-    """Pay every custodial position of a resolved market and queue the pool's redemption of the tokens behind them."""
+def pay_market(state: State, market: Market, events: list[Event], *, merges: bool = True) -> None:
+    """Pay every custodial position of a resolved market and queue the pool's redemption of the tokens behind them.
+
+    One rounding on chain is enough for all: sets, and the rest of one outcome, are worth floor(yes * p + no * (1 - p)) together
+    with u, and the floors of the positions add up to no more.
+    """
     paid = 0
     for account in state.accounts.values():
         if account.is_wallet:
@@ -237,12 +241,16 @@ def pay_market(state: State, market: Market, events: list[Event]) -> None:
             paid += _pay(state, market, account, yes, no, events)
         collateral.rebalance(state, account, market, events)
     pool = {Outcome.YES: market.pool_yes_micros, Outcome.NO: market.pool_no_micros}
-    redeemed = sum(token_payout_rounded_down(market, outcome, amount) for outcome, amount in pool.items())
+    sets = min(pool.values()) if merges else 0
+    pool = {outcome: amount - sets for outcome, amount in pool.items()}
+    redeemed = sets + sum(token_payout_rounded_down(market, outcome, amount) for outcome, amount in pool.items())
     remainder = redeemed + market.unsplit_micros - paid
     lines = [(EQUITY, CASH, remainder), (collateral_account(market.ticker), CASH, -remainder)]
     post(state, f"remainder:{market.ticker}:{state.seq}", lines, events)
     market.custodial_yes_micros = market.custodial_no_micros = market.unsplit_micros = 0
     state.pool_cash_micros += redeemed
+    if sets:
+        custody.queue_pool(state, market, PoolAction.MERGE, sets, events)
     for outcome, amount in pool.items():
         if amount:
             custody.queue_pool(state, market, PoolAction.REDEEM, amount, events, outcome=outcome)

@@ -137,4 +137,4 @@ class EventWalk(Walk):
                 self._renew(kind)
 
     def _confirm_result(self, market: Market) -> None:
-        self.count(self.venue.do(cc.ConfirmResolution(market.ticker, market.yes_payout_micros, "0x", 1)))
+        self.count(self.venue.do(cc.ConfirmResolution(market.ticker, market.yes_payout_micros, "0x", 1, merges=True)))

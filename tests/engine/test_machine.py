@@ -232,7 +232,7 @@ class Exchange(Checked):
         listed = self.venue.state.markets[self.events[pick]]
         self.venue.do(c.ResolveMarket(listed.ticker, payout))
         if listed.yes_payout_micros >= 0 and not listed.open_operations:
-            self.venue.do(cc.ConfirmResolution(listed.ticker, listed.yes_payout_micros, "0x", 1))
+            self.venue.do(cc.ConfirmResolution(listed.ticker, listed.yes_payout_micros, "0x", 1, merges=True))
 
     @rule(account=ANYBODY, most=st.sampled_from([None, None, 0, 20]), cap=st.booleans())
     def limit(self, account: str, most: int | None, cap: bool) -> None:
@@ -374,7 +374,7 @@ class Exchange(Checked):
         venue.now_ms += 1_000
         venue.do(m.AdvanceClock())
         if not venue.state.markets[ticker].open_operations:  # deliveries to a linked wallet
-            venue.do(cc.ConfirmResolution(ticker, venue.state.markets[ticker].yes_payout_micros, "0x", 1))
+            venue.do(cc.ConfirmResolution(ticker, venue.state.markets[ticker].yes_payout_micros, "0x", 1, merges=True))
 
     @rule(payout=st.integers(0, 1_000_000))
     def a_market_ends_and_a_new_one_begins(self, payout: int) -> None:
@@ -388,7 +388,7 @@ class Exchange(Checked):
         venue.do(c.ResolveMarket(ticker, payout))
         if venue.state.next_operation > venue.state.uncut:
             venue.land(tuple((number, 1) for number in failed))
-        venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1))
+        venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1, merges=True))
 
 
 class WholeCommandSet(Checked):

@@ -315,7 +315,7 @@ class Walk:
         payout = self.random.choice((0, 1_000_000, 333_333))
         self.count(venue.do(c.ResolveMarket(ticker, payout)))
         self.land()
-        self.count(venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1)))
+        self.count(venue.do(cc.ConfirmResolution(ticker, payout, "0x", 1, merges=True)))
         if self.random.random() < 0.5:  # tokens of a finished market still arrive
             name = self.random.choice((*CUSTODIAL, *WALLETS))
             venue.deposit(name, round(self._size() * CONTRACT), ticker, self.random.choice(list(Outcome)))

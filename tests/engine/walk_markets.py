@@ -133,4 +133,4 @@ class MarketWalk:
         self.land()
         listed = venue.state.markets[ticker]
         if not listed.open_operations:
-            self.do(cc.ConfirmResolution(ticker, listed.yes_payout_micros, "0x", 1))
+            self.do(cc.ConfirmResolution(ticker, listed.yes_payout_micros, "0x", 1, merges=True))

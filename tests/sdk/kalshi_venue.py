@@ -154,7 +154,7 @@ class SmallVenue:
     async def resolve(self, ticker: str, yes_payout_micros: int) -> None:
         """Decide a market and let the chain agree."""
         await self.do(c.ResolveMarket(ticker, yes_payout_micros, "test"))
-        await self.do(cc.ConfirmResolution(ticker, yes_payout_micros, "0x3", 9))
+        await self.do(cc.ConfirmResolution(ticker, yes_payout_micros, "0x3", 9, merges=True))
 
     async def land(self) -> None:
         """Settle everything that waits for the chain."""
