@@ -50,6 +50,8 @@ def blocks(result: Mapping[str, Any], width: int, title: str = "") -> Iterator[t
 
 def label(name: str) -> str:
     """Return a field's name without the unit that its value shows."""
+    if name == "micros":
+        return "amount"
     for unit in ("_micros", "_e4", "_e6", "_ms"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")

@@ -56,6 +56,10 @@ def test_the_unit_of_a_part_is_that_of_its_values() -> None:
     assert printed({"won_micros": {"alice": 1_000_000, "bob": -2_000_000, "erin": 1_000_000}})[2].split() == ["bob", "-2.00"]
 
 
+def test_a_column_of_millionths_is_headed_by_what_it_shows() -> None:
+    assert printed({"lines": [{"account": "alice", "micros": 5_000_000}]})[1].split() == ["account", "amount"]
+
+
 def test_long_ids_are_not_cut_off() -> None:
     assert any(TOKEN in line for line in printed({"rows": [{"token": TOKEN, "other": TOKEN}]}))
     assert len(TOKEN) * 2 < PIPE_WIDTH
