@@ -20,6 +20,7 @@ from offchain_book.engine.cancels import forget
 from offchain_book.engine.events import Event, FillSide, Matched, OrderAccepted, OrderCancelled, OrderRested
 from offchain_book.engine.fees import FREE, due_in_steps, numerator, reserve_in_steps
 from offchain_book.engine.ledger import issue
+from offchain_book.engine.limits import owner_accounts
 from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.memory import finish, is_finished
@@ -61,9 +62,8 @@ def marking(handler: Handler) -> Handler:
         events = handler(state, command)
         named = state.accounts.get(command.account_id)
         if named is not None:
-            for account in state.accounts.values():
-                if account.owner == named.owner:
-                    account.plain = is_plain(state, account)
+            for account in owner_accounts(state, state.accounts[named.owner]):
+                account.plain = is_plain(state, account)
         return events
 
     return handle
