@@ -4,11 +4,11 @@
 """
 
 import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bridge.cli_client import CommandError, Json, VenueClient
 from bridge.cli_traders import CustodialTrader, WalletTrader
+from bridge.stop_signal import StopSignal
 
 PEOPLE = ("alice", "bob", "dave", "erin")
 PAUSE_S = 1.0
@@ -55,9 +55,11 @@ class Crowd:
                 self._say("taker", name, f"buy {count} NO at {102 - middle}¢", answer)
 
     def leave(self, market: Json) -> None:
-        """Take back what still rests of the makers' quotes in a market."""
-        self._alice.cancel(market["ticker"])
-        self._dave.cancel(market["condition_id"])
+        """Take back what still rests in a market: the makers' quotes, and what a taker found too little for."""
+        for custodial in (self._alice, self._bob):
+            custodial.cancel(market["ticker"])
+        for wallet in (self._dave, self._erin):
+            wallet.cancel(market["condition_id"])
 
     def _say(self, role: str, name: str, what: str, answer: Json) -> None:
         dialect = "Kalshi" if name in ("alice", "bob") else "Polymarket"
@@ -66,7 +68,7 @@ class Crowd:
 
 
 class Company:
-    """Keeps every open market quoted, and trades now and then, until Ctrl-C."""
+    """Keeps every open market quoted, and trades now and then, until Ctrl-C or SIGTERM."""
 
     def __init__(self, venue: VenueClient, seed: int, tell: Tell) -> None:
         self._venue = venue
@@ -76,24 +78,45 @@ class Company:
         self._crowd = Crowd(venue, self._random, lambda kind, text: tell(kind, f"{self._ticker:<24}{text}"))
 
     def stay(self) -> None:
-        """Quote all markets at once, then one after another. Leaves no quote behind. Raises CommandError."""
+        """Quote all markets at once, then one after another. Leaves no order behind, however it ends. Raises CommandError.
+
+        Ctrl-C is looked at between two markets: a request that it cut off might still be taken, after everything was left.
+        """
         markets = {one["ticker"]: one for one in self._venue.ask("GET", "/venue/markets")["markets"]}
         events = self._venue.ask("GET", "/trade-api/v2/events?with_nested_markets=true&limit=200")["events"]
         start = {ticker: cents for event in events for ticker, cents in self._beliefs(event) if ticker in markets}
-        believed = dict(start)
+        stop = StopSignal()
         try:
-            for ticker, cents in start.items():
-                self._meet(markets[ticker], cents, trade=False)
-            self._tell("company", f"{len(start)} markets are quoted; Ctrl-C ends it")
-            while True:
-                time.sleep(PAUSE_S)
-                ticker = self._random.choice(list(believed))
-                wanders = believed[ticker] + self._random.randint(-2, 2)
-                believed[ticker] = min(start[ticker] + DRIFT_CENTS, max(start[ticker] - DRIFT_CENTS, wanders, 4), 96)
-                self._meet(markets[ticker], believed[ticker], trade=self._random.random() < TAKES)
-        except KeyboardInterrupt:
-            for ticker in start:
-                self._crowd.leave(markets[ticker])
+            self._keep(markets, start, stop)
+        finally:
+            stop.close()  # from here on Ctrl-C is for somebody who will not wait
+            self._leave([markets[ticker] for ticker in start])
+
+    def _keep(self, markets: Mapping[str, Json], start: Mapping[str, int], stop: StopSignal) -> None:
+        for ticker, cents in start.items():
+            if stop.wait():
+                return
+            self._meet(markets[ticker], cents, trade=False)
+        self._tell("company", f"{len(start)} markets are quoted; Ctrl-C ends it")
+        believed = dict(start)
+        while not stop.wait(PAUSE_S):
+            ticker = self._random.choice(list(believed))
+            wanders = believed[ticker] + self._random.randint(-2, 2)
+            believed[ticker] = min(start[ticker] + DRIFT_CENTS, max(start[ticker] - DRIFT_CENTS, wanders, 4), 96)
+            self._meet(markets[ticker], believed[ticker], trade=self._random.random() < TAKES)
+
+    def _leave(self, markets: Sequence[Json]) -> None:
+        """Leave every market, also when one refuses. Raises CommandError then."""
+        refused: list[str] = []
+        for market in markets:
+            try:
+                self._crowd.leave(market)
+            except CommandError as error:
+                if not error.status:
+                    raise
+                refused.append(f"{market['ticker']} ({error.name}: {error})")
+        if refused:
+            raise CommandError(f"orders of {', '.join(PEOPLE)} may be left in {', '.join(refused)}: cancel them there")
 
     def _meet(self, market: Json, cents: int, *, trade: bool) -> None:
         """Quote one market, and perhaps trade in it. Whoever has run out of money sits out."""

@@ -42,12 +42,14 @@ class CustodialTrader:
 
     def cancel(self, ticker: str) -> None:
         """Take back what still rests in a market; an order that was filled meanwhile is gone already."""
-        for order_id in reversed(self._placed.pop(ticker, [])):
+        placed = self._placed.get(ticker, [])
+        while placed:
             try:
-                self._venue.kalshi(self.name, "DELETE", f"{PATH}/{order_id}")
+                self._venue.kalshi(self.name, "DELETE", f"{PATH}/{placed[-1]}")
             except CommandError as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
+            placed.pop()
 
 
 class WalletTrader:

@@ -58,7 +58,7 @@ class Client:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
     def __enter__(self) -> "Client":
@@ -79,7 +79,7 @@ def polymarket(status: dict[str, Any], name: str, dialect: str = "polymarket") -
     return Client(dialect, status["http"], status["accounts"]["wallets"][name]["private_key"])
 
 
-def eventually(look: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+def eventually(look: Callable[[], Any], timeout_s: float = 90.0) -> Any:
     """Return the first truthy answer; the chain, not this code, decides when it comes."""
     deadline = time.monotonic() + timeout_s
     while True:
