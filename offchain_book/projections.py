@@ -189,8 +189,8 @@ class Projections:
 
     def add_funder(self, order: OrderView) -> None:
         """Remember who handed an order of a contract wallet in."""
-        if order.session_id and order.signed is not None:
-            wallets = self.funders[order.session_id]
+        if order.handed_in_by:
+            wallets = self.funders[order.handed_in_by]
             wallets.pop(order.account_id, None)
             wallets[order.account_id] = None
 

@@ -46,6 +46,11 @@ class OrderView:
     decreased_micros: int = 0
     """What decreases and amendments took off; `size_micros` is what was filled plus what was wanted last."""
 
+    @property
+    def handed_in_by(self) -> str:
+        """The wallet whose API key handed the order in for a contract wallet (ADR 0032); empty for an account's own."""
+        return self.session_id if self.signed is not None and self.session_id != self.account_id else ""
+
 
 @dataclass(slots=True)
 class TransferView:

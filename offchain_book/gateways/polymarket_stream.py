@@ -11,7 +11,7 @@ waits for the last of them, so that it never shows what a later message takes ba
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from offchain_book.gateways import polymarket_stream_messages as words
 from offchain_book.gateways.polymarket_errors import ApiError
 from offchain_book.gateways.polymarket_http import Caller, Venue
 from offchain_book.gateways.polymarket_words import client_tick_text, tick_text
-from offchain_book.gateways.stream import POLICY_VIOLATION, Client, Hub, Publication, TooMany
+from offchain_book.gateways.stream import POLICY_VIOLATION, Client, Hub, Publication, TooMany, Topic, handed_in
 from offchain_book.gateways.stream_facts import (
     BestChanged,
     BookChanged,
@@ -237,7 +237,7 @@ class MarketConnection(_Connection):
 
 
 class UserConnection(_Connection):
-    """One wallet's own orders and trades."""
+    """What an API key reaches: its wallet's orders and trades, and those of orders that it handed in for contract wallets."""
 
     def __init__(self, hub: Hub, client: Client, venue: Venue) -> None:
         super().__init__(hub, client)
@@ -254,8 +254,8 @@ class UserConnection(_Connection):
             raise Refused("WRONG_CHANNEL", f"this is the user channel, not {request.type[:40]}")
         if self._caller is None:
             self._caller = self._authenticate(request.auth)
-            for kind in (OrderChanged, FillMoved):
-                self.hub.listen(self, kind, self._caller.account_id)
+            for topic in self._topics(self._caller):
+                self.hub.listen(self, *topic)
         conditions = self._venue.state.conditions
         unknown = [name[:80] for name in request.markets if name.lower() not in conditions]
         if unknown:
@@ -266,6 +266,11 @@ class UserConnection(_Connection):
                 self._markets.pop(ticker, None)
         else:
             self._markets.update(dict.fromkeys(tickers))
+
+    @staticmethod
+    def _topics(caller: Caller) -> Iterator[Topic]:
+        for key in (caller.account_id, handed_in(caller.account_id)):
+            yield from ((OrderChanged, key), (FillMoved, key))
 
     def _authenticate(self, auth: Auth | None) -> Caller:
         """Check the key and both its secrets, in constant time; a stranger is shown out."""
@@ -291,8 +296,8 @@ class UserConnection(_Connection):
     def close(self) -> None:
         """Stop listening."""
         if self._caller is not None:
-            for kind in (OrderChanged, FillMoved):
-                self.hub.unlisten(self, kind, self._caller.account_id)
+            for topic in self._topics(self._caller):
+                self.hub.unlisten(self, *topic)
 
     def take(self, publication: Publication) -> None:
         """Tell what became of an order or a trade."""

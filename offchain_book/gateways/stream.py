@@ -20,7 +20,16 @@ from typing import Protocol
 from offchain_book.config import StreamLimits
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event
-from offchain_book.gateways.stream_facts import PRIVATE, STATES, BookChanged, Fact, FactMaker, KeyEnded, subject
+from offchain_book.gateways.stream_facts import (
+    PRIVATE,
+    STATES,
+    BookChanged,
+    Fact,
+    FactMaker,
+    KeyEnded,
+    handed_in_by,
+    subject,
+)
 from offchain_book.sequencer import Sequencer
 
 _log = logging.getLogger(__name__)
@@ -119,6 +128,11 @@ Topic = tuple[type, str]
 def topic_of(fact: Fact) -> Topic:
     """Return the topic that a fact belongs to."""
     return type(fact), fact[0].partition("/")[0] if isinstance(fact, PRIVATE) else fact[0]
+
+
+def handed_in(account_id: str) -> str:
+    """Return the topic key of orders that an account's API key handed in for contract wallets. No account's own has a slash."""
+    return f"{account_id}/handed in"
 
 
 class Client:
@@ -334,7 +348,8 @@ class Hub:
         """Give a fact to everybody who wants it. A bug of ours costs the readers their connections, not the venue its streams."""
         kind, key = topic_of(publication.fact)
         try:
-            for topic in ((kind, key), (kind, "")):
+            sender = handed_in_by(publication.fact)
+            for topic in ((kind, key), (kind, ""), *([(kind, handed_in(sender))] if sender else ())):
                 for sink in tuple(self._topics.get(topic, ())):
                     sink.take(publication)
         except Exception:

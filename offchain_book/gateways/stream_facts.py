@@ -115,12 +115,13 @@ class StageChanged(NamedTuple):
 
 
 class FillMoved(NamedTuple):
-    """One account's side of a trade with a wallet moved on the chain."""
+    """One account's side of a trade with a wallet moved on the chain, and who handed its order in for a contract wallet."""
 
     account_id: str
     fill: FillView
     stage: str
     tx_hash: str
+    handed_in_by: str
 
 
 class EventListed(NamedTuple):
@@ -195,6 +196,13 @@ def subject(fact: Fact) -> tuple[object, ...]:
     return (fact.account_id, fact.order.order_id) if isinstance(fact, OrderChanged) else tuple(fact)
 
 
+def handed_in_by(fact: Fact) -> str:
+    """Return whose API key handed in the order that a fact is about, when it is a contract wallet's; otherwise nothing."""
+    if isinstance(fact, OrderChanged):
+        return fact.order.handed_in_by
+    return fact.handed_in_by if isinstance(fact, FillMoved) else ""
+
+
 def position_micros(state: State, account_id: str, ticker: str) -> int:
     """Return an account's YES minus its NO tokens of a market."""
     balances = state.accounts[account_id].balances
@@ -254,7 +262,8 @@ class FactMaker:
         trade = self._projections.trades[view.operation.match_id]
         yield StageChanged(trade.ticker, trade, *stage, view.block_number, trade.resolution)
         for own, other, is_taker in ((trade.taker, trade.maker, True), (trade.maker, trade.taker, False)):
-            yield FillMoved(own.account_id, FillView(trade, own, other, is_taker), *stage)
+            sender = self._projections.orders[own.order_id].handed_in_by
+            yield FillMoved(own.account_id, FillView(trade, own, other, is_taker), *stage, sender)
 
 
 def _best(state: State, ticker: str) -> tuple[int, int]:

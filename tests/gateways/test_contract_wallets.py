@@ -23,7 +23,9 @@ from tests.gateways.native_venue import (
     NativeVenue,
 )
 from tests.gateways.polymarket_fixtures import Wallet
+from tests.gateways.streams import serving
 from tests.gateways.test_explain import posted, wallet_order
+from tests.gateways.test_polymarket_stream import user_stream
 
 BUY, YES = TokenSide.BUY, Outcome.YES
 SAFE = "0x" + "5a" * 20
@@ -167,7 +169,8 @@ async def test_a_contract_wallet_signs_in_once_by_its_signature(small: NativeVen
 
 
 async def of_type_3(small: NativeVenue, sender: Wallet, salt: str, **changed: Any) -> Any:
-    order = dataclasses.replace(wallet_order(small), maker=SAFE, signer=SAFE, signature_type=3, salt=salt, **changed)
+    signed = {"maker": SAFE, "signer": SAFE, **changed}
+    order = dataclasses.replace(wallet_order(small), signature_type=3, salt=salt, **signed)
     return (await sender.call("POST", "/order", posted(order, owner=sender.creds["apiKey"], orderType="GTC"))).json()
 
 
@@ -204,6 +207,60 @@ async def test_fills_of_type_3_are_trades_of_whoever_handed_the_order_in(small: 
     by_id = (await wendy.call("GET", "/data/trades", id=rows[0]["id"])).json()["data"]
     assert by_id == rows[:1]
     assert {leg["owner"] for row in rows for leg in row["maker_orders"]} == {wendy.creds["apiKey"]}
+
+
+async def test_the_user_stream_tells_a_key_of_the_orders_that_it_handed_in_and_of_no_others(small: NativeVenue) -> None:
+    wendy, walt = Wallet(small.http, b"\x44" * 32), Wallet(small.http, b"\x45" * 32)
+    for one in (wendy, walt):
+        await one.login()
+    early = (await of_type_3(small, wendy, "1"))["orderID"]
+    async with serving(small.app) as url, user_stream(url, wendy) as hers, user_stream(url, walt) as his:
+        for_wendy = (await of_type_3(small, wendy, "2"))["orderID"]
+        for_walt = (await of_type_3(small, walt, "3"))["orderID"]
+        directly = (await place(small)).json()["order_id"]
+        await wendy.call("DELETE", "/orders", [early, for_wendy])
+        await walt.call("DELETE", "/order", {"orderID": for_walt})
+        assert directly in small.state.orders
+        told = [await hers.event("order") for _ in range(3)]
+        assert [(order["id"], order["type"]) for order in told] == [
+            (for_wendy, "PLACEMENT"),
+            (early, "CANCELLATION"),
+            (for_wendy, "CANCELLATION"),
+        ]
+        assert {(order["maker_address"], order["owner"]) for order in told} == {(SAFE, wendy.creds["apiKey"])}
+        assert [(one["id"], one["type"]) for one in [await his.event("order") for _ in range(2)]] == [
+            (for_walt, "PLACEMENT"),
+            (for_walt, "CANCELLATION"),
+        ]
+
+
+async def test_the_user_stream_tells_of_trades_of_type_3_once_and_of_the_contracts_own_not(small: NativeVenue) -> None:
+    wendy = Wallet(small.http, b"\x44" * 32)
+    await wendy.login()
+    await small.do(cc.CreditDeposit(4, "venue:guarantee", 1_000 * DOLLAR, "0x5", 1, STRANGER))
+    async with serving(small.app) as url, user_stream(url, wendy) as stream:
+        await place(small, 5_000)
+        await of_type_3(small, wendy, "1")
+        await small.order(BUY, Outcome.NO, 5_000, 5)
+        assert (await small.order(BUY, Outcome.NO, 6_000, 2)).json()["filled_micros"] == 2 * CONTRACT
+        trade = await stream.event("trade")
+        assert (trade["size"], trade["status"], trade["trader_side"]) == ("2", "MATCHED", "MAKER")
+        (leg,) = trade["maker_orders"]
+        assert (leg["owner"], leg["maker_address"], trade["owner"]) == (wendy.creds["apiKey"], SAFE, "")
+        assert (await small.order(BUY, Outcome.NO, 6_000, 1)).json()["filled_micros"] == CONTRACT
+        assert (await stream.event("trade"))["size"] == "1", "the first was told once"
+
+
+async def test_a_wallet_with_code_that_is_its_own_maker_is_told_once(small: NativeVenue) -> None:
+    """By EIP-7702 one address may sign with its key and by its code; who hands in its own order is nobody else."""
+    dave = Wallet(small.http, WALLET_KEY)
+    await dave.login()
+    small.hooks.contracts[WALLET] = WALLET_KEY
+    async with serving(small.app) as url, user_stream(url, dave) as stream:
+        ids = [(await of_type_3(small, dave, salt, maker=WALLET, signer=WALLET))["orderID"] for salt in ("1", "2")]
+        assert [(await stream.event("order"))["id"] for _ in ids] == ids
+        rows = (await dave.call("GET", "/data/orders")).json()["data"]
+        assert [row["id"] for row in rows] == ids
 
 
 async def test_heartbeats_guard_orders_that_were_handed_in_and_no_others(small: NativeVenue) -> None:

@@ -1,12 +1,15 @@
 """Wallets made of code trade: their yes is recorded on chain before it counts, what they sign settles, and they leave."""
 
+import contextlib
 import dataclasses
+import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from bridge.cli_client import CommandError
 from bridge.compiler import compile_contracts
@@ -112,6 +115,26 @@ def dave_buys(books: Books, token: str, sell: int, buy: int) -> Any:
     return books.client.ask("POST", "/venue/orders", body, {})
 
 
+@contextlib.contextmanager
+def user_stream(books: Books, client: Client) -> Iterator[ClientConnection]:
+    """Connect to /ws/user with the credentials of Polymarket's client."""
+    creds = client.create_or_derive_api_key()
+    auth = {"apiKey": creds["api_key"], "secret": creds["api_secret"], "passphrase": creds["api_passphrase"]}
+    with connect(books.status["ws"] + "/ws/user", open_timeout=60) as socket:
+        for message in (json.dumps({"type": "user", "auth": auth, "markets": []}), "PING"):
+            socket.send(message)
+        assert socket.recv(timeout=60) == "PONG"
+        yield socket
+
+
+def told(stream: ClientConnection, event_type: str, kind: str = "") -> Any:
+    """Return the next event of a type (and, of orders, of a kind)."""
+    while True:
+        event = json.loads(stream.recv(timeout=60))
+        if event["event_type"] == event_type and kind in ("", event["type"]):
+            return event
+
+
 def test_a_contract_wallet_trades_withdraws_and_signs_in_by_its_signature(books: Books) -> None:
     market, wallet = books.new_market("KXTEST-1271"), CodeWallet(books, "ContractWallet")
     yes, no = market["token_ids"]["yes"], market["token_ids"]["no"]
@@ -161,19 +184,25 @@ def _signs_in(books: Books, wallet: CodeWallet) -> None:
 
 
 def test_polymarkets_client_trades_for_a_contract_wallet_with_signature_type_3(books: Books) -> None:
-    """Unmodified py-clob-client-v2: it signs by ERC-7739 for the wallet that its key controls, places, sees, cancels."""
+    """Unmodified py-clob-client-v2: it signs by ERC-7739 for the wallet that its key controls, places, sees, cancels.
+
+    With its credentials /ws/user tells of the same orders; with those of another key of none of them."""
     market, wallet = books.new_market("KXTEST-TYPE3"), CodeWallet(books, "DepositWallet")
     yes, no = market["token_ids"]["yes"], market["token_ids"]["no"]
     host, mine = books.status["http"], {"$": "BalanceAllowanceParams", "asset_type": "COLLATERAL"}
     with (
         Client("polymarket_1271", host, "0x" + wallet.key.hex(), wallet.address) as client,
         Client("polymarket_1271", host, "0x" + "33" * 32, wallet.address) as thief,
+        user_stream(books, client) as stream,
+        user_stream(books, thief) as other,
     ):
         with pytest.raises(ClientError) as refused:
             thief.order(token_id=yes, price=0.40, size=10, side="BUY")
         assert "INVALID_SIGNATURE" in str(refused.value.body)
         placed = client.order(token_id=yes, price=0.40, size=10, side="BUY")
         assert placed["status"] == "live"
+        order = told(stream, "order")
+        assert (order["id"], order["type"], order["maker_address"]) == (placed["orderID"], "PLACEMENT", wallet.address)
         (shown,) = client.get_open_orders()
         assert (shown["id"], shown["maker_address"]) == (placed["orderID"], wallet.address)
         assert thief.get_open_orders() == []
@@ -183,9 +212,19 @@ def test_polymarkets_client_trades_for_a_contract_wallet_with_signature_type_3(b
         (trade,) = client.get_trades()
         assert (trade["status"], trade["maker_orders"][0]["maker_address"]) == ("CONFIRMED", wallet.address)
         assert int(trade["transaction_hash"], 16)
+        followed = [told(stream, "trade")]
+        while followed[-1]["status"] != "CONFIRMED":
+            followed.append(told(stream, "trade"))
+        assert {one["id"] for one in followed} == {trade["id"]}
+        assert followed[0]["status"] == "MATCHED"
+        assert followed[-1]["transaction_hash"] == trade["transaction_hash"]
         ids = [client.order(token_id=yes, price=price, size=10, side="BUY")["orderID"] for price in (0.10, 0.11)]
         assert thief.cancel_orders(ids)["canceled"] == []
         assert client.cancel_orders(ids[:1])["canceled"] == ids[:1]
         assert client.cancel_all()["canceled"] == ids[1:]
         assert client.get_open_orders() == []
+        gone = [told(stream, "order", "CANCELLATION")["id"] for _ in ids]
+        assert gone == ids
+        other.send("PING")
+        assert other.recv(timeout=60) == "PONG", "what was told before would have come first"
     assert books.chain.read("vaultBalanceOf", [wallet.address, int(yes)]) == 10 * CONTRACT
