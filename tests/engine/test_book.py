@@ -37,7 +37,7 @@ def submit(book: Book, order: Order) -> list[tuple[int, int, int]]:
     return fills
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400)
 @given(STEPS)
 def test_the_book_fills_and_rests_exactly_like_its_naive_twin(steps: list[tuple[BookSide, int, int] | int]) -> None:
     book, naive = Book("T"), NaiveBook()
@@ -87,7 +87,7 @@ QUEUE_STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.sampled_from(list(BookSide)), QUEUE_STEPS)
 def test_what_stands_ahead_of_an_order_is_the_sum_of_all_before_it(
     side: BookSide, steps: list[tuple[str, int, int]]

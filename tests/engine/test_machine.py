@@ -405,12 +405,10 @@ class WholeCommandSet(Checked):
         self.walk.step()
 
 
-Exchange.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+Exchange.TestCase.settings = settings(max_examples=120, stateful_step_count=50, suppress_health_check=list(HealthCheck))
 TestExchange = Exchange.TestCase
 WholeCommandSet.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=50, suppress_health_check=list(HealthCheck)
 )
 TestWholeCommandSet = WholeCommandSet.TestCase
 _ = (BookSide, Matched, Rejected, PoolOperation)

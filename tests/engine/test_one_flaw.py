@@ -150,7 +150,7 @@ def buys(order: Order) -> bool:
 
 
 @pytest.mark.parametrize("wallet", [False, True], ids=["custodial", "wallet"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_one_broken_field_is_one_reason_and_changes_nothing(wallet: bool, data: st.DataObject) -> None:
     valid = data.draw(orders(wallet))

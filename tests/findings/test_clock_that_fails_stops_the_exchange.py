@@ -21,9 +21,9 @@ async def test_clock_that_fails_stops_the_exchange_and_refuses_what_waits(tmp_pa
     sequencer.start()
     ended = asyncio.ensure_future(sequencer.ended())
     with pytest.raises(Unavailable, match="has stopped"):
-        await asyncio.wait_for(sequencer.submit(c.OpenAccount("alice", c.Custody.CUSTODIAL)), 5)
+        await asyncio.wait_for(sequencer.submit(c.OpenAccount("alice", c.Custody.CUSTODIAL)), 60)
     with pytest.raises(OSError, match="offset"):
-        await asyncio.wait_for(ended, 5)
+        await asyncio.wait_for(ended, 60)
     assert isinstance(sequencer.failure, OSError)
     with pytest.raises(Unavailable):
         await sequencer.submit(c.OpenAccount("bob", c.Custody.CUSTODIAL))

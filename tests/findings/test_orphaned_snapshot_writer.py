@@ -16,7 +16,7 @@ CONFIG = {"settle_deadline_s": 60}
 def test_a_start_ends_a_writer_that_outlived_its_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.log"
     found = recover(path, CONFIG)
-    monkeypatch.setattr(os, "closerange", lambda first, last: time.sleep(30))  # in the child: it keeps every lock
+    monkeypatch.setattr(os, "closerange", lambda first, last: time.sleep(120))  # in the child: it keeps every lock
     saving = found.snapshots.begin(found.state, found.projections, found.journal.position)
     monkeypatch.undo()
     found.journal.close()

@@ -65,7 +65,7 @@ async def test_the_thread_of_a_forgotten_worker_ends() -> None:
     (thread,) = _threads("forgotten")
     del worker
     gc.collect()
-    await asyncio.to_thread(thread.join, 10)
+    await asyncio.to_thread(thread.join, 60)
     assert not thread.is_alive()
 
 
