@@ -185,16 +185,25 @@ class Past:
         self._process: asyncio.subprocess.Process | None = None
 
     async def at(self, seq: int, account_id: str = "") -> Moment:
-        """Return the exchange after a command, with what an account had. Raises PastUnavailable."""
+        """Return the exchange after a command, with what an account had. Raises PastUnavailable.
+
+        Whoever stops waiting takes the process along: the answer it still owes would be read by the next question.
+        """
         async with self._lock:
+            answered = False
             try:
-                found = await asyncio.wait_for(self._ask(_Question(seq, account_id)), ANSWER_TIMEOUT_S)
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    found = await self._ask(_Question(seq, account_id))
+                if isinstance(found, Moment) and found.seq != seq:
+                    raise RuntimeError(f"the process that replays the journal answered for command {found.seq}, not {seq}")
+                answered = True
             except TimeoutError:
-                await self._end()
                 raise PastUnavailable(f"replaying up to command {seq} takes longer than {ANSWER_TIMEOUT_S} s") from None
             except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as error:
-                await self._end()
                 raise PastUnavailable("the process that replays the journal ended: ask again") from error
+            finally:
+                if not answered:
+                    await self._end()
         if isinstance(found, str):
             raise PastUnavailable(found)
         return found
@@ -229,7 +238,7 @@ class Past:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate()  # `wait` alone would wait for ever behind a long answer that nobody reads
 
 
 def _framed(data: bytes) -> bytes:

@@ -39,7 +39,8 @@ async def findings(checks: Mapping[str, Check]) -> dict[str, Finding]:
 
     async def run(check: Check) -> Finding:
         try:
-            return await asyncio.wait_for(check(), CHECK_TIMEOUT_S)
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return await check()
         except TimeoutError:
             return Finding(False, f"no answer within {CHECK_TIMEOUT_S} s")
         except Exception as error:

@@ -17,7 +17,8 @@ from offchain_book.gateways.fix_message import Message
 from offchain_book.gateways.fix_store import FixStore
 from tests.sdk.kalshi_venue import ALICE, TICKER, Key, SmallVenue
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
+"""Only guards against hanging: the machine may be busy."""
 _LINK = " [/docs/errors#FIX_LOGOUT]"
 
 
@@ -62,7 +63,7 @@ class RawClient:
         names = (more.get("sender", self.key.key_id), more.get("target", self.service.value))
         signature = self.key.sign(SOH.join((time_text(sent_ms), "A", str(number), *names)))
         signature = more.pop("signature", signature)
-        fields = {98: "0", 108: "30", 95: len(signature), 96: signature, 141: "Y", 1137: "9"} | (flags or {})
+        fields = {98: "0", 108: "300", 95: len(signature), 96: signature, 141: "Y", 1137: "9"} | (flags or {})
         return self.message("A", {tag: value for tag, value in fields.items() if value is not None}, sent_ms=sent_ms, **more)
 
     def write(self, data: bytes) -> None:
@@ -114,7 +115,7 @@ class RawClient:
         assert (found.kind, found.values.get(112)) == ("0", mark), found.fields
 
     def drop(self) -> None:
-        """Cut the connection."""
+        """Cut the connection. The venue notices later: `FixWorld.dropped` waits for that."""
         self.writer.transport.abort()
 
 
@@ -150,6 +151,17 @@ class FixWorld:
         for client in self._clients:
             client.writer.close()
         await asyncio.gather(*(client.writer.wait_closed() for client in self._clients), return_exceptions=True)
+
+    async def dropped(self, client: RawClient) -> None:
+        """Cut a client's connection, and wait until the venue is through with its session."""
+        client.drop()
+        await self.gone(client)
+
+    async def gone(self, client: RawClient) -> None:
+        """Wait until the venue is through with a client's session."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while (task := self.gateway._tasks.get(client.key.key_id)) is not None:
+                await asyncio.wait([task])
 
     async def new_key(self, account_id: str = ALICE, scopes: tuple[str, ...] = ("read", "write")) -> Key:
         """Register a key for a session of its own."""

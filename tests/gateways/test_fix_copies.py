@@ -36,8 +36,8 @@ async def live(fix: FixWorld) -> dict[str, str]:
     await fix.venue.do(c.DecreaseOrder(ALICE, named, 1 * CONTRACT))
     await fix.venue.do(c.CancelOrder(ALICE, named))
     await fix.venue.wallet_order(BookSide.ASK, Outcome.NO, 3_900, 10)
-    expiring = await place(fix, ALICE, BookSide.BID, 100, 1, expires_ms=fix.venue.clock() + 1_000)
-    fix.venue.clock.offset_ms += 2_000
+    expiring = await place(fix, ALICE, BookSide.BID, 100, 1, expires_ms=fix.venue.clock() + 600_000)
+    fix.venue.clock.offset_ms += 601_000
     await fix.venue.do(m.AdvanceClock())
     return {"named": named, "nameless": nameless, "expiring": expiring}
 
@@ -77,7 +77,7 @@ async def test_listener_hears_orders_of_every_door_and_no_other_accounts(fix: Fi
 
 async def test_listener_that_was_away_hears_the_rest_when_it_comes_back(fix: FixWorld) -> None:
     listener = await fix.client(Service.ORDERS_KEPT, flags=LISTENER)
-    listener.drop()
+    await fix.dropped(listener)
     ids = await live(fix)
     again = await fix.connect(Service.ORDERS_KEPT, listener.key)
     again.number = listener.number
@@ -141,7 +141,7 @@ async def test_order_of_another_door_is_cancelled_by_its_name_or_its_id(fix: Fix
 async def test_long_history_of_other_doors_is_passed_over_in_turns(fix: FixWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fix_orders, "MAX_PASSED_OVER", 3)
     client = await fix.client(Service.ORDERS_KEPT)
-    client.drop()
+    await fix.dropped(client)
     for _ in range(10):
         await place(fix, ALICE, BookSide.BID, 100, 1)
     again = await fix.connect(Service.ORDERS_KEPT, client.key)

@@ -60,7 +60,7 @@ async def test_logon_forgets_what_is_too_old_and_keeps_a_day_by_default(fix: Fix
     client = await fix.client(Service.ORDERS_KEPT)
     first = await placed(client, "first")
     for hours, kept in ((23, ["first"]), (2, [f"messages before {first + 1} are not kept any more"])):
-        client.drop()
+        await fix.dropped(client)
         fix.ahead_ms += hours * HOUR_MS
         back = await fix.connect(Service.ORDERS_KEPT, client.key)
         back.number = client.number

@@ -54,8 +54,8 @@ async def test_every_way_to_leave_the_book_is_a_delta(venue: SmallVenue, url: st
         await venue.do(c.AmendOrder(ALICE, first, price_e4=4_200, size_micros=8 * CONTRACT))
         await place(venue, BOB, "ask", 4_100, 12)
         await venue.do(c.CancelOrder(ALICE, second))
-        await place(venue, ALICE, "ask", 4_100, 1, OTHER, expires_ms=venue.clock() + 5_000)
-        venue.clock.offset_ms += 10_000
+        await place(venue, ALICE, "ask", 4_100, 1, OTHER, expires_ms=venue.clock() + 600_000)
+        venue.clock.offset_ms += 601_000
         last = await place(venue, BOB, "bid", 300, 1)
         await stream.until(lambda m: m["type"] == "orderbook_delta" and m["msg"].get("price_dollars") == "0.0300")
         assert shown(stream) == book(venue)

@@ -12,7 +12,7 @@ from offchain_book.engine import commands as c
 from offchain_book.gateways import kalshi_stream as gateway
 from offchain_book.gateways.stream import Hub
 from tests.gateways.kalshi_streams import alice, bob
-from tests.gateways.streams import kalshi_stream, serving
+from tests.gateways.streams import PATIENCE_S, kalshi_stream, serving
 from tests.sdk.kalshi_venue import (
     ALICE,
     BOB,
@@ -143,7 +143,7 @@ async def test_a_message_that_is_too_large_ends_the_connection(venue: SmallVenue
 async def test_pings_are_answered_and_the_venue_pings_with_heartbeat(venue: SmallVenue) -> None:
     venue.app.include_router(gateway.router(Hub(venue.sequencer)))
     async with serving(venue.app, heartbeat_s=0.1) as url, bob(venue, url) as stream:
-        await asyncio.wait_for(await stream.socket.ping(b"anybody there?"), 5)
+        await asyncio.wait_for(await stream.socket.ping(b"anybody there?"), PATIENCE_S)
         seen: asyncio.Queue[bytes] = asyncio.Queue()
         receive = stream.socket.protocol.recv_frame
 
@@ -153,5 +153,5 @@ async def test_pings_are_answered_and_the_venue_pings_with_heartbeat(venue: Smal
             receive(frame)
 
         stream.socket.protocol.recv_frame = watch  # type: ignore[method-assign]
-        assert [await asyncio.wait_for(seen.get(), 5) for _ in range(3)] == [b"heartbeat"] * 3
+        assert [await asyncio.wait_for(seen.get(), PATIENCE_S) for _ in range(3)] == [b"heartbeat"] * 3
         assert (await stream.ask("list_subscriptions"))["type"] == "ok"
