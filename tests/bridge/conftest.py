@@ -26,9 +26,7 @@ def shared_world(artifacts: Mapping[str, Artifact]) -> Iterator[harness.World]:
 @pytest.fixture
 def world(shared_world: harness.World) -> Iterator[harness.World]:
     """Return the deployed venue as it was when its module's tests began."""
-    snapshot = shared_world.rpc("evm_snapshot")
-    shared_world.rpc("evm_setAutomine", True)
-    shared_world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-    yield shared_world
-    shared_world.close()
-    shared_world.rpc("evm_revert", snapshot)
+    with shared_world.taken_back():
+        shared_world.rpc("evm_setAutomine", True)
+        shared_world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        yield shared_world

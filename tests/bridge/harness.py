@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from offchain_book.projections import Projections
 from offchain_book.recovery import first_state
 from offchain_book.sequencer import Sequencer
 from offchain_book.signatures import native_domain, order_digest, sign_digest, vault_action_digest
+from tests.bridge.waiting import PATIENCE_S, told, until
 
 ROOT = Path(__file__).resolve().parents[2]
 ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
@@ -77,7 +78,7 @@ def anvil(*options: str, hardfork: str = "cancun") -> Iterator[str]:
 
 def _wait_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
     client = RpcClient(url, 1_000)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(ChainUnavailable):
             client.call("eth_chainId")
@@ -108,6 +109,19 @@ class World:
         """Close the other connections."""
         while self.connections:
             self.connections.pop().close()
+
+    @contextmanager
+    def taken_back(self) -> Iterator[None]:
+        """Take back everything that happens on the chain inside, but for time.
+
+        Going back takes the node's clock back too. Left so, it would lag behind the exchange's by as long as all tests
+        before took, and no deadline of a later test would pass when the test says so.
+        """
+        snapshot = self.rpc("evm_snapshot")
+        self.rpc("evm_setTime", int(time.time()))
+        yield
+        self.close()
+        self.rpc("evm_revert", snapshot)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """Call the node."""
@@ -182,6 +196,10 @@ class Exchange:
         self.state = state
         self.attempts: Attempts | None = None
         self.tasks: list[asyncio.Task[None]] = []
+        self.parts: list[Submitter | Indexer] = []
+        """Whose tasks those are."""
+        self.notes: list[Callable[[], str]] = []
+        """What else to tell when a wait was in vain."""
 
     def finality(self) -> int:
         """Return the newest final block."""
@@ -216,6 +234,7 @@ class Exchange:
 
     def start(self, part: Submitter | Indexer) -> None:
         """Run a part beside the test."""
+        self.parts.append(part)
         self.tasks.append(asyncio.create_task(part.run()))
 
     async def stop_parts(self) -> None:
@@ -224,6 +243,7 @@ class Exchange:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks.clear()
+        self.parts.clear()
         if self.attempts is not None:
             self.attempts.close()
             self.attempts = None
@@ -292,6 +312,35 @@ class Exchange:
         signature = "" if wallet != address_of(key) else sign_digest(digest, bytes.fromhex(key[2:]))
         return replace(order, digest="0x" + digest.hex(), signature=signature)
 
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait while no block is made; a part that ends meanwhile fails the test."""
+        await until(condition, self.tasks, lambda: told(self))
+
+    async def end_of(self, task: "asyncio.Task[None]") -> None:
+        """Wait until a part's task ends, and raise what ended it."""
+        await until(task.done, (), lambda: told(self))
+        task.result()
+
+    async def until_mined(self, condition: Callable[[], Any]) -> None:
+        """Wait while blocks are made; a part that ends meanwhile fails the test."""
+        ended = False
+
+        async def keep_mining() -> None:
+            while not ended:
+                await asyncio.to_thread(self.world.mine)
+                await asyncio.sleep(0.03)
+
+        miner = asyncio.create_task(keep_mining())
+        try:
+            await until(condition, [*self.tasks, miner], lambda: told(self))
+        finally:
+            ended = True
+            await miner  # no block is made behind the back of what comes next
+
+    # --- what became of it -------------------------------------------------------------------------------------------
+
     def sent(self, kind: type[Any]) -> list[Any]:
         """Return the commands of a kind that went through this sequencer."""
         return [command for command in self.commands if isinstance(command, kind)]
@@ -306,38 +355,13 @@ async def exchange(world: World, folder: Path, confirmations: int = 2) -> AsyncI
     """Run an exchange over a data folder; leaving stops it, and another one may go on in the same folder."""
     found = Exchange(world, folder, confirmations)
     found.sequencer.start()
+    loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor()
+    loop.set_default_executor(threads)
     try:
         yield found
     finally:
         await found.stop_parts()
+        threads.shutdown()  # calls that a stopped task has left on their way
+        loop.set_default_executor(ThreadPoolExecutor())
         await found.sequencer.stop()
         found.journal.close()
-
-
-async def until(condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = (), seconds: int = 45) -> None:
-    """Wait for a condition; a task that dies meanwhile fails the test."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        for task in tasks:
-            if task.done():
-                task.result()
-        if time.monotonic() > deadline:
-            logging.getLogger(__name__).error("condition not met")
-            raise TimeoutError("the condition was not met in time")
-        await asyncio.sleep(0.005)
-
-
-async def until_mined(world: World, condition: Callable[[], Any], tasks: Sequence["asyncio.Task[None]"] = ()) -> None:
-    """Wait for a condition while blocks are made."""
-
-    async def keep_mining() -> None:
-        while True:
-            await asyncio.to_thread(world.mine)
-            await asyncio.sleep(0.03)
-
-    miner = asyncio.create_task(keep_mining())
-    try:
-        await until(condition, tasks)
-    finally:
-        miner.cancel()
-        await asyncio.gather(miner, return_exceptions=True)

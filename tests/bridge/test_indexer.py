@@ -1,6 +1,5 @@
 """What the exchange believes of the chain, and when."""
 
-import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +24,6 @@ from tests.bridge.harness import (
     Exchange,
     World,
     exchange,
-    until,
-    until_mined,
 )
 
 WENDY = address_of(WENDY_KEY)
@@ -37,11 +34,12 @@ async def open_alice(venue: Exchange) -> None:
     await venue.sequencer.submit(c.OpenAccount("alice", c.Custody.CUSTODIAL))
 
 
-async def seen(indexer: Indexer, world: World) -> None:
-    """Wait until the indexer has looked at the newest block."""
-    head = world.head()
-    await until(lambda: indexer.head is not None and indexer.head.number >= head)
-    await asyncio.sleep(0.05)
+async def seen(venue: Exchange, indexer: Indexer) -> None:
+    """Wait until the indexer has done all that it does when it sees the newest block."""
+    newest = venue.world.head()
+    await venue.until(lambda: indexer.head is not None and indexer.head.number >= newest)
+    head = indexer.head
+    await venue.until(lambda: indexer.head is not head)  # its next look has begun
 
 
 def test_reference_finds_custodial_accounts_only_also_later_ones() -> None:
@@ -61,7 +59,7 @@ async def test_deposits_are_credited_once_and_only_when_final(world: World, tmp_
         world.deposit_for("alice", 25)
         block = world.deposit(WENDY_KEY, 10).block_number
         world.mine(2)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert WENDY not in venue.state.accounts, "two blocks deep is not three"
         world.mine(1)
         await indexer.caught_up(block)
@@ -76,7 +74,7 @@ async def test_unknown_reference_waits_in_suspense(world: World, tmp_path: Path)
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
         world.deposit_for("nobody", 5)
-        await until_mined(world, lambda: venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 1)
         assert venue.state.accounts[SUSPENSE].cash.total == 5 * DOLLAR
 
 
@@ -94,7 +92,7 @@ async def test_token_deposits_carry_their_market(world: World, tmp_path: Path) -
         world.venue(WENDY_KEY, "depositTokens", yes, 5 * DOLLAR)
         reference = bytes.fromhex(account_reference("alice")[2:])
         world.venue(WENDY_KEY, "depositTokensFor", reference, yes, 3 * DOLLAR)
-        await until_mined(world, lambda: venue.state.next_deposit == 2, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 2)
         assert venue.state.accounts[WENDY].balance("RAIN-1:YES").total == 5 * DOLLAR
         assert venue.state.accounts["alice"].balance("RAIN-1:YES").total == 3 * DOLLAR
 
@@ -104,7 +102,7 @@ async def test_reorg_before_finality_credits_nothing(world: World, tmp_path: Pat
         indexer = venue.indexer()
         block = world.deposit(WENDY_KEY, 10).block_number
         world.mine(2)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         world.rpc("anvil_reorg", 3, [])
         world.mine(5)
         await indexer.caught_up(block + 1)
@@ -117,7 +115,7 @@ async def test_deposit_mined_again_at_another_height_is_credited_once(world: Wor
         indexer = venue.indexer()
         block = world.deposit(WENDY_KEY, 10).block_number
         world.mine(1)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         world.rpc("anvil_reorg", 2, [])
         again = world.deposit(WENDY_KEY, 10).block_number
         assert again > block
@@ -132,7 +130,7 @@ async def test_shorter_chain_skips_nothing(world: World, tmp_path: Path) -> None
     async with exchange(world, tmp_path, confirmations=5) as venue:
         indexer = venue.indexer()
         world.mine(3)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         world.rpc("anvil_rollback", 2)
         block = world.deposit(WENDY_KEY, 10).block_number
         world.mine(6)
@@ -156,7 +154,7 @@ async def test_deposit_that_the_node_leaves_out_is_found_by_the_counter(world: W
         await indexer.caught_up(world.head() - 2)
         world.deposit(WENDY_KEY, 10)
         world.deposit(WENDY_KEY, 11)
-        await until_mined(world, lambda: venue.state.next_deposit == 2, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 2)
         assert venue.state.accounts[WENDY].cash.total == 21 * DOLLAR
 
 
@@ -172,7 +170,7 @@ async def test_deposit_that_the_node_never_shows_stops_the_position(world: World
         indexer = venue.indexer(chain)
         block = world.deposit(WENDY_KEY, 10).block_number
         world.mine(5)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert indexer.final_block < block
         chain.blind = False
         await indexer.caught_up(block)
@@ -189,18 +187,18 @@ async def test_pruned_state_still_credits(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         venue.indexer(world.connect(Pruned))
         world.deposit(WENDY_KEY, 10)
-        await until_mined(world, lambda: venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 1)
 
 
 async def test_restart_goes_on_where_the_journal_ends(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
         world.deposit(WENDY_KEY, 10)
-        await until_mined(world, lambda: venue.state.final_block and venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.final_block and venue.state.next_deposit == 1)
     world.deposit(WENDY_KEY, 5)
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
-        await until_mined(world, lambda: venue.state.next_deposit == 2, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 2)
         assert len(venue.sent(cc.CreditDeposit)) == 1
         assert venue.state.accounts[WENDY].cash.total == 15 * DOLLAR
 
@@ -208,14 +206,14 @@ async def test_restart_goes_on_where_the_journal_ends(world: World, tmp_path: Pa
 async def test_other_chain_behind_the_same_journal_is_fatal(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
-        await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
+        await venue.until_mined(lambda: venue.state.final_block > 0)
         number, time_s = venue.state.final_block, venue.state.final_time_s
         await venue.stop_parts()
         await venue.sequencer.submit(cc.ObserveChain(number, time_s - 1, False))
     async with exchange(world, tmp_path) as venue:
         venue.indexer()
         with pytest.raises(ChainDiverged, match=f"final block {number}"):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
+            await venue.end_of(venue.tasks[0])
 
 
 async def test_reorg_of_final_blocks_is_fatal(world: World, tmp_path: Path) -> None:
@@ -226,7 +224,7 @@ async def test_reorg_of_final_blocks_is_fatal(world: World, tmp_path: Path) -> N
         world.rpc("anvil_reorg", 5, [])
         world.mine(3)
         with pytest.raises(ChainDiverged):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
+            await venue.end_of(venue.tasks[0])
         with pytest.raises(ChainUnavailable):
             await indexer.caught_up(10**9)
 
@@ -235,13 +233,13 @@ async def test_exit_is_believed_at_the_head(world: World, tmp_path: Path) -> Non
     async with exchange(world, tmp_path, confirmations=5) as venue:
         venue.indexer()
         world.deposit(WENDY_KEY, 10)
-        await until_mined(world, lambda: venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 1)
         world.venue(WENDY_KEY, "requestExit")
         exit_at = world.chain.exit_at(WENDY)
-        await until(lambda: venue.state.accounts[WENDY].exit_at_s == exit_at, venue.tasks)
+        await venue.until(lambda: venue.state.accounts[WENDY].exit_at_s == exit_at)
         world.rpc("anvil_reorg", 1, [])
         world.mine()
-        await until(lambda: venue.state.accounts[WENDY].exit_at_s == 0, venue.tasks)
+        await venue.until(lambda: venue.state.accounts[WENDY].exit_at_s == 0)
 
 
 async def test_exit_of_a_wallet_whose_deposit_is_not_final_yet_is_not_forgotten(world: World, tmp_path: Path) -> None:
@@ -249,10 +247,10 @@ async def test_exit_of_a_wallet_whose_deposit_is_not_final_yet_is_not_forgotten(
         indexer = venue.indexer()
         world.deposit(WENDY_KEY, 10)
         world.venue(WENDY_KEY, "requestExit")
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert not venue.sent(cc.ObserveExit)
         world.mine(2)
-        await until(lambda: venue.sent(cc.ObserveExit), venue.tasks)
+        await venue.until(lambda: venue.sent(cc.ObserveExit))
         assert venue.state.accounts[WENDY].exit_at_s == world.chain.exit_at(WENDY)
 
 
@@ -270,15 +268,15 @@ async def test_finished_exit_leaves_the_ledger_when_final(world: World, tmp_path
         world.venue(WENDY_KEY, "depositTokens", number | 2, 3 * DOLLAR)
         world.venue(WENDY_KEY, "requestExit")
         world.mine(3)
-        await until(lambda: venue.sent(cc.ObserveExit), venue.tasks)
+        await venue.until(lambda: venue.sent(cc.ObserveExit))
         account = venue.state.accounts[WENDY]
         world.rpc("evm_increaseTime", hex(EXIT_DELAY_S + 10))
         world.venue(WENDY_KEY, "exit", [number | 1, number | 2])
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert account.exit_at_s > 0, "an end is believed when it is final"
         assert account.cash.total == 10 * DOLLAR
         world.mine(3)
-        await until(lambda: account.exit_at_s == 0, venue.tasks)
+        await venue.until(lambda: account.exit_at_s == 0)
         assert [record.amount_micros for record in venue.sent(cc.RecordExit)] == [10 * DOLLAR, 4 * DOLLAR, 3 * DOLLAR]
         assert all(balance.total == 0 for balance in account.balances.values())
 
@@ -287,20 +285,20 @@ async def test_exit_waits_for_the_batches_before_it(world: World, tmp_path: Path
     async with exchange(world, tmp_path, confirmations=2) as venue:
         indexer = venue.indexer()
         world.deposit(WENDY_KEY, 10)
-        await until_mined(world, lambda: venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 1)
         await venue.wallet_withdraw(WENDY_KEY, 4)
         submitter = venue.submitter(poll_ms=60_000)
-        await until(lambda: world.chain.next_operation() == 1, venue.tasks)
+        await venue.until(lambda: world.chain.next_operation() == 1)
         world.venue(WENDY_KEY, "requestExit")
         world.rpc("evm_increaseTime", hex(EXIT_DELAY_S + 10))
         block = world.venue(WENDY_KEY, "exit", []).block_number
         world.mine(5)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert indexer.final_block < block
         assert not venue.sent(cc.RecordExit)
         submitter._poll_ms = 20
         submitter._wake.set()
-        await until_mined(world, lambda: venue.sent(cc.RecordExit), venue.tasks)
+        await venue.until_mined(lambda: venue.sent(cc.RecordExit))
         assert venue.sent(cc.RecordExit)[0].amount_micros == 6 * DOLLAR
         assert venue.state.accounts[WENDY].cash.total == 0
 
@@ -308,9 +306,9 @@ async def test_exit_waits_for_the_batches_before_it(world: World, tmp_path: Path
 async def test_standing_finality_halts_and_new_blocks_resume(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         venue.indexer(halt_after_ms=300)
-        await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
-        await until(lambda: venue.state.chain_halted, venue.tasks)
-        await until_mined(world, lambda: not venue.state.chain_halted, venue.tasks)
+        await venue.until_mined(lambda: venue.state.final_block > 0)
+        await venue.until(lambda: venue.state.chain_halted)
+        await venue.until_mined(lambda: not venue.state.chain_halted)
 
 
 async def test_node_that_is_away_halts_too(world: World, tmp_path: Path) -> None:
@@ -325,11 +323,11 @@ async def test_node_that_is_away_halts_too(world: World, tmp_path: Path) -> None
     async with exchange(world, tmp_path) as venue:
         chain: Away = world.connect(Away)
         venue.indexer(chain, halt_after_ms=300)
-        await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
+        await venue.until_mined(lambda: venue.state.final_block > 0)
         chain.away = True
-        await until(lambda: venue.state.chain_halted, venue.tasks)
+        await venue.until(lambda: venue.state.chain_halted)
         chain.away = False
-        await until_mined(world, lambda: not venue.state.chain_halted, venue.tasks)
+        await venue.until_mined(lambda: not venue.state.chain_halted)
 
 
 async def test_node_that_does_not_answer_halts_as_soon(world: World, tmp_path: Path) -> None:
@@ -345,11 +343,11 @@ async def test_node_that_does_not_answer_halts_as_soon(world: World, tmp_path: P
     async with exchange(world, tmp_path) as venue:
         Stuck.free.set()
         venue.indexer(world.connect(Stuck), halt_after_ms=300)
-        await until_mined(world, lambda: venue.state.final_block > 0, venue.tasks)
+        await venue.until_mined(lambda: venue.state.final_block > 0)
         Stuck.free.clear()
-        await until(lambda: venue.state.chain_halted, venue.tasks)
+        await venue.until(lambda: venue.state.chain_halted)
         Stuck.free.set()
-        await until_mined(world, lambda: not venue.state.chain_halted, venue.tasks)
+        await venue.until_mined(lambda: not venue.state.chain_halted)
 
 
 @pytest.mark.parametrize(("deadline_s", "expected_ms"), [(5, 3_000), (12, 4_000), (60, 10_000)])
@@ -375,7 +373,7 @@ async def test_saved_state_bounds_finality(world: World, tmp_path: Path) -> None
         limit = [block - 1]
         indexer = venue.indexer(finality=lambda: limit[0])
         world.mine(5)
-        await seen(indexer, world)
+        await seen(venue, indexer)
         assert venue.state.next_deposit == 0, "a block that no saved state contains is not final"
         limit[0] = block
         await indexer.caught_up(block)

@@ -32,8 +32,6 @@ from tests.bridge.harness import (
     World,
     address_of,
     exchange,
-    until,
-    until_mined,
 )
 
 RECEIVER = "0x" + "77" * 20
@@ -79,7 +77,7 @@ async def trading(world: World, folder: Path) -> AsyncIterator[tuple[Exchange, W
         world.deposit(WENDY_KEY, 100)
         world.deposit_for("alice", 100)
         world.deposit_for(GUARANTEE, 100)
-        await until_mined(world, lambda: venue.state.next_deposit == 3, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 3)
         yield venue, Watch(venue, submitter, indexer), condition
 
 
@@ -97,7 +95,7 @@ async def look_in_new_blocks(venue: Exchange, watch: Watch, count: int) -> None:
     """Look once in each of as many new final blocks."""
     for _ in range(count):
         await asyncio.to_thread(venue.world.mine)
-        await until(lambda: watch.final_block() == venue.finality(), venue.tasks)
+        await venue.until(lambda: watch.final_block() == venue.finality())
         assert await watch.reserves.look()
 
 
@@ -110,7 +108,7 @@ async def test_ledger_and_chain_are_equal_in_every_block_while_fills_are_in_flig
             compared += await watch.reserves.look()
             assert not watch.board.differences
             in_flight += any(row.in_flight_micros for row in watch.board.rows.values())
-        await until_mined(world, lambda: venue.state.confirmed_operations == 5, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 5)
         await look_in_new_blocks(venue, watch, 1)
         assert compared
         assert in_flight
@@ -160,10 +158,10 @@ async def test_a_block_that_the_ledger_has_not_caught_up_with_is_not_compared(wo
 async def test_tokens_that_a_receivers_code_refuses_are_credited_in_its_vault(world: World, tmp_path: Path) -> None:
     async with trading(world, tmp_path) as (venue, watch, condition):
         await match(venue, condition, 0)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         world.rpc("anvil_setCode", RECEIVER, "0x60006000fd")  # reverts always
         await venue.sequencer.submit(c.Withdraw("w", "alice", 3 * DOLLAR, RECEIVER, "RAIN-1", Outcome.NO))
-        await until_mined(world, lambda: venue.sent(cc.RecordRefusedDelivery), venue.tasks)
+        await venue.until_mined(lambda: venue.sent(cc.RecordRefusedDelivery))
         world.rpc("anvil_setCode", RECEIVER, "0x")
         refused = venue.state.accounts[RECEIVER].balance("RAIN-1:NO")
         assert (refused.total, refused.settled) == (3 * DOLLAR, 3 * DOLLAR)
@@ -175,14 +173,14 @@ async def test_a_stray_transfer_is_a_surplus_and_a_hole_freezes(world: World, tm
     async with trading(world, tmp_path) as (venue, watch, _):
         world.token(WENDY_KEY, "transfer", world.chain.address, 3 * DOLLAR)
         world.mine(5)
-        await until(lambda: venue.finality() <= watch.final_block(), venue.tasks)
+        await venue.until(lambda: venue.finality() <= watch.final_block())
         assert await watch.reserves.look_at_all()
         assert watch.board.collateral is not None
         assert watch.board.collateral.held_micros - watch.board.collateral.claimed_micros == 3 * DOLLAR
         assert not venue.state.frozen
         _take_from_the_contract(world, 4 * DOLLAR)
         world.mine(5)
-        await until(lambda: venue.finality() <= watch.final_block(), venue.tasks)
+        await venue.until(lambda: venue.finality() <= watch.final_block())
         assert await watch.reserves.look_at_all()
         assert venue.state.frozen == "reserves: the contract holds 299000000 dollars (millionths), 300000000 are claimed"
 
@@ -199,7 +197,7 @@ async def test_what_is_owed_is_published_and_everybody_can_check_it(world: World
     async with trading(world, tmp_path) as (venue, watch, condition):
         await match(venue, condition, 1)
         publishing = asyncio.create_task(_published(watch))
-        await until_mined(world, publishing.done, venue.tasks)
+        await venue.until_mined(publishing.done)
         statement = publishing.result().tree.statement
         tree = publishing.result().tree
         verify(tree.proof("alice"), statement.root)

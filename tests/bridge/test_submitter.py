@@ -25,8 +25,6 @@ from tests.bridge.harness import (
     WENDY_KEY,
     World,
     exchange,
-    until,
-    until_mined,
 )
 from tests.bridge.lanes import RECEIVER, fund, received
 
@@ -36,9 +34,9 @@ async def test_batch_is_sent_mined_and_confirmed(world: World, tmp_path: Path) -
         await fund(world, venue)
         venue.submitter()
         await venue.withdraw("alice", 7, "w1")
-        await until(lambda: venue.sent(cc.ObserveBatch) and venue.stages()[-1] == "mined", venue.tasks)
+        await venue.until(lambda: venue.sent(cc.ObserveBatch) and venue.stages()[-1] == "mined")
         assert not venue.sent(cc.ConfirmBatch), "one block is not final yet"
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         (confirmed,) = venue.sent(cc.ConfirmBatch)
         block = world.chain.block(confirmed.block_number)
         assert block is not None
@@ -55,7 +53,7 @@ async def test_skipped_operation_is_reported_with_its_reason(world: World, tmp_p
         await venue.open_account("alice", 100)
         venue.submitter()
         await venue.withdraw("alice", 7, "pool is empty on chain")
-        await until_mined(world, lambda: venue.sent(cc.ConfirmBatch), venue.tasks)
+        await venue.until_mined(lambda: venue.sent(cc.ConfirmBatch))
         ((number, reason),) = venue.sent(cc.ConfirmBatch)[0].skipped
         assert (number, reason) == (0, SkipReason.INSUFFICIENT_CASH)
         assert venue.state.skipped_operations == world.chain.skipped_operations() == 1
@@ -68,12 +66,12 @@ async def test_batches_are_cut_by_number_and_by_time_and_fly_together(world: Wor
         venue.submitter(operations=3, batch_ms=300)
         for number in range(7):
             await venue.withdraw("alice", 1, f"w{number}")
-        await until(lambda: len(venue.state.batches) == 2, venue.tasks)
+        await venue.until(lambda: len(venue.state.batches) == 2)
         assert [(cut.first, cut.count) for cut in venue.sent(cc.CutBatch)] == [(0, 3), (3, 3)]
-        await until(lambda: venue.stages(2) == ["sent"], venue.tasks)
+        await venue.until(lambda: venue.stages(2) == ["sent"])
         assert [(cut.first, cut.count) for cut in venue.sent(cc.CutBatch)] == [(0, 3), (3, 3), (6, 1)]
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 7, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 3)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 7)
         assert [confirm.batch_no for confirm in venue.sent(cc.ConfirmBatch)] == [0, 1, 2]
 
 
@@ -83,7 +81,7 @@ async def test_flush_does_not_wait_for_the_clock(world: World, tmp_path: Path) -
         submitter = venue.submitter(batch_ms=60_000)
         await venue.withdraw("alice", 1, "w1")
         flushed = asyncio.create_task(submitter.flush())
-        await until_mined(world, flushed.done, venue.tasks)
+        await venue.until_mined(flushed.done)
         assert venue.state.confirmed_operations == 1
 
 
@@ -94,11 +92,11 @@ async def test_dropped_transaction_is_sent_again(world: World, tmp_path: Path) -
         venue.submitter(operations=1)
         for number in range(3):
             await venue.withdraw("alice", 1, f"w{number}")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 3)
         sent = venue.sent(cc.ObserveBatch)[0].tx_hash
         world.rpc("anvil_dropTransaction", sent)
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 3, venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 3, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 3)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 3)
         assert venue.sent(cc.ConfirmBatch)[0].tx_hash == sent, "the same bytes"
         assert world.chain.nonce(OPERATOR) == 3
 
@@ -109,9 +107,9 @@ async def test_fee_spike_replaces_at_the_same_nonce(world: World, tmp_path: Path
         await venue.open_account("alice", 500)
         venue.submitter()
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 1, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 1)
         world.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.attempts is not None
         first, *others = venue.attempts.of(purpose_of(0))
         assert {attempt.nonce for attempt in others} == {first.nonce}
@@ -140,13 +138,13 @@ async def test_stuck_transaction_is_replaced_only_when_blocks_leave_it_out(world
         chain: Deaf = world.connect(Deaf)
         venue.submitter(chain, fees=FeePolicy(stuck_ms=100, rebroadcast_ms=50))
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: chain.broadcasts == 1, venue.tasks)
+        await venue.until(lambda: chain.broadcasts == 1)
         await asyncio.sleep(0.3)
         assert chain.broadcasts == 1, "no block, no replacement"
         world.mine(3)
-        await until(lambda: chain.broadcasts > 1, venue.tasks)
+        await venue.until(lambda: chain.broadcasts > 1)
         chain.deaf = False
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert received(world) == 1
 
 
@@ -157,11 +155,11 @@ async def test_fee_above_the_ceiling_waits_with_an_alarm(world: World, tmp_path:
         await venue.open_account("alice", 500)
         submitter = venue.submitter(fees=FeePolicy(ceiling=50 * GWEI, rebroadcast_ms=50))
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: "ceiling" in submitter.alarm, venue.tasks)
+        await venue.until(lambda: "ceiling" in submitter.alarm)
         assert world.chain.nonce(OPERATOR, "pending") == 0
         world.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
         world.mine()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert submitter.alarm == ""
 
 
@@ -181,13 +179,13 @@ async def test_missed_deadline_is_reported_and_the_batch_still_advances_the_stre
         chain: Withholds = world.connect(Withholds)
         venue.submitter(chain)
         await venue.wallet_withdraw(WENDY_KEY, 7)
-        await until(lambda: venue.stages() == ["sent"], venue.tasks)
+        await venue.until(lambda: venue.stages() == ["sent"])
         world.rpc("evm_increaseTime", hex(SETTLE_DEADLINE_S + 60))
-        await until_mined(world, lambda: venue.sent(cc.ExpireOperations), venue.tasks)
+        await venue.until_mined(lambda: venue.sent(cc.ExpireOperations))
         (expired,) = venue.sent(cc.ExpireOperations)
         assert (expired.first, expired.count) == (0, 1)
         chain.withholds = False
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.sent(cc.ConfirmBatch)[0].skipped == ((0, SkipReason.TOO_LATE),)
         assert len(venue.sent(cc.ExpireOperations)) == 1
         assert venue.state.accounts[wendy].cash.available == 50 * DOLLAR
@@ -201,7 +199,7 @@ async def test_signed_vault_action_lands(world: World, tmp_path: Path) -> None:
         await venue.sequencer.submit(cc.CreditDeposit(0, wendy, 50 * DOLLAR, "0x1", 1, wendy))
         venue.submitter()
         await venue.wallet_withdraw(WENDY_KEY, 7)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.state.accounts[wendy].cash.total == world.chain.cash_of(wendy) == 43 * DOLLAR
 
 
@@ -218,7 +216,7 @@ async def test_fill_between_custodial_and_wallet_settles_and_the_books_agree(wor
         world.deposit(WENDY_KEY, 100)
         world.deposit_for("alice", 100)
         world.deposit_for(GUARANTEE, 100)
-        await until_mined(world, lambda: venue.state.next_deposit == 3, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 3)
         orders = [venue.signed_buy(WENDY_KEY, condition, 10 + number, salt=number) for number in range(4)]
         for number, signed in enumerate(orders):
             size = signed.buy_amount_micros
@@ -228,7 +226,7 @@ async def test_fill_between_custodial_and_wallet_settles_and_the_books_agree(wor
             assert receipt.rejected is None, receipt.rejected
             taken = c.PlaceOrder(f"t{number}", "alice", "RAIN-1", BookSide.ASK, 6_000, size)
             await venue.sequencer.submit(taken)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 4)
         assert [confirm.skipped for confirm in venue.sent(cc.ConfirmBatch)] == [()] * len(venue.sent(cc.ConfirmBatch))
         account = venue.state.accounts[wendy]
         bought = 10 + 11 + 12 + 13
@@ -256,5 +254,5 @@ async def test_no_other_key_is_touched(world: World, tmp_path: Path) -> None:
         venue.submitter()
         world.token(ADMIN_KEY, "faucet", RECEIVER, DOLLAR)
         await venue.withdraw("alice", 1, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert received(world) == 2

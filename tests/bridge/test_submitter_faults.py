@@ -17,8 +17,6 @@ from tests.bridge.harness import (
     OPERATOR_KEY,
     World,
     exchange,
-    until,
-    until_mined,
 )
 from tests.bridge.lanes import RECEIVER, fund, lose_attempts, mined_batches, received
 
@@ -42,7 +40,7 @@ async def test_kill_between_store_and_broadcast(world: World, tmp_path: Path) ->
         assert world.chain.nonce(OPERATOR, "pending") == 0
     async with exchange(world, tmp_path) as venue:
         venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.sent(cc.ConfirmBatch)[0].tx_hash == stored.tx_hash, "the stored bytes, not new ones"
         assert received(world) == 9
         assert world.chain.nonce(OPERATOR) == 1
@@ -53,10 +51,10 @@ async def test_kill_after_mining_before_anything_was_noticed(world: World, tmp_p
         await fund(world, venue)
         venue.submitter(poll_ms=60_000)
         await venue.withdraw("alice", 9, "w1")
-        await until(lambda: mined_batches(world) == 1, venue.tasks)
+        await venue.until(lambda: mined_batches(world) == 1)
     async with exchange(world, tmp_path) as venue:
         venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert received(world) == 9
         assert world.chain.nonce(OPERATOR) == 1
 
@@ -66,12 +64,12 @@ async def test_lost_attempts_file_is_answered_by_the_contract(world: World, tmp_
         await fund(world, venue)
         venue.submitter(poll_ms=60_000)
         await venue.withdraw("alice", 9, "w1")
-        await until(lambda: mined_batches(world) == 1, venue.tasks)
+        await venue.until(lambda: mined_batches(world) == 1)
         tx_hash = venue.sent(cc.ObserveBatch)[0].tx_hash
     lose_attempts(tmp_path)
     async with exchange(world, tmp_path) as venue:
         venue.submitter()
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.sent(cc.ConfirmBatch)[0].tx_hash == tx_hash
         assert received(world) == 9
 
@@ -93,7 +91,7 @@ async def test_unknown_outcome_of_a_send_uses_no_second_nonce(world: World, tmp_
         venue.submitter(world.connect(TimesOut), operations=1)
         for number in range(4):
             await venue.withdraw("alice", 2, f"w{number}")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 4, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 4)
         assert received(world) == 8
         assert world.chain.nonce(OPERATOR) == 4
 
@@ -104,11 +102,11 @@ async def test_reorg_of_a_mined_batch_sends_the_same_bytes_again(world: World, t
         world.mine(3)
         venue.submitter()
         await venue.withdraw("alice", 5, "w1")
-        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
+        await venue.until(lambda: venue.stages()[-1:] == ["mined"])
         world.rpc("evm_setAutomine", False)
         world.rpc("anvil_reorg", 1, [])
-        await until(lambda: "retrying" in venue.stages(), venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until(lambda: "retrying" in venue.stages())
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert received(world) == 5
         assert world.chain.nonce(OPERATOR) == 1
         assert len({observed.tx_hash for observed in venue.sent(cc.ObserveBatch)}) == 1
@@ -123,10 +121,10 @@ async def test_shorter_chain_is_believed_after_a_while(
         world.mine(6)
         venue.submitter()
         await venue.withdraw("alice", 5, "w1")
-        await until(lambda: venue.stages()[-1:] == ["mined"], venue.tasks)
+        await venue.until(lambda: venue.stages()[-1:] == ["mined"])
         world.rpc("anvil_rollback", 3)
-        await until(lambda: "retrying" in venue.stages(), venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until(lambda: "retrying" in venue.stages())
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert received(world) == 5
 
 
@@ -139,7 +137,7 @@ async def test_batch_out_of_gas_is_sent_again_with_more(
         await fund(world, venue)
         venue.submitter()
         await venue.withdraw("alice", 5, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert venue.attempts is not None
         first, *others = venue.attempts.of(purpose_of(0))
         assert others
@@ -164,8 +162,8 @@ async def test_batch_that_came_too_early_is_sent_again(world: World, tmp_path: P
         venue.submitter(world.connect(LosesTheFirst), operations=1)
         await venue.withdraw("alice", 1, "w1")
         await venue.withdraw("alice", 1, "w2")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 2, venue.tasks)
-        await until_mined(world, lambda: venue.state.confirmed_operations == 2, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 2)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 2)
         assert world.chain.nonce(OPERATOR) >= 4
         assert mined_batches(world) == 2
 
@@ -175,11 +173,11 @@ async def test_foreign_transaction_of_the_operator_halts_the_lane(world: World, 
         await fund(world, venue)
         submitter = venue.submitter()
         await venue.withdraw("alice", 1, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         world.chain.transact(OPERATOR_KEY, RECEIVER, b"", gas=21_000)
         await venue.withdraw("alice", 1, "w2")
         with pytest.raises(SubmitterHalted, match="did not sign"):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
+            await venue.end_of(venue.tasks[0])
         assert "did not sign" in submitter.alarm
         with pytest.raises(SubmitterHalted):
             await submitter.flush()
@@ -191,12 +189,12 @@ async def test_thief_who_takes_our_nonce_halts_the_lane(world: World, tmp_path: 
         await venue.open_account("alice", 500)
         venue.submitter()
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: world.chain.nonce(OPERATOR, "pending") == 1, venue.tasks)
+        await venue.until(lambda: world.chain.nonce(OPERATOR, "pending") == 1)
         tx = {"nonce": 0, "gas": 21_000, "maxFeePerGas": 90 * GWEI, "maxPriorityFeePerGas": 9 * GWEI, "to": RECEIVER}
         world.chain.send_raw(world.chain.sign_transaction(OPERATOR_KEY, tx).raw)
         world.mine()
         with pytest.raises(SubmitterHalted, match="no receipt"):
-            await asyncio.wait_for(venue.tasks.pop(), 15)
+            await venue.end_of(venue.tasks[0])
 
 
 async def test_operator_without_gas_money_raises_the_alarm_and_loses_nothing(world: World, tmp_path: Path) -> None:
@@ -205,9 +203,9 @@ async def test_operator_without_gas_money_raises_the_alarm_and_loses_nothing(wor
         await fund(world, venue)
         submitter = venue.submitter()
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: "gas money" in submitter.alarm, venue.tasks)
+        await venue.until(lambda: "gas money" in submitter.alarm)
         world.rpc("anvil_setBalance", OPERATOR, hex(10**20))
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
         assert submitter.alarm == ""
 
 
@@ -222,7 +220,7 @@ async def test_pruned_state_of_the_final_block_does_not_stop_confirmation(world:
         await fund(world, venue)
         venue.submitter(world.connect(Pruned))
         await venue.withdraw("alice", 1, "w1")
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
 
 
 async def test_node_that_is_away_is_waited_for(world: World, tmp_path: Path) -> None:
@@ -239,8 +237,8 @@ async def test_node_that_is_away_is_waited_for(world: World, tmp_path: Path) -> 
         chain: Away = world.connect(Away)
         venue.submitter(chain)
         await venue.withdraw("alice", 1, "w1")
-        await until(lambda: venue.sent(cc.CutBatch), venue.tasks)
+        await venue.until(lambda: venue.sent(cc.CutBatch))
         await asyncio.sleep(0.1)
         assert not venue.tasks[0].done()
         chain.away = False
-        await until_mined(world, lambda: venue.state.confirmed_operations == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.confirmed_operations == 1)

@@ -34,13 +34,11 @@ def stocked(artifacts: Mapping[str, Artifact]) -> Iterator[tuple[harness.World, 
 def ground(stocked: tuple[harness.World, bytes]) -> Iterator[tuple[harness.World, bytes]]:
     """Return the world as it was when the tests began."""
     world, condition = stocked
-    snapshot = world.rpc("evm_snapshot")
-    world.mine(3)  # anvil has no state of the block that a snapshot was taken at, so no reorg may reach it
-    world.rpc("evm_setAutomine", True)
-    world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-    yield world, condition
-    world.close()
-    world.rpc("evm_revert", snapshot)
+    with world.taken_back():
+        world.mine(3)  # anvil has no state of the block that a snapshot was taken at, so no reorg may reach it
+        world.rpc("evm_setAutomine", True)
+        world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        yield world, condition
 
 
 @pytest.fixture

@@ -115,6 +115,11 @@ class Proxy:
             with self._lock, contextlib.suppress(ValueError):
                 self._armed.remove(armed)
 
+    def told(self) -> str:
+        """Return what came in and what is armed."""
+        with self._lock:
+            return f"proxy: {dict(self.calls)}; armed {self._armed}"
+
     # --- serving -----------------------------------------------------------------------------------------------------
 
     def _serve(self, handler: http.server.BaseHTTPRequestHandler) -> None:

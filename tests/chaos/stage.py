@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +30,6 @@ from tests.bridge.harness import (
     Exchange,
     World,
     exchange,
-    until,
-    until_mined,
 )
 from tests.chaos.faults import Proxy
 from tests.system.audit import Audited, audit_quiet
@@ -100,7 +97,7 @@ class Stage:
         await self.venue.open_account("alice")
         await self.venue.create_market(self.condition)
         self.start()
-        await until(lambda: self.state.next_deposit == 4, self.venue.tasks)
+        await self.until(lambda: self.state.next_deposit == 4)
 
     async def resume(self) -> None:
         """Start again in a folder where somebody has traded before."""
@@ -186,11 +183,11 @@ class Stage:
 
     async def until(self, condition: Any) -> None:
         """Wait while no block is made."""
-        await until(condition, self.venue.tasks)
+        await self.venue.until(condition)
 
     async def until_mined(self, condition: Any) -> None:
         """Wait while blocks are made."""
-        await until_mined(self.world, condition, self.venue.tasks)
+        await self.venue.until_mined(condition)
 
     async def settle(self) -> Audited:
         """Make blocks until nothing is open, then hold journal, ledger and chain against each other: no ghost fill."""
@@ -212,17 +209,15 @@ class Stage:
 @asynccontextmanager
 async def staged(world: World, condition: bytes, folder: Path, **options: Any) -> AsyncIterator[Stage]:
     """Run an exchange over a folder behind a new proxy. `options` are the submitter's, and timeout_ms, halt_after_ms."""
-    loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor()
-    loop.set_default_executor(threads)
+    chains: list[Chain] = []
     with Proxy(world.url) as proxy:
-        async with exchange(world, folder, CONFIRMATIONS) as venue:
-            stage = Stage(world, condition, proxy, venue, options)
-            try:
-                yield stage
-            finally:
-                proxy.heal()
-                await venue.stop_parts()
-                threads.shutdown()  # calls that a stopped task has left on their way
-                loop.set_default_executor(ThreadPoolExecutor())
-                for chain in stage.chains:
-                    chain.close()
+        try:
+            async with exchange(world, folder, CONFIRMATIONS) as venue:
+                venue.notes.append(proxy.told)
+                try:
+                    yield Stage(world, condition, proxy, venue, options, chains)
+                finally:
+                    proxy.heal()
+        finally:
+            for chain in chains:
+                chain.close()

@@ -47,7 +47,7 @@ async def test_a3_reorg_beyond_the_finality_policy_stops_the_venue_before_anythi
     stage.world.mine(3)
     accounts = repr(stage.state.accounts)
     with pytest.raises(ChainDiverged, match=r"final block .* ask a second node .* docs/runbook.md"):
-        await asyncio.wait_for(stage.venue.tasks[0], 15)
+        await stage.venue.end_of(stage.venue.tasks[0])
     assert repr(stage.state.accounts) == accounts, "what the journal has stays as it was"
     assert all(balance.available >= 0 for account in stage.state.accounts.values() for balance in account.balances.values())
     assert isinstance(stage.indexer.failure, ChainDiverged)
@@ -149,7 +149,7 @@ async def test_a9_node_restored_from_an_older_copy_is_refused(stage_of: Staged, 
         assert not stage.venue.tasks[0].done(), "a copy that is only shorter may catch up: nothing happens"
         world.mine(final + 10 - world.head())
         with pytest.raises(ChainDiverged, match=f"final block {final}"):
-            await asyncio.wait_for(stage.venue.tasks[0], 15)
+            await stage.venue.end_of(stage.venue.tasks[0])
 
 
 async def test_a9_final_blocks_hash_is_remembered_across_restarts(stage_of: Staged) -> None:
@@ -166,7 +166,7 @@ async def test_a9_final_blocks_hash_is_remembered_across_restarts(stage_of: Stag
     async with stage_of() as stage:
         stage.start()
         with pytest.raises(ChainDiverged, match="was 0xabab"):
-            await asyncio.wait_for(stage.venue.tasks[0], 15)
+            await stage.venue.end_of(stage.venue.tasks[0])
 
 
 async def test_a10_changed_chain_id_stops_both_tasks_and_signs_nothing(stage: Stage) -> None:
@@ -175,5 +175,5 @@ async def test_a10_changed_chain_id_stops_both_tasks_and_signs_nothing(stage: St
     await stage.match()
     for task in stage.venue.tasks:
         with pytest.raises(WrongChain, match="chain 99"):
-            await asyncio.wait_for(task, 15)
+            await stage.venue.end_of(task)
     assert stage.operator_nonce("pending") == 0

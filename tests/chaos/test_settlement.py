@@ -249,7 +249,7 @@ async def test_d42_stolen_operator_key_moves_no_wallets_balance_and_the_lane_not
     chain.transact(OPERATOR_KEY, chain.address, settle_batch_calldata(1, [theft]))
     await stage.match()
     with pytest.raises(SubmitterHalted, match="did not sign"):
-        await asyncio.wait_for(stage.venue.tasks[1], 15)
+        await stage.venue.end_of(stage.venue.tasks[1])
     stage.world.venue(FUNDER_KEY, "pause")
     more: list[Operation] = [PoolOperation(2, PoolAction.SEND_CASH, "", "", None, DOLLAR, THIEF, 2**40 - 1, "more")]
     chain.transact(OPERATOR_KEY, chain.address, settle_batch_calldata(2, more))

@@ -148,7 +148,7 @@ async def test_b19_nonce_used_by_an_unknown_transaction_halts_the_signer_and_los
         stage.send(OPERATOR_KEY, WALT, b"", 21_000)
         await stage.match()
         with pytest.raises(SubmitterHalted, match="did not sign"):
-            await asyncio.wait_for(stage.venue.tasks[1], 15)
+            await stage.venue.end_of(stage.venue.tasks[1])
         assert stage.state.operations, "what was matched is kept"
         assert stage.world.chain.next_operation() == 1
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.bridge.conftest import artifacts, shared_world, world
-from tests.bridge.harness import WENDY_KEY, World, exchange, until_mined
+from tests.bridge.harness import WENDY_KEY, World, exchange
 from tests.bridge.test_reserves import Watch
 
 __all__ = ["artifacts", "shared_world", "world"]
@@ -13,7 +13,7 @@ async def test_a_venue_that_has_money_and_no_market_is_compared_in_full(world: W
     async with exchange(world, tmp_path) as venue:
         indexer = venue.indexer()
         world.deposit(WENDY_KEY, 5)
-        await until_mined(world, lambda: venue.state.next_deposit == 1, venue.tasks)
+        await venue.until_mined(lambda: venue.state.next_deposit == 1)
         watch = Watch(venue, indexed=indexer)
         assert await watch.reserves.look_at_all()
         assert watch.board.collateral is not None
