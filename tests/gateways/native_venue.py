@@ -121,8 +121,8 @@ class NativeVenue:
 
     def __init__(self, folder: Path) -> None:
         self.state = new_state(SETTINGS.settle_deadline_s)
-        journal = Journal(folder / "journal", {"settle_deadline_s": SETTINGS.settle_deadline_s, "contract_version": 2})
-        self.sequencer = Sequencer(self.state, journal, Projections(), wall_clock_ms)
+        self.journal = Journal(folder / "journal", {"settle_deadline_s": SETTINGS.settle_deadline_s, "contract_version": 2})
+        self.sequencer = Sequencer(self.state, self.journal, Projections(), wall_clock_ms)
         self.hooks = FakeHooks(self.sequencer)
         self.board = ReserveBoard()
         app = self.app = build_app(self.sequencer, SETTINGS, {}, lambda: "hash", hooks=self.hooks, board=self.board)
@@ -141,6 +141,7 @@ class NativeVenue:
         finally:
             await self.http.aclose()
             await self.sequencer.stop()
+            self.journal.close()
 
     async def do(self, command: c.Command) -> None:
         receipt = await self.sequencer.submit(command)

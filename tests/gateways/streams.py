@@ -10,7 +10,8 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_connection
 from websockets.exceptions import ConnectionClosed
 
 from offchain_book.config import StreamLimits
@@ -56,6 +57,11 @@ async def serving(app: FastAPI, limits: StreamLimits | None = None, heartbeat_s:
         finally:
             server.should_exit = True
             await task
+
+
+def connect(url: str, **more: Any) -> open_connection:
+    """Open a connection, however slow the machine is; it sends no pings of its own."""
+    return open_connection(url, **{"open_timeout": PATIENCE_S, "ping_interval": None, **more})
 
 
 class Stream:

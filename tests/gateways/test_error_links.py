@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from offchain_book.engine import chain_commands as cc
@@ -23,7 +22,7 @@ from offchain_book.gateways.venue_stream import PATH as VENUE_WS
 from tests.gateways.fix_raw import FixWorld, RawClient, fix_world, order
 from tests.gateways.native_venue import CONTRACT, DOLLAR, STRANGER, TICKER, WALLET_KEY, NativeVenue
 from tests.gateways.polymarket_fixtures import Wallet
-from tests.gateways.streams import serving
+from tests.gateways.streams import connect, serving
 from tests.sdk.kalshi_venue import Key
 
 KALSHI = "/trade-api/v2"

@@ -5,14 +5,13 @@ import json
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from offchain_book.engine import commands as c
 from offchain_book.gateways import kalshi_stream as gateway
 from offchain_book.gateways.stream import Hub
 from tests.gateways.kalshi_streams import alice, bob
-from tests.gateways.streams import PATIENCE_S, kalshi_stream, serving
+from tests.gateways.streams import PATIENCE_S, connect, kalshi_stream, serving
 from tests.sdk.kalshi_venue import (
     ALICE,
     BOB,

@@ -121,7 +121,7 @@ async def test_a_nonce_belongs_to_one_order_and_the_same_order_is_not_taken_twic
 
 
 async def test_an_expiry_that_leaves_no_time_to_settle_is_refused(small: NativeVenue) -> None:
-    soon = small.order_body(BUY, YES, 4_000, 5, expiration=wall_clock_ms() // 1000 + 5)
+    soon = small.order_body(BUY, YES, 4_000, 5, expiration=wall_clock_ms() // 1000 + 30)
     assert error_of(await small.http.post("/venue/orders", json=soon)) == (400, "SIGNED_EXPIRY_TOO_SOON")
     later = small.order_body(BUY, YES, 4_000, 5, expiration=wall_clock_ms() // 1000 + 600)
     assert (await small.http.post("/venue/orders", json=later)).json()["expires_ms"] > wall_clock_ms()

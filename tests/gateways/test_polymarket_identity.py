@@ -1,12 +1,14 @@
 """Who asks, and whose order it is: the exact status, production's exact text, and nothing has moved."""
 
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from offchain_book.config import CLIENT_CHAIN_ID, COMPATIBLE_V1, L2_WINDOW_S, SIGNATURE_WINDOW_S
 from offchain_book.engine.operations import OrderScheme
+from offchain_book.gateways import polymarket_http
 from offchain_book.signatures import order_digest, polymarket_domain, sign_digest
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, House, Wallet
 from tests.gateways.polymarket_untouched import Untouched, refused, yes
@@ -17,12 +19,15 @@ V1 = OrderScheme.POLYMARKET_V1
 # --- who asks ----------------------------------------------------------------------------------------------------------
 
 
-async def test_l1_refuses_a_stale_or_early_timestamp(house: House, http: httpx.AsyncClient) -> None:
+async def test_l1_refuses_a_stale_or_early_timestamp(
+    house: House, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More than the window away from the wall clock, either way."""
-    wallet = Wallet(http, b"\x33" * 32)
+    wallet, now_s = Wallet(http, b"\x33" * 32), int(time.time())
+    monkeypatch.setattr(polymarket_http, "time", SimpleNamespace(time_ns=lambda: now_s * 10**9))
     with Untouched(house):
-        for away in (-SIGNATURE_WINDOW_S - 2, SIGNATURE_WINDOW_S + 2):
-            headers = wallet.proof(timestamp=int(time.time()) + away)
+        for away in (-SIGNATURE_WINDOW_S - 1, SIGNATURE_WINDOW_S + 1):
+            headers = wallet.proof(timestamp=now_s + away)
             body = refused(
                 await http.post("/auth/api-key", headers=headers), 401, "Invalid L1 Request headers", "INVALID_L1"
             )

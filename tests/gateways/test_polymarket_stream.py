@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from offchain_book.config import StreamLimits
@@ -34,7 +33,7 @@ from tests.gateways.polymarket_fixtures import (
     market,
     open_house,
 )
-from tests.gateways.streams import Clock, Stream, serving
+from tests.gateways.streams import PATIENCE_S, Clock, Stream, connect, serving
 
 
 class MarketStream(Stream):
@@ -74,7 +73,7 @@ class MarketStream(Stream):
 
 @contextlib.asynccontextmanager
 async def opened(house: House, **limits: Any) -> AsyncIterator[tuple[str, Hub]]:
-    chosen = StreamLimits(**limits)
+    chosen = StreamLimits(**{"silence_s": PATIENCE_S, **limits})
     hub = Hub(house.sequencer, chosen)
     house.app.include_router(gateway.router(hub, SETTINGS))
     async with serving(house.app, chosen) as url:

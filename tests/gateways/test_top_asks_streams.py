@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine.names import GUARANTEE
@@ -13,7 +12,7 @@ from offchain_book.engine.order import BookSide
 from offchain_book.gateways import venue_stream
 from offchain_book.gateways.stream import Cursor
 from tests.gateways.native_venue import CONTRACT, DOLLAR, TICKER, WALLET, NativeVenue
-from tests.gateways.streams import serving
+from tests.gateways.streams import connect, serving
 from tests.gateways.test_venue_stream import log_in, opened, place, validators, wallet_buys_no
 from tests.sdk.kalshi_venue import Key
 

@@ -15,7 +15,6 @@ from typing import Any
 import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from websockets.asyncio.client import connect
 
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
@@ -28,7 +27,7 @@ from offchain_book.gateways.stream_tickets import MAX_TICKETS, TICKET_S, Tickets
 from offchain_book.gateways.venue_stream_messages import MESSAGES, REQUESTS
 from offchain_book.gateways.wallet_credentials import credentials
 from tests.gateways.native_venue import CONTRACT, DOLLAR, SETTINGS, TICKER, WALLET, NativeVenue
-from tests.gateways.streams import Stream, serving
+from tests.gateways.streams import Stream, connect, serving
 from tests.sdk.kalshi_venue import Key
 
 TICKETS = "/venue/stream/tickets"
@@ -85,6 +84,12 @@ class VenueStream(Stream):
         """Nothing has come that nobody asked for."""
         await self.send({"op": "ping"})
         assert (await self.next())["type"] == "pong"
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nothing comes that a test did not cause."""
+    monkeypatch.setattr(gateway, "BEAT_S", 3_600)
 
 
 @pytest.fixture

@@ -114,7 +114,8 @@ class SmallVenue:
         self.clock = Clock()
         self.state = new_state(SETTINGS.settle_deadline_s)
         self.projections = Projections()
-        self.sequencer = Sequencer(self.state, Journal(journal, {}), self.projections, self.clock)
+        self.journal = Journal(journal, {})
+        self.sequencer = Sequencer(self.state, self.journal, self.projections, self.clock)
         self.app = FastAPI()
         self.app.include_router(kalshi.router(self.sequencer, SETTINGS))
 
@@ -127,6 +128,7 @@ class SmallVenue:
             yield self
         finally:
             await self.sequencer.stop()
+            self.journal.close()
 
     async def do(self, command: c.Command) -> Receipt:
         """Submit a command that must be accepted."""
