@@ -15,6 +15,8 @@ from tests.sdk.kalshi_venue import TICKER
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-quickfix" / "bin" / "python"
 DRIVER = ROOT / "tests" / "sdk" / "quickfix_driver.py"
+PATIENCE_S = 60
+"""How long anything may take to arrive; only a test that fails waits so long."""
 SPEC_DIR = Path(os.environ.get("KALSHI_SPEC_DIR") or ROOT.parent / "shared" / "reference" / "kalshi-spec")
 
 
@@ -105,14 +107,14 @@ class FixClient:
     def log_on(self) -> "FixClient":
         """Connect, and wait until the venue has let us in."""
         self.start()
-        found = self.call("wait", wanted={}, kinds=["logon"], timeout_s=10)
+        found = self.call("wait", wanted={}, kinds=["logon"], timeout_s=PATIENCE_S)
         assert found is not None, self.arrived()
         return self
 
     def refused(self) -> str:
         """Connect, and return the text of the Logout that answers."""
         self.start()
-        found = self.call("wait", wanted={35: "5"}, kinds=["admin"], timeout_s=10)
+        found = self.call("wait", wanted={35: "5"}, kinds=["admin"], timeout_s=PATIENCE_S)
         assert found is not None, "no Logout came"
         return Received(found).get(58) or ""
 
@@ -123,20 +125,20 @@ class FixClient:
     def kill(self) -> None:
         """End the process as a crash would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
     def send(self, kind: str, fields: dict[int, Any], groups: Any = ()) -> None:
         """Send an application message."""
         self.call("send", fields=[[35, kind], *([tag, str(value)] for tag, value in fields.items())], groups=groups)
 
-    def wait(self, kind: str, timeout_s: float = 10, **wanted: str) -> Received:
+    def wait(self, kind: str, timeout_s: float = PATIENCE_S, **wanted: str) -> Received:
         """Return the next message of a type; `_150="0"` and the like say which."""
         fields = {35: kind} | {int(name[1:]): value for name, value in wanted.items()}
         found = self.call("wait", wanted=fields, kinds=["app", "admin"], timeout_s=timeout_s)
         assert found is not None, f"no {fields}; there are {self.arrived()}"
         return Received(found)
 
-    def event(self, name: str, timeout_s: float = 10) -> None:
+    def event(self, name: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait for the engine's own word: logon or logout."""
         assert self.call("wait", wanted={}, kinds=[name], timeout_s=timeout_s) is not None, f"no {name}"
 
@@ -156,10 +158,10 @@ class FixClient:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         self.process.stdout.close()
 
     def __enter__(self) -> "FixClient":

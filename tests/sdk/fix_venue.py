@@ -30,18 +30,18 @@ class FixServer:
 
     def __enter__(self) -> "FixServer":
         self._thread.start()
-        assert self._ready.wait(30), "the server did not start"
+        assert self._ready.wait(120), "the server did not start"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
+        self._thread.join(120)
         self._loop.close()
 
     def do(self, action: Any) -> Any:
         """Run a coroutine of the venue in its own loop and return its result."""
         future: Future[Any] = asyncio.run_coroutine_threadsafe(action, self._loop)
-        return future.result(30)
+        return future.result(120)
 
     async def _serve(self) -> None:
         self.venue = SmallVenue(self._folder / "journal", self._keys)

@@ -217,17 +217,17 @@ class Server:
 
     def __enter__(self) -> "Server":
         self._thread.start()
-        assert self._ready.wait(30), "the server did not start"
+        assert self._ready.wait(120), "the server did not start"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(120)
 
     def do(self, action: Any) -> Any:
         """Run a coroutine of the venue in its own loop and return its result."""
         future: Future[Any] = asyncio.run_coroutine_threadsafe(action, self._loop)
-        return future.result(30)
+        return future.result(120)
 
     async def _serve(self, journal: Path, keys: dict[str, Key]) -> None:
         self._loop = asyncio.get_running_loop()

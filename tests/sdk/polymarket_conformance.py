@@ -23,7 +23,7 @@ from typing import Any
 CHAIN_ID = 80002
 NONCE = 7
 """A key of this session's own, which it deletes at the end."""
-DEADLINE_S = 60
+DEADLINE_S = 120
 MODULES = {"v1": "py_clob_client", "v2": "py_clob_client_v2"}
 
 

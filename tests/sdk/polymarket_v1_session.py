@@ -28,7 +28,7 @@ from py_clob_client.clob_types import (
 from py_clob_client.exceptions import PolyApiException
 
 CHAIN_ID = 80002
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 
 def main() -> None:

@@ -111,8 +111,8 @@ def settings(terms):
         "SocketConnectPort": str(terms["port"]),
         "HeartBtInt": str(terms.get("heartbeat_s", 30)),
         "ResetOnLogon": "Y",
-        "LogonTimeout": "5",
-        "LogoutTimeout": "2",
+        "LogonTimeout": "60",
+        "LogoutTimeout": "60",
         **(
             {"TransportDataDictionary": terms["dictionary"], "AppDataDictionary": terms["dictionary"]}
             if terms["dictionary"]
@@ -170,7 +170,7 @@ class Driver:
             self.send([*fields, [name_tag, f"flood-{number}"]])
         return time.monotonic() - started
 
-    def wait(self, wanted, kinds=("app",), timeout_s=10):
+    def wait(self, wanted, kinds=("app",), timeout_s=60):
         return self.application.take(wanted, kinds, timeout_s)
 
     def arrived(self):

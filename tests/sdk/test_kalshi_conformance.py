@@ -73,7 +73,7 @@ def session(generation: str, folder: Path) -> Run:
             line = child.stdout.readline()
             assert line == "settle\n", (folder / "stderr").read_text()[-3_000:]
             server.do(server.venue.resolve(TICKER, ONE_DOLLAR_MICROS))
-            output, _ = child.communicate("\n", timeout=120)
+            output, _ = child.communicate("\n", timeout=240)
             assert child.returncode == 0, (folder / "stderr").read_text()[-3_000:]
     return Run(**msgspec.json.decode(output))
 

@@ -40,7 +40,7 @@ def test_no_request_makes_a_bug_show(server: Server) -> None:
     assert len(known) == 85
     base = server.host.removesuffix("/trade-api/v2")
     statuses: set[int] = set()
-    with httpx.Client(base_url=base) as http:
+    with httpx.Client(base_url=base, timeout=120) as http:
 
         @seed(6)
         @settings(

@@ -18,7 +18,7 @@ def run_session(phase: str, host: str, ticker: str, maker: str, taker: str) -> d
     """Run a phase of the session in the client's own environment and return what it saw."""
     script = str(Path(__file__).with_name("kalshi_session.py"))
     command = [str(CLIENT_PYTHON), script, phase, "--host", host, "--ticker", ticker, "--maker", maker, "--taker", taker]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen

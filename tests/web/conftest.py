@@ -19,14 +19,16 @@ from tests.system.clients import Client, kalshi
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"]
 WALLET_SCRIPT = (Path(__file__).parent / "wallet.js").read_text()
-expect.set_options(timeout=10_000)
+PATIENCE_MS = 60_000
+"""How long anything may take; only a test that fails waits so long."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for a file's tests. Its event loop is this thread's, so it has to end before a test with one of its own."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        found = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS, timeout=2 * PATIENCE_MS)
         yield found
         found.close()
 
@@ -37,6 +39,7 @@ def context(browser: Browser, causeway_venue: CausewayVenue) -> Iterator[Browser
     found = browser.new_context(
         base_url=causeway_venue.http, viewport={"width": 1360, "height": 900}, reduced_motion="reduce", color_scheme="light"
     )
+    found.set_default_timeout(PATIENCE_MS)
     yield found
     found.close()
 
@@ -77,8 +80,8 @@ def market(causeway_venue: CausewayVenue, quote: Quote, request: pytest.FixtureR
     """A market of the test's own with a bid at 40 and an offer at 60 cents."""
     name = "".join(c for c in request.node.name.upper() if c.isalnum())[-24:]
     found = causeway_venue.new_market(f"KXWEB-{name}")
-    quote(found.ticker, "bid", "0.4000", "200.00")
-    quote(found.ticker, "ask", "0.6000", "200.00")
+    quote(found.ticker, "bid", "0.4000", "50.00")
+    quote(found.ticker, "ask", "0.6000", "50.00")
     return found
 
 

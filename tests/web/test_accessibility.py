@@ -7,20 +7,26 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from bridge.cli_options import ROOT
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
+from offchain_book.gateways.market_file import as_json, parse_toml
 from tests.system.clients import Client, kalshi
 from tests.web.conftest import Quote
 from tests.web.steps import PICTURES, SETTLED_MS, look, sign_up
 
 pytestmark = pytest.mark.slow
+HOMES, DEMO = ROOT / "docs" / "examples" / "home-prices.toml", "KXHOMEPRICE-27JUN"
 
 
 @pytest.fixture(scope="module")
 def traded(causeway_venue: CausewayVenue, quote: Quote) -> VenueMarket:
-    """A market of the demo with depth on both sides and some trades."""
-    ticker = "KXHOMEPRICE-27JUN-B415"
+    """A bracket of home prices with depth on both sides and some trades: the demo's for pictures, else nobody else's."""
+    event = DEMO if PICTURES else "KXWEBHOMES-27JUN"
+    ticker = f"{event}-B415"
     if PICTURES:
         _morning(causeway_venue, quote, ticker)
+    else:
+        causeway_venue.client.admin("POST", "/markets", as_json(parse_toml(HOMES.read_text().replace(DEMO, event))))
     steps = [(step, f"{60 + 35 * step % 170}.00") for step in range(1, 10)]
     for step, count in steps:
         quote(ticker, "bid", f"{0.42 - step / 100:.4f}", count)
@@ -29,8 +35,8 @@ def traded(causeway_venue: CausewayVenue, quote: Quote) -> VenueMarket:
         for number in range(8):
             _take(bob, ticker, "bid" if number % 3 else "ask", f"{5 + number}.00")
     for other, price in (("T400", "0.1700"), ("B445", "0.2900"), ("T460", "0.1100")):
-        quote(f"KXHOMEPRICE-27JUN-{other}", "bid", price, "50.00")
-        quote(f"KXHOMEPRICE-27JUN-{other}", "ask", f"{float(price) + 0.02:.4f}", "50.00")
+        quote(f"{event}-{other}", "bid", price, "50.00")
+        quote(f"{event}-{other}", "ask", f"{float(price) + 0.02:.4f}", "50.00")
     return causeway_venue.markets[ticker]
 
 

@@ -5,10 +5,17 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from bridge.polling import poll
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
-from tests.web.steps import review_and_confirm, settled, start_with_burner
+from tests.web.steps import SETTLED_MS, review_and_confirm, settled, start_with_burner
 
 pytestmark = pytest.mark.slow
+
+
+def all_is_recorded(venue: CausewayVenue) -> bool | None:
+    """True when a recorded block is as far as the newest command; None as long as not."""
+    newest = venue.client.ask("GET", "/venue/page/overview")["seq"]
+    return venue.client.ask("GET", f"/venue/at/{newest}")["chain"]["equal"]
 
 
 def test_three_witnesses_agree_before_during_and_after_a_fill(
@@ -16,6 +23,8 @@ def test_three_witnesses_agree_before_during_and_after_a_fill(
 ) -> None:
     page.goto(f"/#/m/{market.ticker}")
     start_with_burner(page)
+    causeway_venue.flush()  # else what other tests traded may be in flight too
+    assert poll(lambda: all_is_recorded(causeway_venue), 0.2, SETTLED_MS / 1_000), "the deposit's block was recorded"
     review_and_confirm(page)
     settled(page)
     stages = page.locator(".result .stages li")
