@@ -1,7 +1,8 @@
 """Writes down what the contract holds in each final block that the indexer reports (`offchain_book/chain_record.py`).
 
 What may have changed is read, not everything: the pool's cash, and the tokens of markets and the balances of wallets that
-commands touched since the block before, or that operations under way touch.
+commands touched since the block before, or that operations under way touch. Which those are is settled when the block is
+reported, not when it is read: what is confirmed in between has landed in a later block.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Any
 from bridge.chain import Chain, Reverted, StateUnavailable
 from bridge.rpc import ChainUnavailable, RpcError
 from offchain_book.chain_record import POOL_HOLDER, ChainRecord
-from offchain_book.engine.chain_events import ChainObserved
+from offchain_book.engine.chain_events import ChainObserved, OperationSettled
 from offchain_book.engine.commands import Sequenced
 from offchain_book.engine.events import Event, Posted
 from offchain_book.engine.names import token_asset
@@ -38,6 +39,11 @@ class Recorder:
         self._reported = asyncio.Event()
         self._wallets = {name for name, account in self._state.accounts.items() if account.is_wallet}
         self._tickers = set(self._state.markets)
+        self._due_wallets: set[str] = set()
+        self._due_tickers: set[str] = set()
+        """To be read in the block that was reported."""
+        self._landed_in = 0
+        """The newest block in which an operation was confirmed: that news may come before the block's own."""
         sequencer.subscribe(self._on_command)
 
     async def run(self) -> None:
@@ -48,14 +54,13 @@ class Recorder:
             block = self._state.final_block
             if block <= self._first_block:
                 continue
-            wallets, tickers = self._wallets, self._tickers
-            self._wallets, self._tickers = set(), set()
-            self._touch(line for entry in self._state.operations.values() for line in entry.lines)
+            wallets, tickers = self._due_wallets, self._due_tickers
+            self._due_wallets, self._due_tickers = set(), set()
             try:
-                await self._look(block, wallets | self._wallets, tickers | self._tickers)
+                await self._look(block, wallets, tickers)
             except (ChainUnavailable, RpcError, Reverted, StateUnavailable) as error:
-                self._wallets |= wallets
-                self._tickers |= tickers
+                self._due_wallets |= wallets
+                self._due_tickers |= tickers
                 _log.info("block %d was not recorded: %s", block, error)
 
     async def _look(self, block: int, wallets: Iterable[str], tickers: Iterable[str]) -> None:
@@ -89,8 +94,23 @@ class Recorder:
         for event in events:
             if isinstance(event, Posted):
                 self._touch(event.lines)
+            elif isinstance(event, OperationSettled):
+                self._landed_in = max(self._landed_in, event.block_number)
             elif isinstance(event, ChainObserved):
-                self._reported.set()
+                self._report(event.final_block)
+
+    def _report(self, block: int) -> None:
+        """All that was touched is due; what is under way, or has landed in a later block, is due again in the next one."""
+        self._touch_open()
+        self._due_wallets |= self._wallets
+        self._due_tickers |= self._tickers
+        if self._landed_in <= block:
+            self._wallets, self._tickers = set(), set()
+            self._touch_open()
+        self._reported.set()
+
+    def _touch_open(self) -> None:
+        self._touch(line for entry in self._state.operations.values() for line in entry.lines)
 
     def _touch(self, lines: Iterable[tuple[str, str, int]]) -> None:
         for account_id, asset, _ in lines:
