@@ -189,7 +189,7 @@ class TradingRoutes:
         """
         checking = [self._begin(caller, order) for order in posted]
         asks_chain = any(isinstance(one, Checking) and one.recovering is None for one in checking)
-        submitting = [self._submit(caller, builder, one) for one in checking]
+        submitting = (self._submit(caller, builder, one) for one in checking)
         submitted = await asyncio.gather(*submitting) if asks_chain else [await one for one in submitting]
         return [await _result(one) for one in submitted]
 

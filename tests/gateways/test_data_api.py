@@ -14,7 +14,9 @@ from tests.gateways.polymarket_house import placed, public_get, token
 
 @pytest.fixture
 async def traded(house: House, wendy: Wallet, walt: Wallet) -> House:
-    """Wendy bought 10 YES at 60 from the pool and sold 4 at 40; Walt bought 5 NO at 60 from the pool."""
+    """Wendy bought 10 YES at 60 from the pool and sold 4 at 40; Walt bought 5 NO at 60 from the pool. All on one day."""
+    now_ms = house.state.now_ms
+    house.sequencer.clock_ms = lambda: now_ms
     await placed(wendy, "BUY", token(house), 6 * DOLLAR, 10 * CONTRACT)
     await placed(wendy, "SELL", token(house), 4 * CONTRACT, 1_600_000)
     await placed(walt, "BUY", token(house, Outcome.NO), 3 * DOLLAR, 5 * CONTRACT)
