@@ -44,6 +44,9 @@ def up(
     fix_tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
     chain_port: Annotated[int, typer.Option(help="The chain's JSON-RPC port.")] = 8_545,
     chain_url: Annotated[str, typer.Option(help="Use a running node instead of starting one.")] = "",
+    second_node: Annotated[
+        str, typer.Option(help="JSON-RPC URL of another node: what is final counts only when both say the same.")
+    ] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything this data folder holds.")] = False,
     no_demo: Annotated[bool, typer.Option("--no-demo", help="Seed no accounts and markets.")] = False,
     seed: Annotated[int, typer.Option(help="Decides the demo's key ids.")] = 0,
@@ -82,6 +85,7 @@ def up(
         fix_tls_key=fix_tls_key,
         chain_port=chain_port,
         chain_url=chain_url,
+        second_node=second_node,
         fresh=fresh,
         demo=not no_demo,
         seed=seed,

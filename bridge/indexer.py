@@ -29,6 +29,7 @@ from bridge.logs import (
     VenueEvent,
 )
 from bridge.rpc import ChainUnavailable, RpcError
+from bridge.second_node import SecondNode
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.operations import ZERO_ADDRESS, Outcome
@@ -114,7 +115,8 @@ class Indexer:
     """Construct it on the event loop's thread; then supervise `run()` as one task. `chain` must be bound.
 
     `start_block` is the deployment block. A block is final at depth `confirmations` and when `finality()` says so.
-    `account_of_reference` maps a deposit's reference (0x hex) to a custodial account id, or None.
+    `account_of_reference` maps a deposit's reference (0x hex) to a custodial account id, or None. With a `second` node, final
+    blocks and their events count when it shows the same.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Indexer:
         halt_after_ms: int = HALT_AFTER_MS,
         poll_ms: int = POLL_MS,
         report_ms: int = REPORT_MS,
+        second: SecondNode | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         """Why `run` ended, if it did."""
@@ -143,6 +146,7 @@ class Indexer:
         self._halt_after_ms = halt_after_ms
         self._poll_ms = poll_ms
         self._report_ms = report_ms
+        self._second = second
         self._heads = HeadWatch()
         self._final: Block | None = None
         self._recent: dict[int, _Seen] = {}
@@ -183,6 +187,8 @@ class Indexer:
                 _log.warning("the indexer tries again in %d ms: %s", wait_ms, problem)
             else:
                 wait_ms = self._poll_ms
+                if self._second:
+                    self._second.went_on("indexer")
             await self._while_reporting(asyncio.sleep(wait_ms / 1000))
 
     async def _while_reporting(self, work: Coroutine[Any, Any, T]) -> T:
@@ -284,7 +290,16 @@ class Indexer:
             raise ChainUnavailable(f"the node lost block {before.number} or {stop}")
         if again.hash != before.hash:
             raise ChainDiverged(f"final block {before.number} was {before.hash}, now it is {again.hash}")
-        return after, events
+        if self._second:
+            self._second.agree_on_block("indexer", after)
+        return after, self._agreed(before.number + 1, stop, FOLLOWED_EVENTS, events)
+
+    def _agreed(self, first: int, stop: int, names: Sequence[str], events: list[VenueEvent]) -> list[VenueEvent]:
+        """Return the events of a final range once the second node, if there is one, shows the same."""
+        if self._second:
+            about = f"logs of blocks {first} to {stop}"
+            self._second.agree("indexer", about, events, lambda chain: chain.logs(first, stop, names))
+        return events
 
     async def _credit(self, events: Sequence[VenueEvent], after: Block) -> None:
         """Credit every deposit up to a final block, in the contract's own order."""
@@ -309,9 +324,9 @@ class Indexer:
     def _all_deposits(self, stop: int) -> dict[int, Deposited]:
         found: dict[int, Deposited] = {}
         for first in range(self._start_block, stop + 1, RANGE_BLOCKS):
-            for event in self._chain.logs(first, min(stop, first + RANGE_BLOCKS - 1), ("Deposited",)):
-                if isinstance(event, Deposited):
-                    found[event.index] = event
+            last = min(stop, first + RANGE_BLOCKS - 1)
+            events = self._agreed(first, last, ("Deposited",), self._chain.logs(first, last, ("Deposited",)))
+            found |= {event.index: event for event in events if isinstance(event, Deposited)}
         return found
 
     def _deposit(self, event: Deposited) -> cc.CreditDeposit:

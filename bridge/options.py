@@ -24,6 +24,7 @@ class Options:
     fix_tls_key: Path | None = None
     chain_port: int = 8_545
     chain_url: str = ""
+    second_node: str = ""
     fresh: bool = False
     demo: bool = True
     seed: int = 0

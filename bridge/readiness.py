@@ -4,13 +4,19 @@ import asyncio
 from collections.abc import Callable
 
 from bridge.chain import Chain
+from bridge.second_node import SecondNode
 from offchain_book.gateways.operator import Check, Finding
 from offchain_book.reserves import ReserveBoard
 from offchain_book.sequencer import Sequencer
 
 
 def checks(
-    sequencer: Sequencer, chain: Chain, board: ReserveBoard, is_funded: Callable[[], bool], alarm: Callable[[], str]
+    sequencer: Sequencer,
+    chain: Chain,
+    board: ReserveBoard,
+    is_funded: Callable[[], bool],
+    alarm: Callable[[], str],
+    second: SecondNode | None = None,
 ) -> dict[str, Check]:
     """Return the checks by name. `alarm` says what keeps settlement from going on, empty when nothing does."""
 
@@ -41,10 +47,18 @@ def checks(
             return Finding(False, f"{len(board.differences)} differences, see /venue/reserves")
         return Finding(True, board.waiting or f"equal in block {board.block_number}")
 
-    return {
+    found: dict[str, Check] = {
         "journal": journal,
         "chain": chain_head,
         "deposits": deposits,
         "settlement": settlement,
         "reserves": reserves,
     }
+    if second is not None:
+        nodes = second
+
+        async def second_node() -> Finding:
+            return Finding(not nodes.alarm, nodes.trouble or "it says the same")
+
+        found["second_node"] = second_node
+    return found

@@ -20,6 +20,7 @@ from bridge.lane import LOOKS_BEFORE_HALT, FeePolicy, ForeignTransaction, Lane, 
 from bridge.logs import OPERATION_EVENTS
 from bridge.proof import Claim, Contradiction, Doubtful, Proof, prove
 from bridge.rpc import ChainUnavailable, RpcError
+from bridge.second_node import NodesDisagree, SecondNode
 from bridge.settlement import as_packed, payload_hash, settle_batch_calldata
 from bridge.statements import Statements
 from offchain_book.engine import chain_commands as cc
@@ -115,6 +116,7 @@ class Submitter:
         finality: Finality,
         fees: FeePolicy | None = None,
         poll_ms: int = POLL_MS,
+        second: SecondNode | None = None,
     ) -> None:
         self.lane = Lane(chain, attempts, operator_key, fees or FeePolicy())
         self.statements = Statements(chain, attempts, self.lane)
@@ -128,6 +130,7 @@ class Submitter:
         self._batch_ms = batch_ms
         self._finality = finality
         self._poll_ms = poll_ms
+        self._second = second
         self._flights: dict[int, _Flight] = {}
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
@@ -179,9 +182,11 @@ class Submitter:
             try:
                 wait_ms = await self._step()
                 backoff_ms, self._unanswered = 0, ""
+                if self._second:
+                    self._second.went_on("submitter")
             except (ChainUnavailable, StateUnavailable, RpcError, Overloaded) as error:
                 backoff_ms = min(max(self._poll_ms, backoff_ms * 2), MAX_BACKOFF_MS)
-                if backoff_ms >= ALARM_BACKOFF_MS:
+                if backoff_ms >= ALARM_BACKOFF_MS or isinstance(error, NodesDisagree):
                     self._unanswered = f"settlement waits: {error}"
                 wait_ms = backoff_ms
                 _log.warning("the submitter tries again in %d ms: %s", wait_ms, error)
@@ -442,7 +447,20 @@ class Submitter:
                 raise Contradiction(f"the node contradicts itself: {error}") from error
             raise ChainUnavailable(str(error)) from error
         self._doubts = 0
+        self._agree_on_proofs(claims, proofs, view.final_block)
         return proofs
+
+    def _agree_on_proofs(self, claims: Sequence[Claim], proofs: list[Proof], final_block: int) -> None:
+        """Let the second node prove the same, once it has the final block too. In a thread."""
+        if self._second is None:
+            return
+        final = self._chain.block(final_block)
+        if final is None:
+            raise ChainUnavailable(f"the node lost block {final_block}")
+        self._second.agree_on_block("submitter", final)
+        about = f"batches {claims[0].batch_no} to {claims[-1].batch_no}"
+        skipped = self._state.skipped_operations
+        self._second.agree("submitter", about, proofs, lambda chain: prove(chain, claims, skipped, final_block))
 
     def _refuse_landed(self, flight: _Flight, skipped: set[int]) -> None:
         """Halt before a fact that the engine cannot take gets into the journal."""
@@ -463,6 +481,15 @@ class Submitter:
             if number >= view.next_operation and not entry.failed and entry.operation.not_after_s < final.timestamp_s
         ]
         if late:
+            await asyncio.to_thread(self._agree_on_late, final, late[0])
             _log.error("operations %d to %d missed their settlement deadline", late[0], late[-1])
             count = late[-1] - late[0] + 1
             await self._submit(cc.ExpireOperations(late[0], count, final.number, final.timestamp_s))
+
+    def _agree_on_late(self, final: Block, first: int) -> None:
+        """Let the second node say that it has the final block, and that no block up to it has executed `first`. In a thread."""
+        if self._second is None:
+            return
+        self._second.agree_on_block("submitter", final)
+        about = f"what block {final.number} has not executed"
+        self._second.agree("submitter", about, [first], lambda chain: [max(first, chain.next_operation(final.number))])

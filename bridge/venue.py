@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bridge import collector, deployment, seed
 from bridge.attempts import Attempts, WrongDeployment
-from bridge.chain import FORBIDDEN_CHAIN_ID, Chain, WrongChain
+from bridge.chain import FORBIDDEN_CHAIN_ID, Abi, Chain, WrongChain
 from bridge.clock import VenueClock
 from bridge.compiler import Artifact, CompilationFailed, compile_contracts
 from bridge.datadir import DataDir, DataDirInUse
@@ -36,6 +36,7 @@ from bridge.readiness import checks
 from bridge.recorder import Recorder
 from bridge.reserves import Reserves
 from bridge.rpc import ChainUnavailable
+from bridge.second_node import SecondNode
 from bridge.status import describe
 from bridge.submitter import Submitter, SubmitterHalted
 from offchain_book.app import build_app
@@ -203,8 +204,11 @@ class Venue:
         return isinstance(self._node, Anvil)
 
     def _make_node(self) -> Anvil | ExternalNode:
-        if self._options.chain_url:
-            return ExternalNode(self._options.chain_url)
+        first, second = self._options.chain_url, self._options.second_node
+        if first and first.rstrip("/") == second.rstrip("/"):
+            raise VenueError(f"--second-node {second} is the node that is asked already: name one that somebody else runs")
+        if first:
+            return ExternalNode(first)
         return Anvil(anvil_binary(self._options.root), self._data.path, self._options.chain_port)
 
     def _wipe(self) -> None:
@@ -258,8 +262,17 @@ class Venue:
         else:
             self._deployment = deployment.find(self._chain, book)
         deployment.write_abis(artifacts, self._data.abi)
+        self._second = self._second_node(artifacts["Venue"].abi)
         verb = "deployed" if book is None else "found"
         self._console.step("contracts", f"{len(self._deployment.contracts)} {verb}  {self._data.path}/deployment.json")
+
+    def _second_node(self, abi: Abi) -> SecondNode | None:
+        url = self._options.second_node
+        if not url:
+            return None
+        second = SecondNode(lambda: Chain(url, self._chain_id, abi, self._deployment.venue))
+        self._undo.callback(second.close)
+        return second
 
     def _open_journal(self) -> None:
         started = time.monotonic()
@@ -330,7 +343,7 @@ class Venue:
         app = build_app(
             self._sequencer,
             self._settings,
-            checks(self._sequencer, self._chain, self._board, lambda: self._funded, self._alarm),
+            checks(self._sequencer, self._chain, self._board, lambda: self._funded, self._alarm, self._second),
             self._state_hash,
             hooks=self._hooks,
             gauges=self._gauges,
@@ -397,6 +410,7 @@ class Venue:
             self._options.batch_ms,
             self._final_block,
             FeePolicy(ceiling=self._options.max_fee_gwei * GWEI),
+            second=self._second,
         )
         self._indexer = Indexer(
             self._sequencer,
@@ -406,6 +420,7 @@ class Venue:
             custodial_references(self._sequencer.state),
             self._deployment.block_number,
             halt_after_ms(self._deployment.settle_deadline_s, OWN_CHAIN_HALTS_MS if self._owns_chain else HALT_AFTER_MS),
+            second=self._second,
         )
         self._parts.run("indexer", self._indexer.run())
         self._parts.run("submitter", self._submitter.run())
@@ -473,7 +488,7 @@ class Venue:
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         if not self._parts.known("submitter"):
             return {}
-        return chain_gauges(self._sequencer.state, self._submitter, self._indexer)
+        return chain_gauges(self._sequencer.state, self._submitter, self._indexer, self._second)
 
     def _state_hash(self) -> str:
         state = self._sequencer.state

@@ -88,9 +88,10 @@ class Stage:
         """Start indexer and submitter on the same faulty node."""
         options = {name: value for name, value in {**self.options, **more}.items() if name != "timeout_ms"}
         halt = {"halt_after_ms": options.pop("halt_after_ms")} if "halt_after_ms" in options else {}
+        second = options.pop("second", None)
         chain = self.connect()
-        self.indexer: Indexer = self.venue.indexer(chain, finality=self.finality, **halt)
-        self.submitter: Submitter = self.venue.submitter(chain, finality=self.finality, **options)
+        self.indexer: Indexer = self.venue.indexer(chain, finality=self.finality, second=second, **halt)
+        self.submitter: Submitter = self.venue.submitter(chain, finality=self.finality, second=second, **options)
 
     async def open(self) -> None:
         """Start everything; return when the deposits are credited."""
@@ -208,7 +209,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(world: World, condition: bytes, folder: Path, **options: Any) -> AsyncIterator[Stage]:
-    """Run an exchange over a folder behind a new proxy. `options` are the submitter's, and timeout_ms, halt_after_ms."""
+    """Run an exchange over a folder behind a new proxy. `options` are the submitter's, and timeout_ms, halt_after_ms, second."""
     chains: list[Chain] = []
     with Proxy(world.url) as proxy:
         try:

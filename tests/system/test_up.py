@@ -11,7 +11,8 @@ import pytest
 
 from bridge.cli import EXIT_FAILED, EXIT_NOT_READY, ROOT
 from bridge.node import Anvil, anvil_binary
-from tests.system.clients import kalshi, polymarket
+from tests.chaos.faults import Proxy
+from tests.system.clients import eventually, kalshi, polymarket
 from tests.system.conftest import VenueProcess, causeway, free_port, processes_of
 
 pytestmark = pytest.mark.slow
@@ -270,8 +271,14 @@ def test_running_node_is_used_and_left_running(own_venue: VenueProcess, tmp_path
         assert first["rpc"] == node.url
         assert own_venue.stop() == 0, own_venue.output
         node.check()
-        own_venue.start("--chain-url", node.url)
-        assert own_venue.status()["contracts"] == first["contracts"]
-        assert own_venue.stop() == 0
+        with Proxy(node.url) as second:
+            own_venue.start("--chain-url", node.url, "--second-node", second.url)
+            assert own_venue.status()["contracts"] == first["contracts"]
+            eventually(lambda: second.calls["eth_getLogs"])
+            found = own_venue.live_status()["checks"]["second_node"]
+            assert found == {"ok": True, "detail": "it says the same"}
+            with urllib.request.urlopen(f"{first['http']}/metrics", timeout=30) as answer:
+                assert b"causeway_nodes_disagree 0.0" in answer.read()
+            assert own_venue.stop() == 0
     finally:
         node.stop()
