@@ -4,6 +4,8 @@ A deployment is for good, because ledger and signatures name its address. So the
 stopped as by Ctrl-C and started over with an empty data folder. A source that does not compile leaves it running.
 """
 
+import contextlib
+import hashlib
 import signal
 import subprocess
 import sys
@@ -22,15 +24,52 @@ _SETTLE_MS = 300
 def run(command: Sequence[str], root: Path) -> int:
     """Run a venue by its command, anew after every change of a contract; return the exit code of the last run."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    venue = _start(command)
+    over = threading.Event()
+    # One watch for all: what is saved while something else compiles or stops is seen afterwards.
+    changes = watchfiles.watch(root / "contracts", stop_event=over, debounce=_SETTLE_MS, raise_interrupt=False)
+    known, venue = _fingerprint(root), _Venue(command, over)
     try:
-        while _changed(venue, root):
-            if _compiles(root):
-                _stop(venue)
-                venue = _start([*command, "--fresh"])
+        for _ in changes:
+            before, known = known, _fingerprint(root)
+            if known != before and _compiles(root):
+                venue.stop()
+                venue = _Venue([*command, "--fresh"], over)
+    except KeyboardInterrupt:
+        _say("stopping")
     finally:
-        code = _stop(venue)
+        code = venue.stop()
     return code
+
+
+class _Venue:
+    """A venue where a terminal's Ctrl-C does not reach it: it comes from us, once."""
+
+    def __init__(self, command: Sequence[str], over: threading.Event) -> None:
+        self._process = subprocess.Popen(command, process_group=0)
+        self._over = over
+        self._is_stopping = False
+        threading.Thread(target=self._wait, name="venue", daemon=True).start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        if not self._is_stopping:
+            self._over.set()
+
+    def stop(self) -> int:
+        """Let it settle what is open, and return its exit code."""
+        self._is_stopping = True
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        return self._process.wait()
+
+
+def _fingerprint(root: Path) -> str:
+    """Return a hash of the sources and the compiler's settings: saving one as it was changes nothing."""
+    digest = hashlib.sha256()
+    for path in sorted((root / "contracts").rglob("*.*")):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # editors replace files
+            digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _compiles(root: Path) -> bool:
@@ -46,28 +85,3 @@ def _compiles(root: Path) -> bool:
 
 def _say(text: str) -> None:
     print(f"causeway: {text}", file=sys.stderr, flush=True)
-
-
-def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Start the venue where a terminal's Ctrl-C does not reach it: it comes from us, once."""
-    return subprocess.Popen(command, process_group=0)
-
-
-def _changed(venue: "subprocess.Popen[bytes]", root: Path) -> bool:
-    """Wait for a change of a source; False when the venue ended, or somebody wants us to."""
-    ended = threading.Event()
-
-    def wait() -> None:
-        venue.wait()
-        ended.set()
-
-    threading.Thread(target=wait, name="venue", daemon=True).start()
-    changes = watchfiles.watch(root / "contracts", stop_event=ended, debounce=_SETTLE_MS, raise_interrupt=False)
-    return next(changes, None) is not None
-
-
-def _stop(venue: "subprocess.Popen[bytes]") -> int:
-    """Let the venue settle what is open, and return its exit code."""
-    if venue.poll() is None:
-        venue.send_signal(signal.SIGINT)
-    return venue.wait()

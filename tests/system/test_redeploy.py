@@ -21,7 +21,8 @@ from bridge.cli_options import EXIT_FAILED
 from tests.system.conftest import free_port, processes_of
 
 pytestmark = pytest.mark.slow
-DEADLINE_S = 150
+DEADLINE_S = 400
+"""Only against hanging: compiling keeps two cores busy for twenty seconds, if nobody else has something to do."""
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(ROOT / name, root / name)
     (root / "node_modules").symlink_to(ROOT / "node_modules")
-    shutil.copytree(ROOT / "var" / "cache", root / "var" / "cache")
+    # Others may be compiling: what they have not finished is renamed amid the copy.
+    shutil.copytree(ROOT / "var" / "cache", root / "var" / "cache", ignore=shutil.ignore_patterns("*.tmp"))
     return root
 
 
@@ -56,7 +58,7 @@ def developing(checkout: Path) -> Iterator["subprocess.Popen[str]"]:
     yield process
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    process.wait(30)
+    process.wait(120)
     assert processes_of(checkout / "data") == []
 
 
@@ -66,7 +68,7 @@ def symbol(status: dict[str, Any]) -> str:
     call = {"to": status["contracts"]["collateral"], "data": f"0x{selector}"}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]}).encode()
     request = urllib.request.Request(status["rpc"], body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         answer = bytes.fromhex(json.loads(response.read())["result"][2:])
     return answer[64 : 64 + int.from_bytes(answer[32:64])].decode()
 
@@ -87,6 +89,7 @@ def until_said(checkout: Path, text: str, times: int = 1) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(900)
 def test_a_saved_contract_is_deployed_and_one_that_does_not_compile_stops_nothing(
     checkout: Path, developing: "subprocess.Popen[str]"
 ) -> None:
@@ -104,7 +107,7 @@ def test_a_saved_contract_is_deployed_and_one_that_does_not_compile_stops_nothin
     assert symbol(until_ready(checkout, developing)) == "xUSD"
 
     developing.send_signal(signal.SIGINT)
-    assert developing.wait(60) == 0, (checkout / "output.txt").read_text()
+    assert developing.wait(120) == 0, (checkout / "output.txt").read_text()
 
 
 def test_a_venue_that_cannot_start_ends_the_command_with_its_exit_code(checkout: Path, tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_a_venue_that_cannot_start_ends_the_command_with_its_exit_code(checkout:
         env={**os.environ, "PYTHONPATH": str(checkout)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == EXIT_FAILED
