@@ -3,26 +3,34 @@
 What `bridge/pytest_plugin.py` hands out, and what our own system tests crash and restart.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import secrets
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bridge import cli_status
 from bridge.cli_options import ROOT
+from bridge.node import port_is_free
 from bridge.polling import poll
 
 CAUSEWAY = ROOT / ".venv" / "bin" / "causeway"
 READY_TIMEOUT_S = 120
 """Compiling the contracts is part of a first start."""
-STOP_TIMEOUT_S = 40
+STOP_TIMEOUT_S = 120
+"""Only against hanging: on a machine with something to do an orderly end takes a second or two."""
+PORTS = range(20_000, 32_000)
+"""Where `free_port` looks."""
 
 
 class VenueDied(Exception):
@@ -30,10 +38,29 @@ class VenueDied(Exception):
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and that is given to nobody else while this process lives.
+
+    Some time goes by until it is bound, and more between a stop and the next start. So it is none of those that the system hands
+    out by itself, for port 0 and for outgoing connections (32768 and above), and a lock keeps it from other processes that ask here.
+    """
+    folder = Path(tempfile.gettempdir()) / f"causeway-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    first = secrets.randbelow(len(PORTS))
+    for port in chain(PORTS[first:], PORTS[:first]):
+        fd = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+        if _is_ours(fd) and port_is_free(port):
+            return port  # the lock ends with this process
+        os.close(fd)
+    raise VenueDied(f"none of the ports {PORTS.start} to {PORTS.stop - 1} is free")
+
+
+def _is_ours(fd: int) -> bool:
+    """Take a file's lock, if nobody has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def command() -> list[str]:
@@ -53,6 +80,13 @@ def processes_of(data_dir: Path) -> list[str]:
     listed = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,command="], capture_output=True, text=True, check=True)
     rows = (line.split(maxsplit=2) for line in listed.stdout.splitlines())
     return [f"{pid} {line}" for pid, stat, line in rows if str(data_dir) in line and "Z" not in stat]
+
+
+def kill_all(data_dir: Path) -> None:
+    """Kill -9 every process that names a data folder; one may end by itself as it is looked for."""
+    for line in processes_of(data_dir):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
 @dataclass
@@ -110,7 +144,7 @@ class VenueProcess:
 
     def live_status(self) -> dict[str, Any]:
         """Return what the running venue says of itself at `/venue/status`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/venue/status", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/venue/status", timeout=60) as answer:
             return dict(json.loads(answer.read()))
 
     def chain_pid(self) -> int:
@@ -137,8 +171,7 @@ class VenueProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_TIMEOUT_S)
-        for line in processes_of(self.data_dir):
-            os.kill(int(line.split()[0]), signal.SIGKILL)
+        kill_all(self.data_dir)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None:

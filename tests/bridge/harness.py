@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from bridge.indexer import Indexer, account_reference
 from bridge.lane import FeePolicy
 from bridge.rpc import ChainUnavailable, RpcClient
 from bridge.submitter import Submitter
+from bridge.venue_process import free_port
 from offchain_book.engine import chain_commands as cc
 from offchain_book.engine import commands as c
 from offchain_book.engine.exchange import apply
@@ -52,13 +52,6 @@ ADMIN_KEY = "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"
 OPERATOR_KEY = "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a"
 ORACLE_KEY = "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba"
 OPERATOR = address_of(OPERATOR_KEY)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from web3 import Web3
 from web3.datastructures import AttributeDict
 
 from bridge.node import anvil_binary
+from bridge.venue_process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 31_337
@@ -41,12 +41,6 @@ class Node:
         return dict(json.loads(self.connection.getresponse().read()))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID, genesis_s: int | None = None) -> Iterator[Node]:
     """Start anvil's own binary on a free port and stop it by its id. With `genesis_s` the clock counts blocks from there."""
@@ -63,7 +57,7 @@ def running_anvil(root: Path = ROOT, *, chain_id: int = CHAIN_ID, genesis_s: int
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 node = Node(port)
