@@ -10,6 +10,7 @@ prints what it did as one JSON object.
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from decimal import Decimal
@@ -81,8 +82,10 @@ def main() -> None:
     options = parser.parse_args()
     maker = Maker(options.host, options.key_id, options.pem, options.ticker, options.seed)
     until = time.monotonic() + options.seconds
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))  # Ctrl-C must not cut off an order under way
     try:
-        while time.monotonic() < until:
+        while not asked and time.monotonic() < until:
             try:
                 maker.round()
             except ApiException as error:

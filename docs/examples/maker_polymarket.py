@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import random
+import signal
 import sys
 import time
 from typing import Any
@@ -90,8 +91,10 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     maker = Maker(options.host, options.key, options.condition_id, options.seed)
     until = time.monotonic() + options.seconds
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))  # Ctrl-C must not cut off an order under way
     try:
-        while time.monotonic() < until:
+        while not asked and time.monotonic() < until:
             try:
                 maker.round()
             except PolyApiException as error:

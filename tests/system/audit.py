@@ -28,7 +28,7 @@ from offchain_book.projections import Projections
 from offchain_book.recovery import first_state
 from tests.builders import assert_books_balance
 
-QUIET_TIMEOUT_S = 40
+QUIET_TIMEOUT_S = 120
 Status = dict[str, Any]
 
 
@@ -64,7 +64,7 @@ class Replayed:
 
 def live(status: Status) -> Status:
     """Return `/venue/status`."""
-    with urllib.request.urlopen(f"{status['http']}/venue/status", timeout=10) as answer:
+    with urllib.request.urlopen(f"{status['http']}/venue/status", timeout=60) as answer:
         return dict(json.loads(answer.read()))
 
 

@@ -1,16 +1,21 @@
 """The venue's books held against the chain: the ledger as its journal has it, the contract as the node shows it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-from bridge.chain import Chain, TransactionReceipt
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+from bridge.chain import Chain, TransactionReceipt, address_of
 from bridge.cli_client import VenueClient
 from bridge.replay import replay
 from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
 from offchain_book.engine.operations import Outcome
 from offchain_book.engine.state import State
-from offchain_book.engine.units import CASH
+from offchain_book.engine.units import CASH, ONE_DOLLAR_MICROS
+from tests.system.clients import eventually
 from tests.system.conftest import VenueProcess
 
 GAS = 400_000
@@ -48,6 +53,33 @@ class Books:
         """Call the collateral."""
         return self.chain.transact(key, self.collateral, self.chain.encode(function, args, self.abi("TestUSD")), gas=GAS)
 
+    def fund(self, *keys: str, dollars: int) -> None:
+        """Open accounts of new wallets with dollars in the vault; by permits, so that they send nothing and have no gas."""
+        payer, amount = self.client.wallet("dave").private_key, dollars * ONE_DOLLAR_MICROS
+        given = [self.chain.encode("faucet", (address_of(key), amount), self.abi("TestUSD")) for key in keys]
+        self.chain.transact_all(payer, [(self.collateral, calldata, 0) for calldata in given], GAS)
+        for key in keys:
+            self.client.ask("POST", "/venue/deposits/permit", self._permit(key, amount), {})
+        eventually(lambda: self._know({address_of(key): amount for key in keys}))
+
+    def _know(self, cash: dict[str, int]) -> bool:
+        accounts = self.state().accounts
+        return all(wallet in accounts and accounts[wallet].cash.total == amount for wallet, amount in cash.items())
+
+    def _permit(self, key: str, amount_micros: int) -> dict[str, str | int]:
+        """What `POST /venue/deposits/permit` wants of a wallet."""
+        wallet, deadline = address_of(key), int(time.time()) + 86_400 * 3_650
+        fields = {"owner": "address", "spender": "address", "value": "uint256", "nonce": "uint256", "deadline": "uint256"}
+        domain = {"name": "Causeway Test USD", "version": "1", "chainId": self.status["chain_id"]}
+        message = encode_typed_data(
+            {**domain, "verifyingContract": self.collateral},
+            {"Permit": [{"name": name, "type": kind} for name, kind in fields.items()]},
+            {"owner": wallet, "spender": self.venue, "value": amount_micros, "nonce": 0, "deadline": deadline},
+        )
+        signature = "0x" + Account.sign_message(message, key).signature.hex()
+        amount = str(amount_micros // ONE_DOLLAR_MICROS)
+        return {"wallet": wallet, "amount": amount, "deadline": deadline, "signature": signature}
+
     def dollars(self, address: str) -> int:
         """Return an address's free test dollars, in millionths."""
         return int(self.chain.read("balanceOf", [address], to=self.collateral, abi=self.abi("TestUSD")))
@@ -78,6 +110,7 @@ class Books:
     def check(self) -> State:
         """Settle what is open, then hold every sum of the money model in ledger and chain against the others."""
         self.client.admin("POST", "/flush")
+        eventually(lambda: self.state().next_deposit == self.chain.deposit_count())  # of the test before, perhaps
         state = self.state()
         assert not state.operations
         _check_ledger(state)

@@ -26,6 +26,9 @@ from tests.system.audit import Acknowledged, Status
 from tests.system.conftest import CAUSEWAY, READY_TIMEOUT_S, ROOT, STOP_TIMEOUT_S, VenueProcess
 
 TICKERS = ("KXDEMO-26-SUN", "KXDEMO-26-RAIN", "KXFEE-26-1000")
+"""Where `step` leaves orders of everybody."""
+CROSSED = "KXPOWER-27JUN-AVG"
+"""Where nothing rests that `cross` did not place: dave would meet his own orders elsewhere."""
 CENT_E4 = 100
 CONTRACT = 1_000_000
 ORDERS = "/trade-api/v2/portfolio/events/orders"
@@ -51,7 +54,7 @@ class Traders:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.numbers = itertools.count()
-        self.http = httpx.Client(base_url=self.status["http"], timeout=20)
+        self.http = httpx.Client(base_url=self.status["http"], timeout=60)
         self.keys = {name: _key(account) for name, account in self.status["accounts"]["custodial"].items()}
         self.wallets = {
             name: Wallet(ASYNC_UNUSED, bytes.fromhex(wallet["private_key"][2:]), salts=self.random.getrandbits(40) << 10)
@@ -125,7 +128,7 @@ class Traders:
 
     # --- load --------------------------------------------------------------------------------------------------------
 
-    def cross(self, ticker: str = TICKERS[0], contracts: int = 2) -> None:
+    def cross(self, ticker: str = CROSSED, contracts: int = 2) -> None:
         """Match alice with dave once: one operation."""
         self.custodial("alice", ticker, "ask", 5_000, contracts)
         self.wallet("dave", ticker, "yes", "BUY", 5_000, contracts)
@@ -159,7 +162,7 @@ def _key(account: dict[str, str]) -> Key:
 def is_ready(status: Status) -> bool:
     """Whether `/readyz` says so."""
     try:
-        with urllib.request.urlopen(f"{status['http']}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{status['http']}/readyz", timeout=30) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

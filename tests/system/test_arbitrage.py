@@ -37,7 +37,7 @@ def test_the_bot_locks_the_gap_between_two_listings_of_one_question(causeway_ven
         env={**os.environ, "PYTHONPATH": str(packages)},  # both clients in one environment
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ def start_exit(status: dict[str, Any], name: str, folder: Path) -> "subprocess.P
 
 
 def finished(process: "subprocess.Popen[str]") -> tuple[dict[str, Any], str]:
-    out, told = process.communicate(timeout=90)
+    out, told = process.communicate(timeout=200)
     assert process.returncode == 0, out + told
     return json.loads(out), told
 
@@ -68,7 +68,7 @@ def test_wallets_leave_with_everything_while_the_venue_is_off(own_venue: VenuePr
         assert (again["finished"], again["cash_micros"], again["transactions"]) == (True, 0, [])
     finally:
         node.send_signal(signal.SIGINT)
-        assert node.wait(30) == 0
+        assert node.wait(120) == 0
         node.stdout.close()
     assert processes_of(own_venue.data_dir) == []
 

@@ -44,7 +44,7 @@ class Stage:
 
     def wait_halted(self, is_halted: bool) -> None:
         """Wait until the venue says so."""
-        eventually(lambda: live(self.status)["chain_halted"] is is_halted, 30)
+        eventually(lambda: live(self.status)["chain_halted"] is is_halted)
 
     def audit(self) -> Audited:
         """Hold everything against everything."""
@@ -226,6 +226,6 @@ def _sent(stage: Stage, first: int) -> list[str]:
     """Return the transaction hashes of the newest operations as a client sees them."""
     hashes = []
     for number in range(first, live(stage.status)["operations"]["next"]):
-        answer = httpx.get(f"{stage.status['http']}/venue/trace/operation:{number}", timeout=10).raise_for_status()
+        answer = httpx.get(f"{stage.status['http']}/venue/trace/operation:{number}", timeout=60).raise_for_status()
         hashes += [row["hash"] for row in answer.json()["transactions"]] or [""]
     return hashes

@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 def ask(
     running: VenueProcess, path: str, headers: dict[str, str] | None = None, method: str = "GET", body: bytes = b""
 ) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     try:
         connection.request(method, path, body or None, headers or {})
         response = connection.getresponse()
@@ -84,7 +84,7 @@ def test_large_body_is_refused_by_its_stated_length(running: VenueProcess) -> No
 
 
 def test_large_body_is_refused_when_it_hides_its_length(running: VenueProcess) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     chunks = (b"x" * 100_000 for _ in range(MAX_BODY_BYTES // 100_000 + 1))
     connection.request("POST", "/trade-api/v2/portfolio/events/orders", chunks, encode_chunked=True)
     status = connection.getresponse().status

@@ -37,20 +37,22 @@ async def builder_key(host: str, key: str) -> dict[str, Any]:
         return made
 
 
-def session(books: Books, generation: str, wallets: tuple[str, str], builder: dict[str, Any]) -> Run:
-    """Run one client in a market of its own, where alice quotes 40 and 60 cents."""
+def session(books: Books, generation: str, key: str, other: str, builder: dict[str, Any]) -> Run:
+    """Run one client in a market of its own, where alice quotes 40 and 60 cents.
+
+    Its wallet is its own too: it looks at all of its orders and money, and its last heartbeat cancels its orders ten seconds later.
+    """
     market = books.new_market(f"KXTEST-CONF{generation.upper()}")
     ticker = market["ticker"]
     books.client.admin("POST", f"/markets/{ticker}/rewards", {"daily": "144", "min_size": "5", "max_spread": "0.15"})
     with kalshi(books.status, "alice") as alice:
         for side, price in (("bid", "0.4000"), ("ask", "0.6000")):
             alice.create_order_v2(ticker=ticker, side=side, count="50.00", price=price, **GTC)
-    keys = [books.status["accounts"]["wallets"][name]["private_key"] for name in wallets]
     command = [str(PYTHON), str(ROOT / "tests" / "sdk" / "polymarket_conformance.py"), generation]
-    command += ["--host", books.status["http"], "--key", keys[0], "--other-key", keys[1]]
+    command += ["--host", books.status["http"], "--key", key, "--other-key", books.client.wallet(other).private_key]
     command += ["--condition-id", market["condition_id"], "--builder-key", json.dumps(builder)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return Run(generation, json.loads(done.stdout), market["condition_id"], ticker)
 
@@ -59,11 +61,13 @@ def session(books: Books, generation: str, wallets: tuple[str, str], builder: di
 def runs(running: VenueProcess) -> dict[str, Run]:
     """Both clients, at the same time."""
     books = Books(running)
+    keys = {"v1": "0x" + "c1" * 32, "v2": "0x" + "c2" * 32}
+    books.fund(*keys.values(), dollars=100)
     books.chain.close()
     builder = asyncio.run(builder_key(books.status["http"], "0x" + "b1" * 32))
     with ThreadPoolExecutor(2) as pool:
-        pairs = {"v1": ("dave", "erin"), "v2": ("erin", "dave")}
-        started = {name: pool.submit(session, books, name, wallets, builder) for name, wallets in pairs.items()}
+        others = {"v1": "dave", "v2": "erin"}
+        started = {name: pool.submit(session, books, name, keys[name], others[name], builder) for name in keys}
         return {name: future.result() for name, future in started.items()}
 
 

@@ -25,7 +25,7 @@ def test_asks_6_and_7_a_wallet_splits_merges_and_redeems_by_api_without_gas_and_
         def data(path: str, **query: str) -> Any:
             text = "&".join(f"{name}={value}" for name, value in query.items())
             with urllib.request.urlopen(
-                f"{books.status['data_api']}/{path}?user={wallet.address}&{text}", timeout=10
+                f"{books.status['data_api']}/{path}?user={wallet.address}&{text}", timeout=60
             ) as answer:
                 return json.loads(answer.read())
 

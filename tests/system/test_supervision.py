@@ -83,7 +83,7 @@ async def test_every_part_that_fails_ends_the_venue_by_name(started: Venue, monk
             patch.setattr(owner, attribute, planted)
             wake(started)
             with pytest.raises(VenueError, match=rf"{name} ended: .*planted"):
-                await asyncio.wait_for(started._parts.unless_stopped(asyncio.Event().wait()), 15)
+                await asyncio.wait_for(started._parts.unless_stopped(asyncio.Event().wait()), 120)
         del started._parts._tasks[name]
     assert isinstance(started._sequencer.failure, Fault)
 

@@ -1,15 +1,12 @@
 """Tokenize and come back by signature alone: a linked wallet without any ETH, on a real chain."""
 
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 
 from bridge.chain import address_of
 from offchain_book.client import Client, Refused
@@ -31,20 +28,6 @@ def final(books: Books, taken: dict[str, list[dict[str, str]]]) -> list[str]:
     return [action["from"] for action in taken["actions"]]
 
 
-def permit(books: Books, key: str, amount: int) -> dict[str, str | int]:
-    """What `POST /venue/deposits/permit` wants of a wallet."""
-    wallet, deadline = address_of(key), int(time.time()) + 86_400 * 3_650
-    fields = {"owner": "address", "spender": "address", "value": "uint256", "nonce": "uint256", "deadline": "uint256"}
-    domain = {"name": "Causeway Test USD", "version": "1", "chainId": books.status["chain_id"]}
-    message = encode_typed_data(
-        {**domain, "verifyingContract": books.collateral},
-        {"Permit": [{"name": name, "type": kind} for name, kind in fields.items()]},
-        {"owner": wallet, "spender": books.venue, "value": amount, "nonce": 0, "deadline": deadline},
-    )
-    signature = "0x" + Account.sign_message(message, key).signature.hex()
-    return {"wallet": wallet, "amount": str(amount // DOLLAR), "deadline": deadline, "signature": signature}
-
-
 @pytest.fixture
 def books(running: VenueProcess) -> Iterator[Books]:
     found = Books(running)
@@ -63,10 +46,8 @@ def test_tokens_and_cash_come_back_by_signature_and_the_wallet_sends_nothing(boo
     public.write_bytes(private.public_key().public_bytes(serialization.Encoding.PEM, spki))
     made = run(books, "account", "create", "fritz", "--public-key", str(public))
     run(books, "deposit", "fritz", "20", "--wait")
-    books.send_collateral(books.status["accounts"]["wallets"]["dave"]["private_key"], "faucet", wallet, 10 * DOLLAR)
+    books.fund(key, dollars=10)
     mine = Client(books.status["http"], key)
-    mine.ask("POST", "/venue/deposits/permit", permit(books, key, 10 * DOLLAR))
-    eventually(lambda: wallet in books.state().accounts and books.cash(wallet) == 10 * DOLLAR)
 
     with pytest.raises(Refused) as refused:
         mine.take_back("0", DOLLAR)

@@ -1,6 +1,7 @@
 """`causeway up`: it starts, says where everything is, survives restarts and kills, and leaves nothing behind."""
 
 import json
+import re
 import shutil
 import time
 import urllib.request
@@ -16,13 +17,12 @@ from tests.system.clients import eventually, kalshi, polymarket
 from tests.system.conftest import VenueProcess, causeway, free_port, processes_of
 
 pytestmark = pytest.mark.slow
-RESTART_MS = 10_000
 
 
 def rpc(url: str, method: str, *params: Any) -> Any:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.loads(response.read())["result"]
 
 
@@ -97,9 +97,11 @@ def test_restart_keeps_book_and_chain(own_venue: VenueProcess) -> None:
     replayed = json.loads(causeway("replay", str(journal), "-o", "json").stdout)
     shutil.copy(journal, own_venue.data_dir.parent / "before.log")
 
-    assert own_venue.start() < RESTART_MS
+    own_venue.start()
     second = own_venue.status()
-    assert "after snapshot" in own_venue.output
+    assert "after snapshot" in own_venue.output, "it replays no more than what came after, so its age costs nothing"
+    assert "compiling" not in own_venue.output
+    assert re.search(r"contracts +\d+ found", own_venue.output), "nothing is deployed again"
     assert replayed["state_hash"][:12] in own_venue.output
     assert journal.read_bytes().startswith(before)
     assert second["seq"] >= replayed["seq"] >= first["seq"]
@@ -117,8 +119,7 @@ def test_killed_venue_adopts_its_chain_and_resumes_it_when_it_is_killed_too(own_
     own_venue.kill(with_chain=False)
     assert causeway("status", "--data-dir", str(own_venue.data_dir)).returncode == EXIT_NOT_READY
     height = block_number(status["rpc"])
-    time.sleep(2.5)
-    assert block_number(status["rpc"]) > height, "the orphaned chain must go on without us"
+    eventually(lambda: block_number(status["rpc"]) > height + 1)  # the orphaned chain must go on without us
 
     own_venue.start()
     assert own_venue.chain_pid() == chain_pid
@@ -237,6 +238,8 @@ def test_fixed_terms_cannot_change(running: VenueProcess, tmp_path: Path) -> Non
 def test_verify_finds_the_first_bad_record(running: VenueProcess, tmp_path: Path) -> None:
     copy = tmp_path / "journal.log"
     lines = (running.data_dir / "journal.log").read_bytes().splitlines(keepends=True)
+    if not lines[-1].endswith(b"\n"):
+        lines.pop()  # the venue was writing it
     copy.write_bytes(b"".join(lines))
     done = causeway("verify", str(copy), "-o", "json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"ok": True, "first_bad_seq": None})
