@@ -29,7 +29,7 @@ GATEWAY: Mapping[str, str] = {
     "BAD_OPTION": "the option is none of the words that the message lists",
     "BAD_ORDER_ID": "the id of a signed order is its EIP-712 digest: 0x and 64 lower-case hex digits",
     "BAD_OUTCOME": "an outcome is yes or no; to resolve a market, a payout such as 0.35 too",
-    "BAD_PERIOD": "candles come in the minutes that the message names",
+    "BAD_PERIOD": "candles and lines come in the periods that the message names",
     "BAD_PRICE_STRUCTURE": "the price structure is none of those that the message lists",
     "BAD_PUBLIC_KEY": "a public key is PEM, RSA or Ed25519",
     "BAD_SIDE": "side is 0 (buy) or 1 (sell)",

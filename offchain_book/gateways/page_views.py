@@ -35,6 +35,11 @@ OUTCOMES = {"yes": Outcome.YES, "no": Outcome.NO}
 PriceE4 = Annotated[int, msgspec.Meta(ge=1, le=PRICE_SCALE - 1)]
 
 
+LINE_POINTS = 240
+"""Points of a market's line in its event's chart, the present one apart."""
+LINE_HOURS = (0, 1, 6, 24, 168)
+
+
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /venue/page/quote`: `price_e4` is the price of the outcome named."""
 
@@ -100,6 +105,13 @@ def candles(trades: Iterable[TradeView], minutes: int) -> list[Json]:
         bar["close_e4"] = price
         bar["volume_micros"] += trade.size_micros
     return list(found.values())[-MAX_CANDLES:]
+
+
+def grid_s(first_s: int, now_s: int) -> list[int]:
+    """Return at most LINE_POINTS + 1 whole minutes from one time to another, evenly spaced but for the last."""
+    start, end = first_s // 60 * 60, now_s // 60 * 60
+    step = max(60, -(-(end - start) // LINE_POINTS // 60) * 60)
+    return [*range(start, end, step), end]
 
 
 class PageViews:
@@ -191,6 +203,26 @@ class PageViews:
             "candles": candles(self._read.trades_by_ticker.get(ticker, ()), minutes),
         }
 
+    async def lines(self, event_ticker: str, hours: int = 0) -> Json:
+        """The last YES prices of all markets of an event at the same times, for one chart; 0 before a market's first trade."""
+        event = self._state.events.get(event_ticker)
+        if event is None:
+            raise problem(404, "UNKNOWN_EVENT", f"there is no event {event_ticker[:64]}")
+        if hours not in LINE_HOURS:
+            raise problem(400, "BAD_PERIOD", f"hours is one of {', '.join(map(str, LINE_HOURS))}, 0 for all there is")
+        now_s = self._sequencer.clock_ms() // 1_000
+        past = {ticker: self._read.prices[ticker] for ticker in event.tickers if ticker in self._read.prices}
+        first_s = min((history.first_s for history in past.values()), default=0)
+        times_s = grid_s(max(first_s, now_s - 3_600 * hours) if hours else first_s, now_s) if past else []
+        return {
+            "event_ticker": event_ticker,
+            "times_s": times_s,
+            "markets": [
+                {"ticker": ticker, "prices_e4": [past[ticker].price_e4(at) for at in times_s] if ticker in past else []}
+                for ticker in event.tickers
+            ],
+        }
+
     async def trades(self, ticker: str, before: int = -1) -> Json:
         """A market's trades, newest first, a page at a time: those before a trade's number, or the last ones."""
         market_of(self._sequencer, ticker)
@@ -240,6 +272,7 @@ def router(views: PageViews) -> APIRouter:
     routes = APIRouter(prefix="/venue/page", tags=["page"])
     routes.add_api_route("/overview", views.overview, methods=["GET"])
     routes.add_api_route("/markets/{ticker}/candles", views.candles, methods=["GET"])
+    routes.add_api_route("/events/{event_ticker}/lines", views.lines, methods=["GET"])
     routes.add_api_route("/markets/{ticker}/trades", views.trades, methods=["GET"])
     routes.add_api_route("/quote", views.quote, methods=["POST"])
     return routes

@@ -181,12 +181,18 @@ def test_every_key_of_the_map_does_what_the_map_says(page: Page, traded: VenueMa
     press("?")
     map_ = page.get_by_role("dialog")
     expect(map_.get_by_role("heading", name="Keyboard")).to_be_visible()
-    map_.get_by_label("Single-letter keys are on").uncheck()
-    map_.get_by_role("heading", name="Keyboard").click()
-    press("?")
+    map_.get_by_label("Keys are on").uncheck()
+    press("Escape")
     expect(map_).to_be_hidden()
     press("t")
+    press("?")
+    expect(map_).to_be_hidden()
     expect(theme).to_have_attribute("data-theme", "light")
+    page.get_by_role("contentinfo").get_by_role("button", name="Keyboard").click()
+    map_.get_by_label("Keys are on").check()
+    press("Escape")
+    press("t")
+    expect(theme).to_have_attribute("data-theme", "dark")
 
 
 def test_the_ladder_is_walked_with_arrows_and_gives_its_price_to_the_ticket(page: Page, traded: VenueMarket) -> None:

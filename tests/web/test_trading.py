@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from bridge.pytest_plugin import CausewayVenue, VenueMarket
 from tests.web.conftest import Inject, Quote
-from tests.web.steps import SETTLED_MS, review_and_confirm, settled, sign_up
+from tests.web.steps import SETTLED_MS, look, review_and_confirm, settled, sign_up
 
 pytestmark = pytest.mark.slow
 CLICKS = """window.clicks = 0; addEventListener("click", (event) => event.isTrusted && window.clicks++, true)"""
@@ -30,7 +30,20 @@ def test_a_first_visit_leads_to_a_settled_fill_with_a_burner_wallet_in_six_click
     assert trace["fills"][0]["stage"] == "CONFIRMED"
     link.click()
     expect(page.get_by_text("✓ executed")).to_be_visible()
-    expect(page.get_by_text("Filled", exact=True)).to_be_visible()
+    log = page.locator(".logs li", has=page.locator(f"a[href='#/m/{market.ticker}']"))
+    for words in (
+        "Filled",
+        "my wallet bought Yes",
+        "custody pool bought No",
+        "10 contracts",
+        "60¢",
+        "taker none, maker none",
+    ):
+        expect(log).to_contain_text(words)
+    log.get_by_role("link", name="my wallet").click()
+    expect(page.get_by_role("heading", name="Wallet", exact=True)).to_be_visible()
+    expect(page.locator(".money dd").first).to_have_text("$994.00")
+    look(page, "wallet-of-somebody")
 
 
 def test_a_wallet_with_money_in_its_vault_trades_with_one_prompt(

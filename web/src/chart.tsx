@@ -2,22 +2,35 @@ import { useSignal } from "@preact/signals";
 import { type AutoscaleInfo, CandlestickSeries, createChart, HistogramSeries, type IChartApi, type ISeriesApi, LineSeries, LineType, type UTCTimestamp } from "lightweight-charts";
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api";
-import { cents, clock, count, plural } from "./money";
+import { cents, count, moment, plural } from "./money";
 import { book, overview, tradesSeen } from "./store";
 import { theme } from "./theme";
 import type { Candle, Levels } from "./types";
 
 const PERIODS: [number, string][] = [[1, "1 min"], [5, "5 min"], [60, "1 hour"], [1440, "1 day"]];
-const IN_CENTS = { type: "custom", formatter: (price: number) => `${Math.round(price * 100) / 100}¢`, minMove: 0.01 } as const;
-const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const IN_CENTS = { type: "custom", formatter: (price: number) => `${Math.round(price * 100) / 100}¢`, minMove: 0.01 } as const;
+export const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** What every chart looks like in the theme of now. */
+export const dressed = () => ({
+  layout: { background: { color: "transparent" }, textColor: token("--muted"), fontFamily: token("--font"), fontSize: 11, attributionLogo: false },
+  grid: { vertLines: { visible: false }, horzLines: { color: token("--line") } },
+  rightPriceScale: { borderVisible: false },
+  timeScale: { borderColor: token("--line"), timeVisible: true, rightOffset: 2, maxBarSpacing: 22 },
+});
+export const drawn = (box: HTMLElement) => createChart(box, { ...dressed(), autoSize: true, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
+/** A few cents of movement do not fill the pane: at least ten cents are shown, and nothing beyond 0 and 100. */
+export const roomy = (original: () => AutoscaleInfo | null): AutoscaleInfo | null => {
+  const range = original()?.priceRange;
+  if (!range) return null;
+  const spare = Math.max(1, (10 - (range.maxValue - range.minValue)) / 2);
+  return { priceRange: { minValue: Math.max(0, range.minValue - spare), maxValue: Math.min(100, range.maxValue + spare) } };
+};
+/** The library knows UTC alone: the local time is told as if it were that. */
+export const local = (time_s: number) => (time_s - new Date().getTimezoneOffset() * 60) as UTCTimestamp;
 
 function colours(chart: IChartApi, bars: ISeriesApi<"Candlestick">) {
-  chart.applyOptions({
-    layout: { background: { color: "transparent" }, textColor: token("--muted"), fontFamily: token("--font"), fontSize: 11, attributionLogo: false },
-    grid: { vertLines: { visible: false }, horzLines: { color: token("--line") } },
-    rightPriceScale: { borderVisible: false },
-    timeScale: { borderColor: token("--line"), timeVisible: true, rightOffset: 2, maxBarSpacing: 22 },
-  });
+  chart.applyOptions(dressed());
   const [up, down] = [token("--yes"), token("--no")];
   bars.applyOptions({ upColor: up, borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
 }
@@ -52,18 +65,10 @@ export function Chart({ ticker }: { ticker: string }) {
   const empty = found.value !== null && found.value.length === 0;
   useEffect(() => {
     if (!box.current || empty || !found.value) return;
-    const chart = createChart(box.current, { autoSize: true, layout: { attributionLogo: false }, handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false } });
+    const chart = drawn(box.current);
     // A thin market has candles of one price: a line of steps behind them shows which way it went.
     const steps = chart.addSeries(LineSeries, { priceFormat: IN_CENTS, lineType: LineType.WithSteps, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
-    const bars = chart.addSeries(CandlestickSeries, { priceFormat: IN_CENTS,
-      // A few cents of movement do not fill the pane: at least ten cents are shown, and nothing beyond 0 and 100.
-      autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => {
-        const range = original()?.priceRange;
-        if (!range) return null;
-        const spare = Math.max(1, (10 - (range.maxValue - range.minValue)) / 2);
-        return { priceRange: { minValue: Math.max(0, range.minValue - spare), maxValue: Math.min(100, range.maxValue + spare) } };
-      },
-    });
+    const bars = chart.addSeries(CandlestickSeries, { priceFormat: IN_CENTS, autoscaleInfoProvider: roomy });
     const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceLineVisible: false, lastValueVisible: false });
     volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     colours(chart, bars);
@@ -75,14 +80,12 @@ export function Chart({ ticker }: { ticker: string }) {
   }, [theme.value]);
   useEffect(() => {
     if (!parts.current || !found.value) return;
-    const offset = -new Date().getTimezoneOffset() * 60;
-    const at = (c: Candle) => (c.time_s + offset) as UTCTimestamp;
-    const drawn = whole(found.value, minutes.value);
-    parts.current.bars.setData(drawn.map((c) => ({ time: at(c), open: c.open_e4 / 100, high: c.high_e4 / 100, low: c.low_e4 / 100, close: c.close_e4 / 100 })));
-    parts.current.steps.setData(drawn.map((c) => ({ time: at(c), value: c.close_e4 / 100 })));
+    const all = whole(found.value, minutes.value);
+    parts.current.bars.setData(all.map((c) => ({ time: local(c.time_s), open: c.open_e4 / 100, high: c.high_e4 / 100, low: c.low_e4 / 100, close: c.close_e4 / 100 })));
+    parts.current.steps.setData(all.map((c) => ({ time: local(c.time_s), value: c.close_e4 / 100 })));
     parts.current.steps.applyOptions({ color: token("--field") });
-    parts.current.volume.setData(drawn.map((c) => ({ time: at(c), value: c.volume_micros / 1e6, color: token("--volume") })));
-    if (drawn.length <= 90) parts.current.chart.timeScale().fitContent();
+    parts.current.volume.setData(all.map((c) => ({ time: local(c.time_s), value: c.volume_micros / 1e6, color: token("--volume") })));
+    if (all.length <= 90) parts.current.chart.timeScale().fitContent();
   }, [found.value, empty, theme.value]);
 
   const last = found.value?.at(-1);
@@ -100,7 +103,7 @@ export function Chart({ ticker }: { ticker: string }) {
           <div class="scroll" tabIndex={0} role="region" aria-label="Candles as a table">
             <table>
               <thead><tr>{["Time", "Open", "High", "Low", "Close", "Contracts"].map((h, i) => <th scope="col" class={i ? "r" : ""} key={h}>{h}</th>)}</tr></thead>
-              <tbody>{found.value.slice(-60).reverse().map((c) => <tr key={c.time_s}><td class="num">{clock(c.time_s * 1000)}</td>{[c.open_e4, c.high_e4, c.low_e4, c.close_e4].map((p, i) => <td class="num r" key={i}>{cents(p)}</td>)}<td class="num r">{count(c.volume_micros)}</td></tr>)}</tbody>
+              <tbody>{found.value.slice(-60).reverse().map((c) => <tr key={c.time_s}><td class="num">{moment(c.time_s * 1000)}</td>{[c.open_e4, c.high_e4, c.low_e4, c.close_e4].map((p, i) => <td class="num r" key={i}>{cents(p)}</td>)}<td class="num r">{count(c.volume_micros)}</td></tr>)}</tbody>
             </table>
           </div>
         </details>

@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { tinykeys } from "tinykeys";
 import { cents, count } from "./money";
-import { book, dialog, route, search, spoken, ticket } from "./store";
+import { book, dialog, narrow, route, search, sheet, shown, spoken, ticket } from "./store";
 import { switchTheme } from "./theme";
 import { goTo, shownSeq } from "./witness";
 
@@ -22,6 +22,11 @@ function readBook() {
   if (!now) return (spoken.value = "No book is open.");
   const side = (levels: [number, number][]) => levels.slice(0, 5).map(([p, s]) => `${count(s)} at ${cents(p)}`).join(", ") || "nobody";
   return (spoken.value = `Bids: ${side(now.bids)}. Offers: ${side(now.asks)}.`);
+}
+function contracts() {
+  if (!narrow.value) return focus("#count");
+  sheet.value = shown.value;
+  requestAnimationFrame(() => focus("#count"));
 }
 const press = (name: string) => [...document.querySelectorAll<HTMLElement>(".stepper button")].find((b) => b.getAttribute("aria-label") === name)?.click();
 
@@ -54,7 +59,7 @@ export const MAP: [string, string, string, () => void | boolean][] = [
   ["n", "n", "Outcome No", () => (ticket.value = { ...ticket.value, outcome: "no", price: "" })],
   ["b", "b", "Buy", () => (ticket.value = { ...ticket.value, action: "buy", price: "" })],
   ["s", "s", "Sell", () => (ticket.value = { ...ticket.value, action: "sell", price: "" })],
-  ["c", "c", "To the number of contracts", () => focus("#count")],
+  ["c", "c", "To the number of contracts", contracts],
   ["[", "[", "Price one tick down", () => press("Less: Limit price")],
   ["]", "]", "Price one tick up", () => press("More: Limit price")],
   ["r", "r", "Read the top of the book aloud", readBook],
@@ -65,9 +70,9 @@ export const MAP: [string, string, string, () => void | boolean][] = [
 ];
 
 export function listen() {
-  const guarded = (work: () => unknown, always = false) => (event: KeyboardEvent) => {
+  const guarded = (work: () => unknown, inDialogs = false) => (event: KeyboardEvent) => {
     const inField = event.target instanceof Element && event.target.closest("input, textarea, select");
-    if (inField || (document.querySelector("dialog[open]") && !always) || (!enabled.value && !always)) return;
+    if (inField || !enabled.value || (document.querySelector("dialog[open]") && !inDialogs)) return;
     if (work() !== false) event.preventDefault();
   };
   const map = Object.fromEntries(MAP.map(([key, , , work]) => [key, guarded(work)]));
@@ -95,7 +100,8 @@ export function Keys() {
           <div><dt><kbd>?</kbd></dt><dd>This map</dd></div>
           <div><dt><kbd>Esc</kbd></dt><dd>Close</dd></div>
         </dl>
-        <label class="check"><input type="checkbox" checked={enabled.value} onChange={(e) => ((enabled.value = e.currentTarget.checked), localStorage.setItem(KEY, enabled.value ? "on" : "off"))} /> Single-letter keys are on</label>
+        <label class="check"><input type="checkbox" checked={enabled.value} onChange={(e) => ((enabled.value = e.currentTarget.checked), localStorage.setItem(KEY, enabled.value ? "on" : "off"))} /> Keys are on</label>
+        <p class="muted quiet">Speech input or a slip of the hand can press single keys: switch all of them off here. This map stays under “?” at the top and “Keyboard” at the bottom of every page.</p>
       </div>
     </dialog>
   );

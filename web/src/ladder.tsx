@@ -1,11 +1,12 @@
 import { brief, cents, count } from "./money";
-import { book, ticket } from "./store";
+import { book, narrow, sheet, shown, ticket } from "./store";
 import type { Levels, Market } from "./types";
 
 const ROWS = 9;
 
 function Side({ levels, side, most }: { levels: Levels; side: "bid" | "ask"; most: number }) {
   const take = (price: number) => {
+    if (narrow.value) sheet.value = shown.value;
     const outcome = ticket.value.outcome;
     ticket.value = { ...ticket.value, price: String((outcome === "yes" ? price : 10_000 - price) / 100) };
   };

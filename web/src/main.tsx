@@ -7,6 +7,7 @@ import { Operator } from "./operator";
 import { PortfolioPage } from "./portfolio";
 import { Proof } from "./proof";
 import { Shell } from "./shell";
+import { WalletPage } from "./somebody";
 import { route, start } from "./store";
 import { applyTheme } from "./theme";
 import { TracePage } from "./trace";
@@ -18,6 +19,7 @@ function Page() {
   if (name === "portfolio") return <PortfolioPage />;
   if (name === "proof") return <Proof seq={rest ?? ""} />;
   if (name === "trace") return <TracePage key={rest} id={decodeURIComponent(rest ?? "")} />;
+  if (name === "wallet") return <WalletPage key={rest} address={rest ?? ""} />;
   if (name === "operator") return <Operator />;
   return <Markets />;
 }

@@ -1,13 +1,15 @@
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api";
 import { Chart, Depth } from "./chart";
 import { Ladder } from "./ladder";
-import { Row, STATUS } from "./markets";
+import { ask, Row, STATUS } from "./markets";
 import { brief, cents, chance, clock, count, day, percent, utc } from "./money";
+import { Outcomes } from "./outcomes";
 import { FillList, Orders } from "./portfolio";
-import { eventOf, markets, portfolio, shown, trades } from "./store";
+import { eventOf, markets, narrow, portfolio, sheet, shown, ticket, trades } from "./store";
 import { Ticket } from "./ticket";
-import type { Market, Trade, TradePage } from "./types";
+import type { Market, Outcome, Trade, TradePage, VenueEvent } from "./types";
 
 const PAGE = 50;
 
@@ -66,28 +68,63 @@ function Title({ market }: { market: Market }) {
   );
 }
 
+/** What the chart shows; stays as chosen from market to market. */
+const view = signal<"outcomes" | "price" | "depth">("outcomes");
+
+function Graph({ market, event }: { market: Market; event: VenueEvent }) {
+  const several = event.markets.length > 1;
+  const now = view.value === "outcomes" && !several ? "price" : view.value;
+  const tabs: [typeof now, string][] = [...(several ? [["outcomes", "All outcomes"] as [typeof now, string]] : []), ["price", several ? "This outcome" : "Price"], ["depth", "Depth"]];
+  return (
+    <section class="panel graph" aria-label="Chart">
+      <h2><span class="tabs" role="group" aria-label="Chart">{tabs.map(([name, words]) => <button key={name} aria-pressed={now === name} onClick={() => (view.value = name)}>{words}</button>)}</span></h2>
+      {now === "outcomes" ? <Outcomes event={event} current={market.ticker} /> : now === "price" ? <Chart ticker={market.ticker} /> : <Depth />}
+    </section>
+  );
+}
+
+/** The ticket where there is no room beside the market: over it, from the bottom, and two buttons that open it. */
+function Sheet({ market }: { market: Market }) {
+  const box = useRef<HTMLDialogElement>(null);
+  const open = sheet.value === market.ticker;
+  useEffect(() => {
+    if (open && !box.current!.open) box.current!.showModal();
+    if (!open && box.current!.open) box.current!.close();
+  }, [open]);
+  const buy = (outcome: Outcome) => ((ticket.value = { ...ticket.value, action: "buy", outcome, price: "" }), (sheet.value = market.ticker));
+  return (
+    <>
+      <div class="buybar" role="group" aria-label="Buy">
+        {(["yes", "no"] as Outcome[]).map((o) => {
+          const price = ask(market, o);
+          return <button key={o} class={`primary ${o}`} aria-haspopup="dialog" onClick={() => buy(o)}><span>Buy {o === "yes" ? "Yes" : "No"}</span><b class="num">{price ? cents(price) : "no offer"}</b></button>;
+        })}
+      </div>
+      <dialog ref={box} class="sheet ticket" aria-label="Order ticket" onClose={() => open && (sheet.value = "")} onClick={(e) => e.target === box.current && (sheet.value = "")}>
+        <div class="inside">
+          <p class="asked">{market.title}</p>
+          <Ticket market={market} />
+          <button class="icon close" aria-label="Close" onClick={() => (sheet.value = "")}>✕</button>
+        </div>
+      </dialog>
+    </>
+  );
+}
+
 export function MarketPage() {
-  const view = useSignal<"price" | "depth">("price");
   const market = markets.value.get(shown.value);
   if (!market) return <section class="empty"><h1>There is no market {shown.value}</h1><p><a href="#/">All markets</a></p></section>;
   const event = eventOf(market.ticker)!;
   const mine = portfolio.value;
   const fills = mine?.fills.filter((f) => f.ticker === market.ticker) ?? [];
   const orders = mine?.orders.filter((o) => o.ticker === market.ticker) ?? [];
+  const over = narrow.value && market.status === "active";
   return (
     <>
       <Title market={market} />
       <div class="trade">
         <div class="left">
-          <section class="panel graph" aria-label="Price">
-            <h2>
-              <span class="tabs" role="group" aria-label="Chart">
-                <button aria-pressed={view.value === "price"} onClick={() => (view.value = "price")}>Price</button>
-                <button aria-pressed={view.value === "depth"} onClick={() => (view.value = "depth")}>Depth</button>
-              </span>
-            </h2>
-            {view.value === "price" ? <Chart ticker={market.ticker} /> : <Depth />}
-          </section>
+          <Graph market={market} event={event} />
           {event.markets.length > 1 && (
             <section class="panel siblings" aria-label={event.title}>
               <h2>{event.title}{event.mutually_exclusive && <small>one outcome wins</small>}</h2>
@@ -101,11 +138,13 @@ export function MarketPage() {
               {fills.length > 0 && <FillList fills={fills} />}
             </section>
           )}
-          <section class="panel"><h2>Trades</h2><Trades key={market.ticker} ticker={market.ticker} /></section>
+          <div class="pair">
+            <section class="panel book" aria-label="Order book"><h2>Order book<small>yes prices</small></h2><Ladder market={market} /></section>
+            <section class="panel trades"><h2>Trades</h2><Trades key={market.ticker} ticker={market.ticker} /></section>
+          </div>
           {market.rules && <section class="panel rules"><h2>Rules</h2><p>{market.rules}</p></section>}
         </div>
-        <section class="panel book" aria-label="Order book"><h2>Order book<small>yes prices</small></h2><Ladder market={market} /></section>
-        <aside class="panel ticket" aria-label="Order ticket"><Ticket market={market} /></aside>
+        {over ? <Sheet market={market} /> : <aside class="panel ticket" aria-label="Order ticket"><Ticket market={market} /></aside>}
       </div>
     </>
   );

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { brief, cents, chance, day, percent, plural } from "./money";
-import { overview, search, ticket } from "./store";
+import { narrow, overview, search, sheet, ticket } from "./store";
 import type { Market, Outcome, VenueEvent } from "./types";
 
 export const STATUS: Record<string, string> = {
@@ -18,7 +18,7 @@ export function Buy({ market, outcome }: { market: Market; outcome: Outcome }) {
   const word = outcome === "yes" ? "Yes" : "No";
   return (
     <a class={`pick ${outcome}`} href={`#/m/${market.ticker}`}
-      onClick={() => (ticket.value = { ...ticket.value, action: "buy", outcome, price: "" })}>
+      onClick={() => ((ticket.value = { ...ticket.value, action: "buy", outcome, price: "" }), narrow.value && (sheet.value = market.ticker))}>
       <span>{word}<span class="sr">: buy, {market.yes || market.title},</span></span><b class="num">{price ? cents(price) : <span class="none">no offer</span>}</b>
     </a>
   );

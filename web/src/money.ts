@@ -11,6 +11,7 @@ export const cents = (e4: number) => `${e4 % 100 ? (e4 / 100).toFixed(e4 % 10 ? 
 export const percent = (e4: number) => `${e4 % 100 ? (e4 / 100).toFixed(1) : e4 / 100}%`;
 export const short = (text: string) => (text.length > 14 ? `${text.slice(0, 6)}…${text.slice(-4)}` : text);
 export const clock = (ms: number) => new Date(ms).toLocaleTimeString("en-GB");
+export const moment = (ms: number) => new Date(ms).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 export const utc = (ms: number) => new Date(ms).toISOString().replace("T", " ").replace("Z", " UTC");
 export const day = (ms: number) => new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 export const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;

@@ -4,7 +4,7 @@ import { ask as call, get, sentence } from "./api";
 import { Exit, Run, Sets } from "./vault";
 import { cents, clock, count, dollars, fee, plural, short, utc } from "./money";
 import { dialog, loadPortfolio, loadSession, markets, overview, portfolio, session, spoken, trader, wallet } from "./store";
-import type { Fill, OpenOrder, Position, Stage } from "./types";
+import type { Fill, OpenOrder, Portfolio, Position, Stage } from "./types";
 import { act, signIn } from "./wallet";
 
 const sideOf = (x: { side: "bid" | "ask"; outcome: string }) => {
@@ -118,7 +118,7 @@ function Redeem({ position }: { position: Position }) {
   return <><button class="small primary" disabled={busy.value} onClick={() => void redeem()}>Redeem</button>{problem.value && <p class="problem" role="alert">{problem.value}</p>}</>;
 }
 
-function Positions({ positions }: { positions: Position[] }) {
+export function Positions({ positions }: { positions: Position[] }) {
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Positions">
       <table>
@@ -145,15 +145,28 @@ function Positions({ positions }: { positions: Position[] }) {
   );
 }
 
-function Money() {
-  const usd = portfolio.value!.account.balances.USD ?? { available: 0, held: 0, pending: 0, settled: 0, total: 0, withdrawable: 0 };
+export function Money({ of }: { of: Portfolio }) {
+  const usd = of.account.balances.USD ?? { available: 0, held: 0, pending: 0, settled: 0, total: 0, withdrawable: 0 };
   const cells: [string, number, string][] = [
     ["Available", usd.available, "What new orders may use: everything that is not held"],
     ["Held", usd.held, "Secures your open orders and actions"],
     ["Pending", usd.pending, "Moved by fills that are not final on chain yet; may be traded, not withdrawn"],
-    ["Settled", usd.settled, wallet.value ? "Your vault balance in the newest final block" : "Everything that waits for nothing"],
+    ["Settled", usd.settled, of.account.custody === "wallet" ? "The vault balance in the newest final block" : "Everything that waits for nothing"],
   ];
   return <dl class="money">{cells.map(([name, value, why]) => <div key={name}><dt>{name}</dt><dd class="num">{dollars(value)}</dd><dd class="why">{why}</dd></div>)}</dl>;
+}
+
+/** Deposits and what was done with the vault, each with what proves it. */
+export function Moves({ of }: { of: Portfolio }) {
+  if (!of.deposits.length && !of.actions.length) return null;
+  return (
+    <section class="panel"><h2>Money and vault</h2>
+      <ul class="events">
+        {of.actions.map((a) => <li key={a.id}><a href={`#/trace/${a.id}`}>{a.kind}</a><span class="num">{count(a.amount_micros)}</span><span class="chip">{a.stage.toLowerCase()}</span></li>)}
+        {of.deposits.slice().reverse().map((d) => <li key={d.id}><a href={`#/trace/${d.id}`}>deposit</a><span class="num">{d.asset === "USD" ? dollars(d.amount_micros) : `${count(d.amount_micros)} ${d.asset}`}</span><span class="chip">final</span></li>)}
+      </ul>
+    </section>
+  );
 }
 
 interface OrderPage { orders: OpenOrder[]; next: number }
@@ -211,7 +224,7 @@ export function PortfolioPage() {
   return (
     <>
       <div class="head"><h1>Portfolio</h1><p class="muted">{wallet.value ? <>Wallet <code title={wallet.value.address}>{short(wallet.value.address)}</code>, keys are yours</> : <>Custodial account <b>{session.value?.name}</b></>} <button class="small" onClick={() => (dialog.value = "account")}>Deposit or withdraw</button></p></div>
-      <Money />
+      <Money of={mine} />
       <div class="columns">
         <div>
           <section class="panel"><h2>Positions</h2>{mine.positions.length ? <Positions positions={mine.positions} /> : <p class="quiet">No positions.</p>}</section>
@@ -222,14 +235,7 @@ export function PortfolioPage() {
         </div>
         <div>
           <section class="panel"><h2>Fills</h2>{mine.fills.length ? <FillList fills={mine.fills} /> : <p class="quiet">No fills yet. <a href="#/">Find a market</a></p>}</section>
-          {(mine.deposits.length > 0 || mine.actions.length > 0) && (
-            <section class="panel"><h2>Money and vault</h2>
-              <ul class="events">
-                {mine.actions.map((a) => <li key={a.id}><a href={`#/trace/${a.id}`}>{a.kind}</a><span class="num">{count(a.amount_micros)}</span><span class="chip">{a.stage.toLowerCase()}</span></li>)}
-                {mine.deposits.slice().reverse().map((d) => <li key={d.id}><a href={`#/trace/${d.id}`}>deposit</a><span class="num">{d.asset === "USD" ? dollars(d.amount_micros) : `${count(d.amount_micros)} ${d.asset}`}</span><span class="chip">final</span></li>)}
-              </ul>
-            </section>
-          )}
+          <Moves of={mine} />
         </div>
       </div>
     </>

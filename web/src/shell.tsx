@@ -91,13 +91,13 @@ export function Shell({ children, dialogs }: { children: ComponentChildren; dial
           onInput={(event) => ((search.value = event.currentTarget.value), !/^#\/?$/.test(route.value) && (location.hash = "#/"))} />
         <Link />
         <button class="icon" onClick={switchTheme} aria-label={theme.value === "dark" ? "Use the light theme" : "Use the dark theme"}>{theme.value === "dark" ? "☀" : "☾"}</button>
-        <button class="icon" onClick={() => (dialog.value = "keys")} aria-label="Keyboard map" aria-keyshortcuts="?">?</button>
+        <button class="icon help" onClick={() => (dialog.value = "keys")} aria-label="Keyboard map" aria-keyshortcuts="?">?</button>
         <Who />
       </header>
       <main id="main" tabIndex={-1}><Body>{children}</Body></main>
       <footer>
         <span>Test money on a local chain. Its keys are public: send nothing of value.</span>
-        <span><a href="/docs">API</a> · <a href="https://www.tradingview.com/">Charts by TradingView Lightweight Charts™</a></span>
+        <span><button class="plain" onClick={() => (dialog.value = "keys")}>Keyboard</button> · <a href="/docs">API</a> · <a href="https://www.tradingview.com/">Charts by TradingView Lightweight Charts™</a></span>
       </footer>
       <div class="sr" role="status" aria-live="polite">{spoken.value}</div>
       {dialogs}

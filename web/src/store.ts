@@ -18,6 +18,12 @@ export const dialog = signal<"" | "account" | "keys" | "money">("");
 export const spoken = signal("");
 export const ticket = signal<{ action: Action; outcome: Outcome; price: string; count: string }>({ action: "buy", outcome: "yes", price: "", count: "10" });
 export const tradesSeen = signal(0);
+/** The same for all markets of the event that is shown. */
+export const eventTradesSeen = signal(0);
+/** Whether there is no room for the ticket beside the market: then it lies over it, for the market named by `sheet`. */
+const room = matchMedia("(max-width: 60rem)");
+export const narrow = signal(room.matches);
+export const sheet = signal("");
 /** Set when a session that this page was in is over, until somebody signs in again. */
 export const ended = signal(false);
 /** Who trades: the wallet if one is connected, else the custodial account that is signed in. */
@@ -86,7 +92,9 @@ function hear(message: Message) {
     const { best_bid_e4, best_ask_e4, last_price_e4, volume_micros, open_interest_micros } = message;
     change(message.ticker, { best_bid_e4, best_ask_e4, last_price_e4, volume_micros, open_interest_micros });
   } else if (message.type === "market") void loadOverview();
-  else if (message.type === "trade" && message.ticker === shown.value) {
+  else if (message.type === "trade") {
+    if (eventOf(message.ticker) === eventOf(shown.value)) eventTradesSeen.value += 1;
+    if (message.ticker !== shown.value) return;
     if (!trades.value.some((t) => t.trade === message.trade)) trades.value = [message as unknown as Trade, ...trades.value].slice(0, 50);
     tradesSeen.value += 1;
   } else if (message.type === "settlement") {
@@ -124,8 +132,10 @@ export async function useWallet(found: Wallet) {
 }
 
 export async function start() {
+  room.addEventListener("change", () => (narrow.value = room.matches));
   window.addEventListener("hashchange", () => {
     route.value = location.hash || "#/";
+    if (sheet.value !== shown.value) sheet.value = "";
     if (route.value !== "#/") search.value = "";
     window.scrollTo(0, 0);
   });

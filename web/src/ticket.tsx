@@ -9,6 +9,8 @@ import type { Action, Market, Outcome, Overview, Quote } from "./types";
 import { placeSigned } from "./wallet";
 
 interface Placed { order_id: string; filled_micros: number; rests_micros: number }
+/** What was asked for and what came of it: shown until something else is asked for. */
+interface Answered { asked: typeof ticket.value; placed: Placed }
 
 /** The nearest price of the market's grid, in the outcome's own prices. */
 const step = (market: Market, priceE4: number) => market.price_ranges.find(([from, to]) => priceE4 >= from && priceE4 <= to)?.[2] ?? 100;
@@ -82,7 +84,7 @@ export function Ticket({ market }: { market: Market }) {
   const step1 = useSignal<"edit" | "review" | "sending">("edit");
   const quote = useSignal<Quote | null>(null);
   const problem = useSignal("");
-  const placed = useSignal<Placed | null>(null);
+  const answered = useSignal<Answered | null>(null);
   const confirm = useRef<HTMLButtonElement>(null);
   const { action, outcome, price, count: size } = ticket.value;
   const best = action === "buy" ? ask(market, outcome) : outcome === "yes" ? market.best_bid_e4 || null : market.best_ask_e4 < 10_000 ? 10_000 - market.best_ask_e4 : null;
@@ -105,7 +107,7 @@ export function Ticket({ market }: { market: Market }) {
     if (step1.value === "review") confirm.current?.focus();
   }, [step1.value]);
 
-  if (placed.value) return <Result placed={placed.value} onDone={() => ((placed.value = null), (step1.value = "edit"))} />;
+  if (answered.value?.asked === ticket.value) return <Result placed={answered.value.placed} onDone={() => (answered.value = null)} />;
   if (market.status !== "active") return <><h2>Order</h2><p class="quiet">{market.yes_payout_micros >= 0 ? `Decided: yes pays ${dollars(market.yes_payout_micros)}. Redeem what you hold in your portfolio.` : "This market takes no orders now."}</p></>;
 
   const stopped = stop(overview.value!);
@@ -123,12 +125,14 @@ export function Ticket({ market }: { market: Market }) {
   async function send() {
     step1.value = "sending";
     problem.value = "";
+    const asked = ticket.value;
     try {
       const venue = overview.value!;
-      placed.value = wallet.value
+      const placed = wallet.value
         ? await placeSigned(venue, wallet.value, { tokenId: outcome === "yes" ? market.yes_token_id : market.no_token_id, action, priceE4, sizeMicros, feeCapBps: market.fee_cap_bps })
         : await post<Placed>("/venue/page/orders", { ticker: market.ticker, action, outcome, price_e4: priceE4, count: decimal(sizeMicros) });
-      spoken.value = placed.value.filled_micros ? `Filled ${placed.value.filled_micros / 1e6} contracts.` : "Your order is in the book.";
+      answered.value = { asked, placed };
+      spoken.value = placed.filled_micros ? `Filled ${placed.filled_micros / 1e6} contracts.` : "Your order is in the book.";
       await loadPortfolio();
       step1.value = "edit";
     } catch (error) {

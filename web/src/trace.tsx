@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { decodeEventLog, formatGwei, type TransactionReceipt } from "viem";
-import { collateralAbi, venueAbi } from "./abi";
+import { formatGwei, type TransactionReceipt } from "viem";
 import { get, sentence } from "./api";
+import { Address, Logs } from "./logs";
 import { cents, count, dollars, short, utc } from "./money";
 import { loadOverview, overview } from "./store";
 import { reader } from "./wallet";
@@ -12,18 +12,6 @@ export interface Trace { id: string; commands: Row[]; orders: Row[]; fills: Row[
 
 export const To = ({ id, children }: { id: string; children?: string }) => <a href={`#/trace/${encodeURIComponent(id)}`}>{children ?? short(id)}</a>;
 const amount = (asset: string, micros: number) => (asset === "USD" ? dollars(micros) : `${micros < 0 ? "−" : ""}${count(Math.abs(micros))}`);
-
-function decoded(receipt: TransactionReceipt) {
-  return receipt.logs.map((log) => {
-    try {
-      const { eventName, args } = decodeEventLog({ abi: [...venueAbi, ...collateralAbi], data: log.data, topics: log.topics });
-      return { name: String(eventName), args: Object.entries((args ?? {}) as Record<string, unknown>) };
-    } catch {
-      return { name: "event of another contract", args: [["address", log.address]] as [string, unknown][] };
-    }
-  });
-}
-const word = (value: unknown): string => (Array.isArray(value) ? value.map(word).join(", ") : short(String(value)));
 
 /** What the chain says of one transaction, read from the chain itself. */
 export function ChainPane({ hashes }: { hashes: string[] }) {
@@ -50,10 +38,10 @@ export function ChainPane({ hashes }: { hashes: string[] }) {
             <div><dt>Result</dt><dd class={r.status === "success" ? "yes" : "no"}>{r.status === "success" ? "✓ executed" : "✕ reverted"}</dd></div>
             <div><dt>Block</dt><dd class="num">{String(r.blockNumber)}{overview.value && Number(r.blockNumber) <= overview.value.final_block ? ", final" : ", not final"}</dd></div>
             <div><dt>Gas</dt><dd class="num">{Number(r.gasUsed).toLocaleString("en-US")} at {Number(formatGwei(r.effectiveGasPrice)).toFixed(2)} gwei</dd></div>
-            <div><dt>From</dt><dd><code title={r.from}>{short(r.from)}</code></dd></div>
-            <div><dt>To</dt><dd><code title={r.to ?? ""}>{short(r.to ?? "new contract")}</code></dd></div>
+            <div><dt>From</dt><dd><Address of={r.from} /></dd></div>
+            <div><dt>To</dt><dd>{r.to ? <Address of={r.to} venue="venue contract" /> : "a new contract"}</dd></div>
           </dl>
-          <ol class="logs">{decoded(r).map((log, i) => <li key={i}><b>{log.name}</b> {log.args.map(([k, v]) => <span key={k}><i>{k}</i> <code title={String(v)}>{word(v)}</code> </span>)}</li>)}</ol>
+          <Logs logs={r.logs} />
         </div>
       ))}
     </>

@@ -23,6 +23,7 @@ export interface TradePage { trades: Trade[]; more: boolean }
 export interface Candle {
   time_s: number; open_e4: number; high_e4: number; low_e4: number; close_e4: number; volume_micros: number;
 }
+export interface Lines { event_ticker: string; times_s: number[]; markets: { ticker: string; prices_e4: number[] }[] }
 export interface Stage { name: string; done: boolean; at_ms: number; id: string }
 export interface Fill {
   trade: string; order_id: string; ticker: string; side: "bid" | "ask"; outcome: "" | "yes" | "no"; price_e4: number;
