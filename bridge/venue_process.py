@@ -25,8 +25,8 @@ from bridge.node import port_is_free
 from bridge.polling import poll
 
 CAUSEWAY = ROOT / ".venv" / "bin" / "causeway"
-READY_TIMEOUT_S = 120
-"""Compiling the contracts is part of a first start."""
+READY_TIMEOUT_S = 240
+"""Compiling the contracts is part of a first start: half a minute of processor time, two minutes beside much else."""
 STOP_TIMEOUT_S = 120
 """Only against hanging: on a machine with something to do an orderly end takes a second or two."""
 PORTS = range(20_000, 32_000)

@@ -113,7 +113,7 @@ async def _run() -> None:
             sock=connecting,  # type: ignore[misc]
         )
         readers.append(reader)
-    await asyncio.wait_for(asyncio.gather(*(reader.subscribed for reader in readers)), 30)
+    await asyncio.wait_for(asyncio.gather(*(reader.subscribed for reader in readers)), 120)
     print("ready", flush=True)
     while (line := await loop.run_in_executor(None, sys.stdin.readline)).strip() == "report":
         quick = readers[: task["readers"]]

@@ -16,6 +16,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, BENCH, *arguments], capture_output=True, text=True, check=False, cwd=ROOT.parent)
 
 
+@pytest.mark.timeout(900)  # a minute, and four when the machine has much else to do
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     done = bench(
@@ -55,7 +56,9 @@ def test_a_quick_run_prints_tables_and_writes_json(tmp_path: Path) -> None:
     assert sections["journal"]["replay"]["commands"] > 2000
     _, single, _, batch = sections["wallet_orders"]["rows"]
     assert (single["batch"], batch["batch"]) == (1, 15)
-    assert min(single["orders_per_s"], batch["orders_per_s"], *sections["wallet_orders"]["stages_us"].values()) > 0
+    stages_us = sections["wallet_orders"]["stages_us"]
+    assert stages_us.pop("HTTP, hand-overs, waiting") >= 0  # what is left of another measurement, cut off at zero
+    assert min(single["orders_per_s"], batch["orders_per_s"], *stages_us.values()) > 0
     assert not list(tmp_path.glob("bench-*"))
 
 

@@ -32,6 +32,7 @@ def theirs() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # two compilers, half a minute of processor time each
 @pytest.mark.parametrize("name", [contract.split(":")[1] for contract in PRODUCTION_CONTRACTS])
 def test_both_compilers_make_the_same_contract(
     name: str, ours: dict[str, Artifact], theirs: dict[str, dict[str, Any]]
