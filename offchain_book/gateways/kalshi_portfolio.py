@@ -6,7 +6,7 @@ made, is folded here from the account's fills, each of which is looked at once.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from offchain_book.engine.account import Account
@@ -93,19 +93,12 @@ class Position:
 
 
 class History:
-    """One account's positions, brought up to date from the projections when somebody asks."""
+    """One account's positions, brought up to date from the projections when somebody asks (`folded`)."""
 
     def __init__(self) -> None:
         self.positions: dict[str, Position] = {}
         self._fills = 0
         self._settlements = 0
-
-    async def advance(self, projections: Projections, account: Account) -> None:
-        """Fold what is new, giving way to other requests in between."""
-        more = True
-        while more:
-            more = self.fold(projections, account)
-            await asyncio.sleep(0)
 
     def fold(self, projections: Projections, account: Account) -> bool:
         """Fold some of what is new; True while there is more."""
@@ -129,6 +122,18 @@ class History:
         return self.positions.setdefault(ticker, Position(ticker))
 
 
+async def folded(histories: dict[str, History], projections: Projections, parts: Sequence[Account]) -> None:
+    """Bring the histories of accounts up to date, giving way to other requests in between.
+
+    All are of one moment, and nothing has happened since when it returns: no turn of the loop comes after the last look.
+    """
+    while True:
+        unread = [part for part in parts if histories[part.account_id].fold(projections, part)]
+        if not unread:
+            return
+        await asyncio.sleep(0)
+
+
 class Portfolio:
     """Handlers of the portfolio routes that are not about orders."""
 
@@ -139,11 +144,6 @@ class Portfolio:
         self._fills = Joined(sequencer.projections.fills_by_account, lambda fill: fill.trade.match_id)
         self._settlements = Joined(sequencer.projections.settlements_by_account, lambda row: row.at_ms)
         self._histories: defaultdict[str, History] = defaultdict(History)
-
-    async def _history(self, account: Account) -> History:
-        history = self._histories[account.account_id]
-        await history.advance(self._projections, account)
-        return history
 
     def _updated_ms(self, account: Account) -> int:
         return self._projections.account_updated_ms.get(account.account_id, 0)
@@ -204,8 +204,8 @@ class Portfolio:
             call.limit(),
             call.cursor(f"positions_{settled}"),
         )
-        history = await self._history(account)
-        rows = list(history.positions.values())
+        await folded(self._histories, self._projections, [account])
+        rows = list(self._histories[account.account_id].positions.values())
         found, position = newest_first(rows, keep, limit, before)
         resting = Counter(order.ticker for order in account.open_orders.values())
         events = dict.fromkeys(self._state.markets[row.ticker].event_ticker for row in found)
@@ -303,12 +303,12 @@ class Portfolio:
             )
 
         limit, cursor = call.limit(), call.cursor("settlements")
-        histories = {part.account_id: await self._history(part) for part in parts}
+        await folded(self._histories, self._projections, parts)
         rows = self._settlements.of(parts)
         before, oldest = time_bounds(rows, lambda row: row.at_ms, call, cursor)
         found, position = newest_first(rows, keep, limit, before, oldest)
         return {
-            "settlements": [self._settlement(row, histories[row.account_id].positions[row.ticker]) for row in found],
+            "settlements": [self._settlement(row, self._histories[row.account_id].positions[row.ticker]) for row in found],
             "cursor": next_cursor("settlements", position),
         }
 

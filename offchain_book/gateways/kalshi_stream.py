@@ -16,7 +16,7 @@ from offchain_book.gateways import kalshi_stream_messages as words
 from offchain_book.gateways.credentials import Authenticator, BadCredentials, grants, wall_clock_ms
 from offchain_book.gateways.kalshi_call import Json
 from offchain_book.gateways.kalshi_errors import KalshiError, body
-from offchain_book.gateways.kalshi_portfolio import History, held
+from offchain_book.gateways.kalshi_portfolio import History, folded, held
 from offchain_book.gateways.kalshi_stream_protocol import (
     CHANNELS,
     COMMANDS,
@@ -102,8 +102,7 @@ class KalshiStreams:
 
     async def learn_positions(self, account_ids: list[str]) -> None:
         """Fold the accounts' fills once, so that a change costs only what is new."""
-        for account_id in account_ids:
-            await self._histories[account_id].advance(self.projections, self.state.accounts[account_id])
+        await folded(self._histories, self.projections, [self.state.accounts[account_id] for account_id in account_ids])
 
     def position(self, publication: Publication) -> bytes:
         """Write a position as it is now."""
