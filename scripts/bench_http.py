@@ -1,4 +1,4 @@
-"""HTTP for benchmarks: the venue's own server, and clients that send raw requests, made beforehand, from another process.
+"""Order entry over HTTP for benchmarks: the venue's own server, and clients that send raw requests from another process.
 
 The clients keep their connections open, send the next request when the last one is answered, and cost some 20 to 40 us of the
 other processor for each: what is measured is the venue.
@@ -7,22 +7,34 @@ other processor for each: what is measured is the venue.
 import asyncio
 import gc
 import multiprocessing
+import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from rich.console import Console
 from rich.table import Table
 
 from bridge import collector
+from offchain_book.engine import commands as c
+from offchain_book.engine.events import Event
+from offchain_book.engine.exchange import apply
 from offchain_book.gateways.hot_wire import HotProtocol
-from scripts.bench_common import Json
+from offchain_book.gateways.kalshi_candles import Quotes
+from offchain_book.gateways.stream import Hub
+from offchain_book.journal import Journal
+from offchain_book.sequencer import Receipt, Sequencer
+from scripts.bench_common import Json, Report, quiet_gc, show
 
 Requests = list[list[bytes]]
 """What each connection sends, one after the other."""
+CONNECTIONS = 64
 _WARM_UP = 8
 """One part in so many of what each connection has goes before the measurement."""
 
@@ -145,6 +157,59 @@ def timed(work: Callable[[], object], count: int) -> float:
     began = time.thread_time()
     work()
     return round((time.thread_time() - began) / count * 1e6, 1)
+
+
+def stages_of(
+    sequencer: Sequencer, commands: Sequence[c.PlaceOrder], file: Path, respond: Callable[[c.PlaceOrder, Receipt], object]
+) -> Json:
+    """Return what each stage of an order costs from its command to its answer, in CPU microseconds; `file` is for a journal."""
+    state, count = sequencer.state, len(commands)
+    entries = [c.Sequenced(seq, state.now_ms, "r", command) for seq, command in enumerate(commands, start=state.seq + 1)]
+    numbered = [c.Sequenced(seq, state.now_ms, "r", command) for seq, command in enumerate(commands, start=1)]
+    groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
+    journal = Journal(file, {})
+    found: Json = {"journal": timed(lambda: [journal.append(group) for group in groups], count)}
+    journal.close()
+    events: list[list[Event]] = []
+    found["risk and match"] = timed(lambda: events.extend(apply(state, entry) for entry in entries), count)
+    happened = list(zip(entries, events, strict=True))
+    read, hub, quotes = sequencer.projections, Hub(sequencer), Quotes(sequencer)
+    found["read models"] = timed(lambda: [read.observe(state, entry, one) for entry, one in happened], count)
+    found["streams, candles"] = timed(
+        lambda: [(hub.observe(entry, one), quotes.observe(entry, one)) for entry, one in happened], count
+    )
+    answers = zip(commands, happened, strict=True)
+    found["response"] = timed(lambda: [respond(command, Receipt(*one)) for command, one in answers], count)
+    return found
+
+
+def run_ways(
+    console: Console,
+    title: str,
+    orders: int,
+    batch: int,
+    way: Callable[..., Any],
+    stages: Callable[..., Any],
+    report: Report,
+) -> Json:
+    """Measure and print single orders and batches, over one connection and many, and the stages.
+
+    `way(folder, orders, connections, batch)` and `stages(folder, count)` are coroutine functions that return a row and the costs.
+    """
+    ways = ((1, 1), (CONNECTIONS, 1), (1, batch), (CONNECTIONS, batch))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for place, (connections, size) in enumerate(ways):
+            report(f"{connections} connections, batches of {size}", place, len(ways) + 1)
+            (Path(folder) / str(place)).mkdir()
+            count = orders if connections > 1 else max(batch, orders // 8)
+            rows.append(uvloop.run(way(Path(folder) / str(place), count, connections, size)))
+        report("stages", len(ways), len(ways) + 1)
+        with quiet_gc():
+            costs = asyncio.run(stages(Path(folder), orders))
+    costs["HTTP, hand-overs, waiting"] = round(max(0.0, rows[1]["cpu_us_per_order"] - sum(costs.values())), 1)
+    show(console, orders_table(title, rows), stages_table(costs))
+    return {"rows": rows, "stages_us": costs, "load": os.getloadavg()[0]}
 
 
 def orders_table(title: str, rows: Sequence[Json]) -> Table:

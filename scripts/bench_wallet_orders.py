@@ -5,39 +5,30 @@ without a chain. Stage costs are CPU time of one thread, measured apart on the s
 time is HTTP and routing. Wall-clock rates depend on what else the machine does; CPU time per order does not.
 """
 
-import asyncio
 import json
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvloop
 from rich.console import Console
 
 from offchain_book.app import build_app
 from offchain_book.engine import commands as c
 from offchain_book.engine.claims import place_of
-from offchain_book.engine.exchange import apply
-from offchain_book.gateways.kalshi_candles import Quotes
 from offchain_book.gateways.polymarket_http import reply
 from offchain_book.gateways.polymarket_orders import PostedOrder, signed_order, to_command
 from offchain_book.gateways.polymarket_trading import order_decoder, placed
 from offchain_book.gateways.polymarket_words import find_token
 from offchain_book.gateways.signature_pool import recover_all
-from offchain_book.gateways.stream import Hub
 from offchain_book.gateways.wallet_credentials import authenticate_request
-from offchain_book.journal import Journal
 from offchain_book.sequencer import Receipt
-from scripts.bench_common import Json, Report, quiet_gc, show
-from scripts.bench_http import Requests, measured, orders_table, request, stages_table, timed
+from scripts.bench_common import Json, Report
+from scripts.bench_http import CONNECTIONS, Requests, measured, request, run_ways, stages_of, timed
 from tests.gateways.polymarket_fixtures import CONTRACT, DOLLAR, SETTINGS, TICKER, House, Wallet, open_house
 
 AIM_PER_S = 5_000
-CONNECTIONS = 64
 BATCH = 15
 
 
@@ -119,55 +110,14 @@ async def _stages(folder: Path, count: int) -> Json:
         token = find_token(house.state, signed[0].token_id)
         assert token is not None
         commands = [to_command(one, order, token) for one, order in zip(posted, signed, strict=True)]
-        seq, at_ms = house.state.seq, house.state.now_ms
-        entries = [c.Sequenced(seq + place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
-        journal = Journal(folder / "stage", {})
-        numbered = [c.Sequenced(place, at_ms, "r", command) for place, command in enumerate(commands, start=1)]
-        groups = [numbered[at : at + CONNECTIONS] for at in range(0, count, CONNECTIONS)]
-        found["journal"] = timed(lambda: [journal.append(group) for group in groups], count)
-        journal.close()
-        events: list[Any] = []
-        found["risk and match"] = timed(lambda: events.extend(apply(house.state, entry) for entry in entries), count)
-        read = house.sequencer.projections
-        found["read models"] = timed(
-            lambda: [read.observe(house.state, entry, one) for entry, one in zip(entries, events, strict=True)], count
-        )
-        hub, quotes = Hub(house.sequencer), Quotes(house.sequencer)
-        found["streams, candles"] = timed(
-            lambda: [
-                (hub.observe(entry, one), quotes.observe(entry, one)) for entry, one in zip(entries, events, strict=True)
-            ],
-            count,
-        )
-        found["response"] = timed(
-            lambda: [
-                reply(placed(command, token, Receipt(entry, one)))
-                for command, entry, one in zip(commands, entries, events, strict=True)
-            ],
-            count,
-        )
-        return found
+
+        def respond(command: c.PlaceOrder, receipt: Receipt) -> object:
+            return reply(placed(command, token, receipt))
+
+        return found | stages_of(house.sequencer, commands, folder / "stage", respond)
 
 
 def run(console: Console, orders: int, report: Report) -> Json:
     """Measure and print."""
-    ways = ((1, 1), (CONNECTIONS, 1), (1, BATCH), (CONNECTIONS, BATCH))
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for place, (connections, batch) in enumerate(ways):
-            report(f"{connections} connections, batches of {batch}", place, len(ways) + 1)
-            (Path(folder) / str(place)).mkdir()
-            count = orders if connections > 1 else orders // 8
-            rows.append(uvloop.run(_run(Path(folder) / str(place), count, connections, batch)))
-        report("stages", len(ways), len(ways) + 1)
-        with quiet_gc():
-            stages = asyncio.run(_stages(Path(folder), orders))
-    stages["HTTP, hand-overs, waiting"] = round(max(0.0, rows[1]["cpu_us_per_order"] - sum(stages.values())), 1)
     title = f"Signed wallet orders, durable before the reply (aim {AIM_PER_S:,}/s at {CONNECTIONS} connections)"
-    show(console, orders_table(title, rows), stages_table(stages))
-    return {
-        "aim_per_s": AIM_PER_S,
-        "rows": rows,
-        "stages_us": stages,
-        "load": os.getloadavg()[0],
-    }
+    return {"aim_per_s": AIM_PER_S, **run_ways(console, title, orders, BATCH, _run, _stages, report)}
