@@ -46,6 +46,12 @@ def show(
         output.show(venue.admin("GET", f"/accounts/{quote(venue.account_id(name))}"), form)
 
 
+def _change(verb: str, name: str, reason: str, data_dir: Path, form: output.Format) -> None:
+    with reporting(form):
+        venue = VenueClient(data_dir)
+        output.show(venue.admin("POST", f"/{verb}", {"account": venue.account_id(name), "reason": reason}), form)
+
+
 @account.command()
 def suspend(
     name: Annotated[str, typer.Argument(help="A custodial account (its subaccounts too), a demo wallet, or an address.")],
@@ -54,9 +60,7 @@ def suspend(
     form: OutputOption = output.Format.TABLE,
 ) -> None:
     """Stop an account's trading; its money may leave. Exit codes: 0; 1 unknown; 3 the venue is not running."""
-    with reporting(form):
-        venue = VenueClient(data_dir)
-        output.show(venue.admin("POST", "/suspend", {"account": venue.account_id(name), "reason": reason}), form)
+    _change("suspend", name, reason, data_dir, form)
 
 
 @account.command()
@@ -67,9 +71,7 @@ def restore(
     form: OutputOption = output.Format.TABLE,
 ) -> None:
     """Let an account trade again. Exit codes: 0; 1 unknown or not suspended; 3 the venue is not running."""
-    with reporting(form):
-        venue = VenueClient(data_dir)
-        output.show(venue.admin("POST", "/restore", {"account": venue.account_id(name), "reason": reason}), form)
+    _change("restore", name, reason, data_dir, form)
 
 
 def link(
