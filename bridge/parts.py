@@ -61,7 +61,10 @@ class Parts:
         return task is not None and not task.done()
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
-        """Wait for `work`, but stop at once when somebody asks for it, and fail when any part's task ends."""
+        """Wait for `work`, but stop at once when somebody asks for it, and fail when any part's task ends.
+
+        Work that fails as somebody asks is no failure: a terminal's Ctrl-C ends the compiler too.
+        """
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self.stop_asked.wait())
         try:
@@ -69,7 +72,7 @@ class Parts:
             for name, part in self._tasks.items():
                 if part.done():
                     raise VenueError(f"{name} ended: {self._cause(part)}")
-            if task.done():
+            if task.done() and not (self.stop_asked.is_set() and (task.cancelled() or task.exception())):
                 return task.result()
             raise Stopped
         finally:

@@ -23,7 +23,8 @@ _SETTLE_MS = 300
 
 def run(command: Sequence[str], root: Path) -> int:
     """Run a venue by its command, anew after every change of a contract; return the exit code of the last run."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # a script that starts us in the background has Ctrl-C ignored
     over = threading.Event()
     # One watch for all: what is saved while something else compiles or stops is seen afterwards.
     changes = watchfiles.watch(root / "contracts", stop_event=over, debounce=_SETTLE_MS, raise_interrupt=False)

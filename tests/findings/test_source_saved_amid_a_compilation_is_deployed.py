@@ -45,11 +45,13 @@ def test_a_source_saved_amid_a_compilation_is_compiled_next(tmp_path: Path, monk
 
     monkeypatch.setattr(watching, "RustNotify", begin)
     monkeypatch.setattr(redeploy, "compile_contracts", compiling)
-    before, first = signal.getsignal(signal.SIGTERM), threading.Thread(target=save)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    first = threading.Thread(target=save)
     first.start()
     try:
         redeploy.run([sys.executable, "-c", VENUE.format(ended=str(ended))], tmp_path)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         first.join()
     assert compiled == ["saved", "saved meanwhile"]
