@@ -63,7 +63,7 @@ class Tracer:
             "orders": [_order(order, mask) for order in sorted(orders, key=lambda order: order.seq)],
             "fills": [_trade(self._read.trades[trade], mask) for trade in sorted(trades)],
             "operations": [operation_view(self._read.operations[number], mask) for number in sorted(operations)],
-            "transactions": self._transactions(operations),
+            "transactions": self._transactions(sorted(operations)),
             "deposits": [
                 {**asdict(deposit), "account_id": mask(deposit.account_id)}
                 for deposit in self._read.deposits
