@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-TIMEOUT_S = 5
+TIMEOUT_S = 15
+"""How long a venue that runs may take to answer; a busy one is not taken for one that does not run."""
 FROM_THE_VENUE = ("seq", "state_hash", "ready", "checks")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import signal
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -73,12 +74,19 @@ def watch(
         if not markets:
             raise CommandError("there is no market to watch: `causeway market create`")
         output.stop_working()
-        with contextlib.suppress(KeyboardInterrupt, TimeoutError):
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             asyncio.run(_follow(venue, View(ticker or markets[0]), form, seconds or None))
 
 
 async def _follow(venue: VenueClient, view: View, form: output.Format, seconds: float | None) -> None:
-    """Draw until the time is over. Raises TimeoutError then, and CommandError when the venue goes away."""
+    """Draw until the time is over, or SIGINT or SIGTERM comes, and leave the terminal as it was.
+
+    Raises TimeoutError and CancelledError then, and CommandError when the venue goes away.
+    """
+    me = asyncio.current_task()
+    assert me is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     if form is not output.Format.TABLE:
         await asyncio.wait_for(_listen(venue, view, print_too=True), seconds)
         return

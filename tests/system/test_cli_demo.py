@@ -80,9 +80,14 @@ def test_people_get_tables_without_private_keys(running: VenueProcess) -> None:
 
 
 def test_watch_follows_a_market_and_refuses_one_that_is_not_there(running: VenueProcess) -> None:
-    given = ["--seconds", "1", "-o", "json", "--data-dir", str(running.data_dir)]
-    done = causeway("watch", "KXDEMO-26-SNOW", *given)
-    assert done.returncode == 0, done.stderr
-    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
-    assert kinds[:3] == ["ready", "subscribed", "book"]
+    given = ["-o", "json", "--data-dir", str(running.data_dir)]
+    with subprocess.Popen([str(CAUSEWAY), "watch", "KXDEMO-26-SNOW", *given], stdout=subprocess.PIPE, text=True) as watching:
+        try:
+            assert watching.stdout is not None
+            kinds = [json.loads(watching.stdout.readline())["type"] for _ in range(3)]
+        finally:
+            watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=120)
+    assert (watching.returncode, kinds) == (0, ["ready", "subscribed", "book"])
+    assert causeway("watch", "KXDEMO-26-SNOW", *given, "--seconds", "0.1").returncode == 0
     assert causeway("watch", "NONE", *given).returncode == 2
