@@ -198,7 +198,7 @@ class LifecycleWords:
             step: Json = {"market_ticker": market.ticker, "event_type": "price_level_structure_updated"}
             return encode(step | _grid(market))
         assert isinstance(fact, MarketMoved)
-        return encode(self._moved(self._state.markets[fact.ticker], fact.status, publication.at_ms // 1000))
+        return encode({"market_ticker": fact.ticker, **_step(fact, publication.at_ms // 1000)})
 
     def _event(self, event_ticker: str) -> Json:
         event = self._state.events[event_ticker]
@@ -242,21 +242,22 @@ class LifecycleWords:
             },
         }
 
-    def _moved(self, market: Market, status: str, at_s: int) -> Json:
-        message: Json = {"market_ticker": market.ticker}
-        if status in (MarketStatus.ACTIVE, MarketStatus.INACTIVE):
-            paused = status == MarketStatus.INACTIVE
-            return message | {"event_type": "deactivated" if paused else "activated", "is_deactivated": paused}
-        if status == MarketStatus.CLOSED:
-            return message | {"event_type": "close_date_updated", "close_ts": at_s}
-        if status == MarketStatus.FINALIZED:
-            return message | {"event_type": "settled", "settled_ts": at_s}
-        return message | {
-            "event_type": "determined",
-            "determination_ts": at_s,
-            "result": market_result(market.yes_payout_micros),
-            "settlement_value": dollars_text(market.yes_payout_micros),
-        }
+
+def _step(fact: MarketMoved, at_s: int) -> Json:
+    """Return what a market's step was, as it was: it may have gone on since."""
+    if fact.status in (MarketStatus.ACTIVE, MarketStatus.INACTIVE):
+        paused = fact.status == MarketStatus.INACTIVE
+        return {"event_type": "deactivated" if paused else "activated", "is_deactivated": paused}
+    if fact.status == MarketStatus.CLOSED:
+        return {"event_type": "close_date_updated", "close_ts": at_s}
+    if fact.status == MarketStatus.FINALIZED:
+        return {"event_type": "settled", "settled_ts": at_s}
+    return {
+        "event_type": "determined",
+        "determination_ts": at_s,
+        "result": market_result(fact.yes_payout_micros),
+        "settlement_value": dollars_text(fact.yes_payout_micros),
+    }
 
 
 def _grid(market: Market) -> Json:

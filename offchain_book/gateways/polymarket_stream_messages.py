@@ -9,7 +9,7 @@ import msgspec
 from offchain_book.engine.market import Market
 from offchain_book.engine.operations import FillOperation, Outcome
 from offchain_book.engine.state import State
-from offchain_book.engine.units import PRICE_SCALE
+from offchain_book.engine.units import ONE_DOLLAR_MICROS, PRICE_SCALE
 from offchain_book.gateways.polymarket_account import order_summary, trade_summary
 from offchain_book.gateways.polymarket_http import Caller, Venue
 from offchain_book.gateways.polymarket_markets import book_summary, fee_cap_bps
@@ -152,16 +152,17 @@ class MarketWords:
 
     def market_resolved(self, publication: Publication) -> bytes:
         """Write how a market ended; a scalar one has no winner."""
-        assert isinstance(publication.fact, MarketMoved)
-        market = self._market(publication)
-        winner = next((Token(market, outcome) for outcome in _OUTCOMES if Token(market, outcome).is_winner), None)
+        fact, market = publication.fact, self._market(publication)
+        assert isinstance(fact, MarketMoved)
+        paid = {Outcome.YES: fact.yes_payout_micros, Outcome.NO: ONE_DOLLAR_MICROS - fact.yes_payout_micros}
+        winner = next((outcome for outcome in _OUTCOMES if paid[outcome] == ONE_DOLLAR_MICROS), None)
         return frame(
             encode(
                 self._about("market_resolved", publication)
                 | {
-                    "winning_asset_id": winner.token_id if winner else "",
-                    "winning_outcome": outcome_text(winner.outcome) if winner else "",
-                    "payouts": [Token(market, outcome).shown_price for outcome in _OUTCOMES],
+                    "winning_asset_id": market.token_id(winner) if winner else "",
+                    "winning_outcome": outcome_text(winner) if winner else "",
+                    "payouts": [decimal(paid[outcome]) for outcome in _OUTCOMES],
                 }
             )
         )

@@ -137,10 +137,11 @@ class MarketListed(NamedTuple):
 
 
 class MarketMoved(NamedTuple):
-    """A market moved along its life; `status` is the new one."""
+    """A market moved along its life: its status then, and what YES paid then (-1 before it was decided)."""
 
     ticker: str
     status: str
+    yes_payout_micros: int
 
 
 class GridRefined(NamedTuple):
@@ -386,7 +387,8 @@ class _Collector:
 
     def market_moved(self, event: me.MarketStatusChanged) -> None:
         """A market went on in its life."""
-        self.moved.append(MarketMoved(event.ticker, event.status))
+        payout = self._state.markets[event.ticker].yes_payout_micros
+        self.moved.append(MarketMoved(event.ticker, event.status, payout))
 
     def grid_refined(self, event: me.TicksRefined) -> None:
         """A market's price grid became finer."""

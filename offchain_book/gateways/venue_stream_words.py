@@ -109,14 +109,15 @@ class Words:
 
     def _market(self, fact: MarketListed | MarketMoved, publication: Publication, cursor: str) -> m.Market:
         market = self._state.markets[fact.ticker]
+        moved = fact if isinstance(fact, MarketMoved) else None
         return m.Market(
             ticker=market.ticker,
             event_ticker=market.event_ticker,
             title=market.title,
-            status=fact.status if isinstance(fact, MarketMoved) else market.status.value,
+            status=moved.status if moved else market.status.value,
             open_ms=market.open_ms,
             close_ms=market.close_ms,
-            yes_payout_micros=market.yes_payout_micros,
+            yes_payout_micros=moved.yes_payout_micros if moved else market.yes_payout_micros,
             cursor=cursor,
         )
 
