@@ -17,7 +17,7 @@ PICTURES = os.environ.get("CAUSEWAY_PICTURES", "")
 STATE_PICTURES = os.environ.get("CAUSEWAY_STATE_PICTURES", "")
 """A folder: then every look leaves a picture there, for the eyes of whoever changes the page."""
 PICTURED = (
-    *("markets", "market", "portfolio", "transaction", "proof", "operator-review"),
+    *("markets", "market", "phone", "portfolio", "transaction", "proof", "operator-review"),
     *("loading", "empty", "disconnected", "stale", "frozen", "halted"),
 )
 MOST_BYTES = 200_000

@@ -47,6 +47,15 @@ def _morning(venue: CausewayVenue, quote: Quote, ticker: str) -> None:
         for number, cents in enumerate(prices):
             quote(ticker, "ask", f"0.{cents}00", f"{12 + 7 * number % 30}.00")
             _take(bob, ticker, "bid", f"{12 + 7 * number % 30}.00")
+            if number % 3 == 0:
+                for other, at in (("T400", 19), ("B445", 33), ("T460", 9)):
+                    quote(
+                        f"KXHOMEPRICE-27JUN-{other}",
+                        "ask",
+                        f"0.{at + (cents - 36) * (-1 if at > 20 else 1) // 2:02}00",
+                        "5.00",
+                    )
+                    _take(bob, f"KXHOMEPRICE-27JUN-{other}", "bid", "5.00")
             venue.client.admin("POST", "/time", {"seconds": 60})
 
 
@@ -112,11 +121,13 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
 
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(page: Page, traded: VenueMarket) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    for place in ("/#/", f"/#/m/{traded.ticker}", "/#/proof", "/#/portfolio"):
+    for place in ("/#/", "/#/proof", "/#/portfolio", f"/#/m/{traded.ticker}"):
         page.goto(place)
         expect(page.get_by_role("main")).to_be_visible()
         expect(page.locator(".skeleton")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+    expect(page.locator(".chart canvas").first).to_be_visible()
+    look(page, "phone")
 
 
 def test_every_key_of_the_map_does_what_the_map_says(page: Page, traded: VenueMarket) -> None:

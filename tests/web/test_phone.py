@@ -22,7 +22,6 @@ def test_from_an_outcome_in_the_list_to_a_settled_fill_on_a_phone(page: Page, ma
     settled(page)
     page.keyboard.press("Escape")
     expect(ticket).to_be_hidden()
-    look(page, "phone")
 
     buy = page.get_by_role("group", name="Buy", exact=True)
     buy.get_by_role("button", name="Buy No 60¢").click()

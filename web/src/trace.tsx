@@ -48,6 +48,14 @@ export function ChainPane({ hashes }: { hashes: string[] }) {
   );
 }
 
+/** Whose money it is: a wallet by its address, a custodial account by a hash, the venue's own by name. */
+function Holder({ of }: { of: string }) {
+  const [kind, rest = ""] = of.split(":");
+  if (of.startsWith("0x")) return <Address of={of} />;
+  if (kind === "market") return <>behind Yes and No</>;
+  return <>{kind === "custodial" && rest ? <>custodial <code>{rest.slice(-4)}</code></> : short(of)}</>;
+}
+
 /** What one id did, in three columns: book, ledger, chain. */
 export function Panes({ trace }: { trace: Trace }) {
   const hashes = [...new Set([...trace.transactions.map((t) => t.hash as string), ...trace.deposits.map((d) => d.tx_hash as string)].filter(Boolean))];
@@ -64,7 +72,7 @@ export function Panes({ trace }: { trace: Trace }) {
         {trace.postings.map((p, i) => (
           <table class="posting" key={i}>
             <caption>{p.reference} <span class="muted">at #{p.seq}</span></caption>
-            <tbody>{p.lines.map((l: Row, j: number) => <tr key={j}><td title={l.account}>{short(String(l.account))}</td><td>{l.asset}</td><td class={`num r ${l.micros < 0 ? "no" : "yes"}`}>{l.micros < 0 ? "" : "+"}{amount(l.asset, l.micros)}</td></tr>)}</tbody>
+            <tbody>{p.lines.map((l: Row, j: number) => <tr key={j}><td title={l.account}><Holder of={String(l.account)} /></td><td>{l.asset}</td><td class={`num r ${l.micros < 0 ? "no" : "yes"}`}>{l.micros < 0 ? "" : "+"}{amount(l.asset, l.micros)}</td></tr>)}</tbody>
           </table>
         ))}
         {!trace.postings.length && <p class="quiet">No money and no token moved.</p>}

@@ -22,13 +22,13 @@ function BookPane({ book }: { book: Moment["book"] }) {
   return (
     <section class="panel" aria-label="Book"><h2>Book<small>{plural(book.open_orders, "open order")}</small></h2>
       <dl class="figures"><div class="line"><dt>Cash that secures them</dt><dd class="num">{dollars(book.held_micros)}</dd></div></dl>
-      {book.markets.map((m) => (
+      <div class="scroll" tabIndex={0} role="region" aria-label="Best prices, market by market">{book.markets.map((m) => (
         <div class="was" key={m.ticker}>
           <p><a href={`#/m/${m.ticker}`}>{markets.value.get(m.ticker)?.title ?? m.ticker}</a></p>
           <p class="num"><span class="yes">Bid</span> {levels(m.bids)}</p>
           <p class="num"><span class="no">Ask</span> {levels(m.asks)}</p>
         </div>
-      ))}
+      ))}</div>
       {!book.markets.length && <p class="quiet">Every book was empty.</p>}
     </section>
   );
@@ -39,12 +39,12 @@ function LedgerPane({ ledger }: { ledger: Moment["ledger"] }) {
   return (
     <section class="panel" aria-label="Ledger"><h2>Ledger<small>what everybody had</small></h2>
       {mine.length > 0 && <dl class="figures mine">{mine.map((m) => <div class="line" key={m.asset}><dt>Mine, {m.asset}</dt><dd class="num">{money(m.asset, m.total_micros)}</dd></div>)}</dl>}
-      {ledger.assets.map(({ asset, micros }) => (
+      <div class="scroll" tabIndex={0} role="region" aria-label="Everything by asset">{ledger.assets.map(({ asset, micros }) => (
         <dl class="figures asset" key={asset}>
           <div class="line strong"><dt class="break">{asset}</dt><dd class="num">{money(asset, Object.values(micros).reduce((sum, n) => sum + n, 0))}</dd></div>
           {Object.entries(micros).map(([whose, n]) => <div class="line" key={whose}><dt>{WHOSE[whose] ?? whose}</dt><dd class="num">{money(asset, n)}</dd></div>)}
         </dl>
-      ))}
+      ))}</div>
     </section>
   );
 }
