@@ -48,7 +48,7 @@ def _is_running(data_dir: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment: `DataDir.lock` knows
     except BlockingIOError:
         return True
     else:

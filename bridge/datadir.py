@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from bridge.polling import poll
+
 _OURS = (
     "abi",
     "anvil.json",
@@ -38,6 +40,9 @@ _OURS = (
 )
 """What `--fresh` removes: what a venue made, never anything else that lies in the folder."""
 
+LOOK_S = 2.0
+"""Whoever looks whether a venue runs (`cli_status`) holds the lock for a moment, a venue for good."""
+
 
 class DataDirInUse(Exception):
     """Another venue runs on this folder."""
@@ -54,14 +59,12 @@ class DataDir:
         """Take the folder for this process, creating it. Raises DataDirInUse."""
         self.path.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if poll(lambda: _locked(fd) or None, 0.01, LOOK_S) is None:
             owner = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             raise DataDirInUse(
                 f"{self.path} is in use by another venue (pid {owner}): stop that one, or choose another --data-dir"
-            ) from None
+            )
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
         self._lock_fd = fd
@@ -153,6 +156,15 @@ class DataDir:
         else:
             fresh.write_bytes(data)
         fresh.replace(self.path / name)
+
+
+def _locked(fd: int) -> bool:
+    """Take a file's lock, unless somebody holds it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_private(path: Path, data: bytes) -> None:
