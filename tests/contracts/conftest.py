@@ -33,7 +33,6 @@ def deployed(node: Node, artifacts: dict[str, Artifact]) -> Stage:
 @pytest.fixture
 def stage(deployed: Stage) -> Iterator[Stage]:
     snapshot = deployed.node.call("evm_snapshot")
-    deployed.node.call("evm_mine")  # the snapshot's time may be minutes ago, and deadlines count from the newest block
     yield deployed
     deployed.node.call("evm_revert", snapshot)
 

@@ -52,7 +52,7 @@ from offchain_book.signatures import (
     sign_digest,
     vault_action_digest,
 )
-from tests.contracts.anvil import CHAIN_ID, ROOT, Node, abi_type, checksummed, web3_log
+from tests.contracts.anvil import CHAIN_ID, PATIENCE_S, ROOT, Node, abi_type, checksummed, web3_log
 from tests.contracts.terms import (
     COMPATIBLE_CHAIN_ID,
     COMPATIBLE_V1,
@@ -186,7 +186,7 @@ class Stage:
         if to:
             transaction["to"] = to
         digest = self.node.call("eth_sendTransaction", transaction)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while (receipt := self.node.call("eth_getTransactionReceipt", digest)) is None:
             if time.monotonic() > deadline:
                 raise RuntimeError("no receipt")
@@ -241,7 +241,7 @@ class Stage:
         return int(self.node.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     def pass_time(self, seconds: int) -> None:
-        self.node.call("evm_increaseTime", seconds)
+        self.node.call("evm_setNextBlockTimestamp", self.now() + seconds)
         self.node.call("evm_mine")
 
     # Money
