@@ -88,7 +88,8 @@ async def _follow(venue: VenueClient, view: View, form: output.Format, seconds: 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     if form is not output.Format.TABLE:
-        await asyncio.wait_for(_listen(venue, view, print_too=True), seconds)
+        async with asyncio.timeout(seconds):
+            await _listen(venue, view, print_too=True)
         return
     from rich.live import Live
 
@@ -101,8 +102,8 @@ async def _follow(venue: VenueClient, view: View, form: output.Format, seconds: 
                 live.update(screen(view), refresh=True)
                 await asyncio.sleep(1 / REFRESHES_PER_S)
 
-        work = asyncio.gather(_listen(venue, view, print_too=False), _ask(venue, view), draw())
-        await asyncio.wait_for(work, seconds)
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(_listen(venue, view, print_too=False), _ask(venue, view), draw())
 
 
 async def _listen(venue: VenueClient, view: View, print_too: bool) -> None:

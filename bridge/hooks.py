@@ -178,7 +178,8 @@ class ChainHooks:
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         try:
-            return await asyncio.wait_for(work, SETTLE_TIMEOUT_S)
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                return await work
         except TimeoutError:
             raise HookRefused(
                 504, "NOT_FINAL", f"not final after {SETTLE_TIMEOUT_S} s: see /readyz, and ask again"

@@ -460,7 +460,8 @@ class Venue:
             return
         self._console.note(f"settling {open_count} open operations")
         try:
-            await asyncio.wait_for(self._submitter.flush(), DRAIN_TIMEOUT_S)
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await self._submitter.flush()
         except Exception as error:
             left = len(self._sequencer.state.operations)
             self._console.note(f"{left} operations are still open; the next `up` settles them ({type(error).__name__})")
@@ -470,7 +471,8 @@ class Venue:
         if self._sequencer.state.operations:
             self._console.note(f"settling {len(self._sequencer.state.operations)} operations that were open")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._submitter.flush(), RESUME_TIMEOUT_S)
+                async with asyncio.timeout(RESUME_TIMEOUT_S):
+                    await self._submitter.flush()
         await asyncio.to_thread(self._node.move_time_on, self._now_s())
 
     async def _wait_until_funded(self) -> None:

@@ -44,6 +44,8 @@ DOLLAR = 1_000_000
 SETTLE_DEADLINE_S = 3_600
 """Long: a node that mines fast runs ahead of the wall clock."""
 EXIT_DELAY_S = 7_200
+NEVER_MS = 3_600_000
+"""What a busy machine must not bring about."""
 # The development mnemonic's accounts, in its order.
 WENDY_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WALT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -203,7 +205,7 @@ class Exchange:
         if self.attempts is None:
             self.attempts = Attempts(self.folder / "attempts.sqlite")
         more = {"batch_ms": 20, "finality": self.finality, "poll_ms": 20, **more}
-        fees = more.pop("fees", FeePolicy(rebroadcast_ms=50))
+        fees = more.pop("fees", FeePolicy(rebroadcast_ms=50, stuck_ms=NEVER_MS))
         found = Submitter(
             self.sequencer,
             chain or self.world.connect(),

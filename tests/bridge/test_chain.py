@@ -125,7 +125,7 @@ def scripted() -> Iterator[tuple[RpcClient, list[tuple[int, Any]]]]:
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        client = RpcClient(f"http://127.0.0.1:{server.server_port}", 2_000)
+        client = RpcClient(f"http://127.0.0.1:{server.server_port}", 30_000)
         yield client, script
         client.close()
         server.shutdown()

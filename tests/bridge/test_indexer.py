@@ -20,6 +20,7 @@ from tests.bridge.harness import (
     ADMIN_KEY,
     DOLLAR,
     EXIT_DELAY_S,
+    NEVER_MS,
     WENDY_KEY,
     Exchange,
     World,
@@ -287,7 +288,7 @@ async def test_exit_waits_for_the_batches_before_it(world: World, tmp_path: Path
         world.deposit(WENDY_KEY, 10)
         await venue.until_mined(lambda: venue.state.next_deposit == 1)
         await venue.wallet_withdraw(WENDY_KEY, 4)
-        submitter = venue.submitter(poll_ms=60_000)
+        submitter = venue.submitter(poll_ms=NEVER_MS)
         await venue.until(lambda: world.chain.next_operation() == 1)
         world.venue(WENDY_KEY, "requestExit")
         world.rpc("evm_increaseTime", hex(EXIT_DELAY_S + 10))

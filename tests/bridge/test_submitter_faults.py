@@ -13,6 +13,7 @@ from bridge.rpc import ChainUnavailable
 from bridge.submitter import Submitter, SubmitterHalted, purpose_of
 from offchain_book.engine import chain_commands as cc
 from tests.bridge.harness import (
+    NEVER_MS,
     OPERATOR,
     OPERATOR_KEY,
     World,
@@ -49,7 +50,7 @@ async def test_kill_between_store_and_broadcast(world: World, tmp_path: Path) ->
 async def test_kill_after_mining_before_anything_was_noticed(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         await fund(world, venue)
-        venue.submitter(poll_ms=60_000)
+        venue.submitter(poll_ms=NEVER_MS)
         await venue.withdraw("alice", 9, "w1")
         await venue.until(lambda: mined_batches(world) == 1)
     async with exchange(world, tmp_path) as venue:
@@ -62,7 +63,7 @@ async def test_kill_after_mining_before_anything_was_noticed(world: World, tmp_p
 async def test_lost_attempts_file_is_answered_by_the_contract(world: World, tmp_path: Path) -> None:
     async with exchange(world, tmp_path) as venue:
         await fund(world, venue)
-        venue.submitter(poll_ms=60_000)
+        venue.submitter(poll_ms=NEVER_MS)
         await venue.withdraw("alice", 9, "w1")
         await venue.until(lambda: mined_batches(world) == 1)
         tx_hash = venue.sent(cc.ObserveBatch)[0].tx_hash
@@ -206,7 +207,7 @@ async def test_operator_without_gas_money_raises_the_alarm_and_loses_nothing(wor
         await venue.until(lambda: "gas money" in submitter.alarm)
         world.rpc("anvil_setBalance", OPERATOR, hex(10**20))
         await venue.until_mined(lambda: venue.state.confirmed_operations == 1)
-        assert submitter.alarm == ""
+        await venue.until(lambda: not submitter.alarm)
 
 
 async def test_pruned_state_of_the_final_block_does_not_stop_confirmation(world: World, tmp_path: Path) -> None:

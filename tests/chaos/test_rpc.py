@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 
+from bridge import heads
 from bridge.chain import Chain, WrongChain
 from bridge.rpc import ChainUnavailable
 from bridge.submitter import SubmitterHalted
 from offchain_book.engine import chain_commands as cc
-from tests.bridge.harness import CHAIN_ID, DOLLAR, WENDY_KEY
+from tests.bridge.harness import CHAIN_ID, DOLLAR, NEVER_MS, WENDY_KEY
+from tests.bridge.waiting import PATIENCE_S
 from tests.chaos import faults
 from tests.chaos.conftest import Staged
 from tests.chaos.faults import Answer, Call, Fault, Forward
 from tests.chaos.stage import CONFIRMATIONS, START, WENDY, Stage
 
 SEND, RECEIPT, LOGS, BLOCK = "eth_sendRawTransaction", "eth_getTransactionReceipt", "eth_getLogs", "eth_getBlockByNumber"
+COUNTS = "eth_call"
+"""The deposit counter is asked for, among other things."""
 
 
 @pytest.mark.parametrize("fault", [faults.answer_lost, faults.dropped, faults.repeated], ids=lambda fault: fault.__name__)
@@ -30,13 +34,13 @@ async def test_c25_unknown_outcome_of_a_send_uses_no_second_nonce(stage: Stage, 
 
 
 async def test_c25_send_that_times_out_after_the_node_took_it_uses_no_second_nonce(stage_of: Staged) -> None:
-    async with stage_of(timeout_ms=400) as stage:
+    async with stage_of(timeout_ms=2_000) as stage:
         await stage.open()
         late = threading.Event()
 
         def slow(call: Call, forward: Forward) -> Answer:
             answer = forward()
-            late.wait(5)
+            late.wait(PATIENCE_S)
             return answer
 
         stage.proxy.on(SEND, slow, times=2)
@@ -52,10 +56,12 @@ BROKEN = [faults.http_error(429), faults.http_error(503), faults.truncated, faul
 
 @pytest.mark.parametrize("fault", BROKEN, ids=["429", "503", "truncated", "cut", "refused"])
 async def test_c26_node_that_fails_is_asked_again_later_and_nothing_changes_meanwhile(stage: Stage, fault: Fault) -> None:
+    await stage.until(lambda: stage.state.final_block == stage.finality())  # nothing is left to report
     with stage.proxy.during("", fault) as armed:
         await stage.match()
         await stage.until(lambda: stage.venue.sent(cc.CutBatch))
         before = stage.state.seq
+        await stage.until(lambda: armed.hits)
         await asyncio.sleep(0.25)
         assert stage.state.seq == before
         assert 0 < armed.hits < 40, "no storm"
@@ -89,8 +95,9 @@ async def test_c26_every_refusal_of_a_transaction_is_resolved_by_looking(stage: 
 
 
 async def test_c27_node_that_is_sometimes_fifty_blocks_behind_moves_no_head_back_and_makes_nothing_final(
-    stage: Stage,
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(heads, "STALE_HEAD_MS", NEVER_MS)  # how long it is not believed: test_a6
     turn = iter(range(10**6))
 
     def stale(call: Call, forward: Forward) -> Answer:
@@ -99,20 +106,20 @@ async def test_c27_node_that_is_sometimes_fifty_blocks_behind_moves_no_head_back
         behind = hex(max(0, stage.world.head() - 50))
         return stage.proxy.forward(Call(BLOCK, [behind, False]))
 
-    heads: list[int] = []
+    seen_heads: list[int] = []
     stage.proxy.on(BLOCK, stale)
     deposit = stage.world.deposit(WENDY_KEY, 10).block_number
     await stage.match()
 
     def seen() -> bool:
-        if stage.indexer.head is not None and (not heads or heads[-1] != stage.indexer.head.number):
-            heads.append(stage.indexer.head.number)
+        if stage.indexer.head is not None and (not seen_heads or seen_heads[-1] != stage.indexer.head.number):
+            seen_heads.append(stage.indexer.head.number)
         if stage.state.next_deposit == 5:
             assert stage.world.head() >= deposit + CONFIRMATIONS
-        return len(heads) > 8 and not stage.state.operations
+        return len(seen_heads) > 8 and not stage.state.operations
 
     await stage.until_mined(seen)
-    assert heads == sorted(heads)
+    assert seen_heads == sorted(seen_heads)
     finals = [one.final_block for one in stage.venue.sent(cc.ObserveChain)]
     assert finals == sorted(finals)
     stage.proxy.heal()
@@ -130,7 +137,7 @@ async def test_c28_receipt_that_comes_late_is_waited_for(stage: Stage) -> None:
         assert "mined" not in stage.stages()
     await stage.settle()
     assert stage.operator_nonce() == 1
-    assert stage.submitter.alarm == ""
+    await stage.until(lambda: not stage.submitter.alarm)
 
 
 async def test_c29_deposit_that_the_logs_omit_is_found_by_the_contracts_counter(stage: Stage) -> None:
@@ -151,7 +158,8 @@ async def test_c29_deposit_that_no_log_shows_holds_the_position_until_one_does(s
     with stage.proxy.during(LOGS, faults.says([])):
         block = stage.world.deposit(WENDY_KEY, 10).block_number
         stage.world.mine(CONFIRMATIONS + 2)
-        await asyncio.sleep(0.2)
+        counted = stage.proxy.calls[COUNTS]
+        await stage.until(lambda: stage.proxy.calls[COUNTS] > counted + 2)
         assert stage.indexer.final_block < block
         assert stage.state.next_deposit == 4
     await stage.settle()
@@ -222,12 +230,8 @@ def receipt_of(tx_hash: str, block: Any, logs: list[Any]) -> dict[str, Any]:
 
 async def halted(stage: Stage, why: str) -> None:
     """Make blocks until the submitter has halted for this reason; nothing was confirmed."""
-    ended = asyncio.ensure_future(asyncio.wait([stage.venue.tasks[1]], timeout=15))
-    while not ended.done():
-        stage.world.mine()
-        await asyncio.sleep(0.02)
     with pytest.raises(SubmitterHalted, match=why):
-        stage.venue.tasks[1].result()
+        await stage.until_mined(lambda: False)
     assert not stage.confirmed()
     assert stage.state.operations, "what was matched is kept"
     assert not stage.venue.sent(cc.ExpireOperations)

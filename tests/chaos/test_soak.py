@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from tests.bridge.harness import DOLLAR, WALT_KEY, WENDY_KEY
+from tests.bridge.harness import DOLLAR, NEVER_MS, WALT_KEY, WENDY_KEY
 from tests.chaos import faults
 from tests.chaos.conftest import Staged
 from tests.chaos.faults import Fault
@@ -41,11 +41,14 @@ async def misbehave(stage: Stage, chance: random.Random) -> None:
 
 
 async def soak(stage_of: Staged, seed: int, steps: int) -> None:
-    """Trade and misbehave, restart the chain side now and then, heal, and hold everything against everything."""
+    """Trade and misbehave, restart the chain side now and then, heal, and hold everything against everything.
+
+    People trade whatever finality does: what stops them is in test_a8.
+    """
     chance = random.Random(f"chaos-{seed}")
     matched = 0
     for part in range(2):
-        async with stage_of(operations=chance.choice((1, 3, 50))) as stage:
+        async with stage_of(operations=chance.choice((1, 3, 50)), halt_after_ms=NEVER_MS) as stage:
             await (stage.open() if part == 0 else stage.resume())
             stage.pause_mining()
             for _ in range(steps):
