@@ -7,12 +7,12 @@ signed order may trade is the engine's; the contract repeats every check here on
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import coincurve
 import sha3  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-from offchain_book.engine.operations import OrderScheme, SignedOrder, VaultAction
+from offchain_book.engine.operations import POLYMARKET_V1, POLYMARKET_V2, OrderScheme, SignedOrder, VaultAction
 
 CLOB_AUTH_MESSAGE = "This message attests that I control the given wallet"
 """Fixed by Polymarket's clients; part of what L1 authentication signs."""
@@ -61,7 +61,7 @@ LINK_ACCOUNT_TYPE = keccak256(b"LinkAccount(string account,address wallet,uint25
 CANCEL_TYPE = keccak256(b"Cancel(address wallet,bytes32[] orders,uint256 deadline)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Domain:
     """An EIP-712 domain. `verifying_contract` is None where the struct does not have the field (L1 authentication)."""
 
@@ -70,19 +70,16 @@ class Domain:
     chain_id: int
     verifying_contract: str | None
 
+    @cached_property
     def separator(self) -> bytes:
-        """Return the domain's hash."""
-        return _separator(self)
+        """The domain's hash."""
+        head = keccak256(self.name.encode()) + keccak256(self.version.encode()) + _uint(self.chain_id)
+        if self.verifying_contract is None:
+            return keccak256(_DOMAIN_TYPE_WITHOUT_CONTRACT + head)
+        return keccak256(_DOMAIN_TYPE + head + _address(self.verifying_contract))
 
 
 @lru_cache(maxsize=64)
-def _separator(domain: Domain) -> bytes:
-    head = keccak256(domain.name.encode()) + keccak256(domain.version.encode()) + _uint(domain.chain_id)
-    if domain.verifying_contract is None:
-        return keccak256(_DOMAIN_TYPE_WITHOUT_CONTRACT + head)
-    return keccak256(_DOMAIN_TYPE + head + _address(domain.verifying_contract))
-
-
 def native_domain(chain_id: int, venue: str) -> Domain:
     """Return the domain of native orders, vault actions and account links: the real chain id and the venue itself."""
     return Domain("Causeway", "1", chain_id, venue)
@@ -95,6 +92,7 @@ def polymarket_domain(scheme: OrderScheme, chain_id: int, verifying_contract: st
     return Domain("Polymarket CTF Exchange", version, chain_id, verifying_contract)
 
 
+@lru_cache(maxsize=64)
 def clob_auth_domain(chain_id: int) -> Domain:
     """Return the domain of Polymarket's L1 authentication, which names no contract."""
     return Domain("ClobAuthDomain", "1", chain_id, None)
@@ -108,51 +106,52 @@ def typed_digest(separator: bytes, struct_hash: bytes) -> bytes:
 def order_struct_hash(signed: SignedOrder) -> bytes:
     """Return the struct hash of an order under its own scheme."""
     amounts = _uint(signed.sell_amount_micros) + _uint(signed.buy_amount_micros)
-    token_id = _uint(int(signed.token_id))
+    token_id = _token(signed.token_id)
     side = _uint(signed.side)
     maker = _address(signed.maker)
-    match signed.scheme:
-        case OrderScheme.NATIVE:
-            return keccak256(
-                NATIVE_ORDER_TYPE
-                + maker
-                + token_id
-                + side
-                + amounts
-                + _uint(signed.nonce)
-                + _uint(signed.expiration_s)
-                + _uint(signed.fee_rate_bps)
-                + _bytes32(signed.builder)
-            )
-        case OrderScheme.POLYMARKET_V1:
-            return keccak256(
-                V1_ORDER_TYPE
-                + _uint(int(signed.salt))
-                + maker
-                + _address(signed.signer)
-                + _uint(0)
-                + token_id
-                + amounts
-                + _uint(signed.expiration_s)
-                + _uint(signed.nonce)
-                + _uint(signed.fee_rate_bps)
-                + side
-                + _uint(signed.signature_type)
-            )
-        case OrderScheme.POLYMARKET_V2:
-            return keccak256(
-                V2_ORDER_TYPE
-                + _uint(int(signed.salt))
-                + maker
-                + _address(signed.signer)
-                + token_id
-                + amounts
-                + side
-                + _uint(signed.signature_type)
-                + _uint(signed.timestamp_ms)
-                + _bytes32(signed.metadata)
-                + _bytes32(signed.builder)
-            )
+    words: tuple[bytes, ...]
+    if signed.scheme is POLYMARKET_V2:
+        words = (
+            V2_ORDER_TYPE,
+            _uint(int(signed.salt)),
+            maker,
+            _address(signed.signer),
+            token_id,
+            amounts,
+            side,
+            _uint(signed.signature_type),
+            _uint(signed.timestamp_ms),
+            _bytes32(signed.metadata),
+            _bytes32(signed.builder),
+        )
+    elif signed.scheme is POLYMARKET_V1:
+        words = (
+            V1_ORDER_TYPE,
+            _uint(int(signed.salt)),
+            maker,
+            _address(signed.signer),
+            _uint(0),
+            token_id,
+            amounts,
+            _uint(signed.expiration_s),
+            _uint(signed.nonce),
+            _uint(signed.fee_rate_bps),
+            side,
+            _uint(signed.signature_type),
+        )
+    else:
+        words = (
+            NATIVE_ORDER_TYPE,
+            maker,
+            token_id,
+            side,
+            amounts,
+            _uint(signed.nonce),
+            _uint(signed.expiration_s),
+            _uint(signed.fee_rate_bps),
+            _bytes32(signed.builder),
+        )
+    return keccak256(b"".join(words))
 
 
 def order_digest(domain: Domain, signed: SignedOrder) -> bytes:
@@ -160,7 +159,7 @@ def order_digest(domain: Domain, signed: SignedOrder) -> bytes:
 
     V1's `taker` (private orders) is hashed as zero: an order that names a taker has another digest and is refused.
     """
-    return typed_digest(domain.separator(), order_struct_hash(signed))
+    return typed_digest(domain.separator, order_struct_hash(signed))
 
 
 def with_digest(domain: Domain, signed: SignedOrder) -> SignedOrder:
@@ -181,7 +180,7 @@ def vault_action_digest(domain: Domain, action: VaultAction) -> bytes:
         + _uint(int(action.nonce))
         + _uint(action.deadline_s)
     )
-    return typed_digest(domain.separator(), struct_hash)
+    return typed_digest(domain.separator, struct_hash)
 
 
 def clob_auth_digest(chain_id: int, address: str, timestamp: str, nonce: int) -> bytes:
@@ -193,19 +192,19 @@ def clob_auth_digest(chain_id: int, address: str, timestamp: str, nonce: int) ->
         + _uint(nonce)
         + keccak256(CLOB_AUTH_MESSAGE.encode())
     )
-    return typed_digest(clob_auth_domain(chain_id).separator(), struct_hash)
+    return typed_digest(clob_auth_domain(chain_id).separator, struct_hash)
 
 
 def link_account_digest(domain: Domain, account: str, wallet: str, deadline_s: int) -> bytes:
     """Return the digest by which a wallet agrees to be linked to a custodial account, in the native domain."""
     struct_hash = keccak256(LINK_ACCOUNT_TYPE + keccak256(account.encode()) + _address(wallet) + _uint(deadline_s))
-    return typed_digest(domain.separator(), struct_hash)
+    return typed_digest(domain.separator, struct_hash)
 
 
 def cancel_digest(domain: Domain, wallet: str, order_ids: Sequence[str], deadline_s: int) -> bytes:
     """Return the digest by which a wallet cancels orders (none named: all that are open), in the native domain."""
     orders = keccak256(b"".join(_bytes32(order_id) for order_id in order_ids))
-    return typed_digest(domain.separator(), keccak256(CANCEL_TYPE + _address(wallet) + orders + _uint(deadline_s)))
+    return typed_digest(domain.separator, keccak256(CANCEL_TYPE + _address(wallet) + orders + _uint(deadline_s)))
 
 
 def parse_signature(signature: str) -> tuple[int, int, int]:
@@ -261,6 +260,7 @@ def checksum_address(address: str) -> str:
     )
 
 
+@lru_cache(maxsize=16_384)
 def parse_address(address: str) -> str:
     """Return the address in lower case, as the engine keeps it; mixed case must be the right checksum."""
     checksummed = checksum_address(address)
@@ -274,6 +274,12 @@ def _uint(value: int) -> bytes:
     if not 0 <= value < _UINT256_END:
         raise ValueError(f"not a uint256: {value}")
     return value.to_bytes(32, "big")
+
+
+@lru_cache(maxsize=4_096)
+def _token(token_id: str) -> bytes:
+    """Return a token's id as it is hashed; reading 77 digits takes as long as hashing them."""
+    return _uint(int(token_id))
 
 
 def _address(address: str) -> bytes:

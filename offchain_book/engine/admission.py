@@ -8,7 +8,7 @@ from offchain_book.engine.fees import CONTRACT_CAP_E4
 from offchain_book.engine.listing import reject
 from offchain_book.engine.market import Market, MarketStatus
 from offchain_book.engine.names import GUARANTEE
-from offchain_book.engine.operations import YES, OrderScheme, SignedOrder
+from offchain_book.engine.operations import NATIVE, POLYMARKET_V2, YES, SignedOrder
 from offchain_book.engine.order import BID, FOK, GTC, BookSide, SelfTrade
 from offchain_book.engine.outflow import COUNTS_FILLS
 from offchain_book.engine.rejects import RejectCode
@@ -157,7 +157,7 @@ def _check_wallet(state: State, account: Account, market: Market, command: c.Pla
 
 def fee_cap_e4(signed: SignedOrder) -> int:
     """Return the highest rate that the contract lets a signed order pay."""
-    if signed.scheme is OrderScheme.POLYMARKET_V2:
+    if signed.scheme is POLYMARKET_V2:
         return CONTRACT_CAP_E4
     return min(CONTRACT_CAP_E4, signed.fee_rate_bps)
 
@@ -177,7 +177,7 @@ def _check_signed(state: State, account: Account, market: Market, signed: Signed
         lowest = state.signed_from_ms
         return reject(RejectCode.SIGNED_ORDER_VOID, field="timestamp", signed=signed.timestamp_ms, lowest=lowest)
     taken_by = claims.holder(account, signed)
-    if taken_by and signed.scheme is OrderScheme.NATIVE:
+    if taken_by and signed.scheme is NATIVE:
         return reject(RejectCode.SIGNED_NONCE_TAKEN, nonce=signed.nonce, order_id=taken_by)
     if taken_by:
         return reject(RejectCode.SIGNED_TAG_TAKEN, order_id=taken_by)

@@ -9,7 +9,7 @@ V1 orders have a word each and claim nothing.
 """
 
 from offchain_book.engine.account import Account
-from offchain_book.engine.operations import OrderScheme, SignedOrder
+from offchain_book.engine.operations import NATIVE, POLYMARKET_V2, SignedOrder
 from offchain_book.engine.order import Order
 
 TAG_BITS = 21
@@ -18,16 +18,16 @@ EPOCH_BITS = 20
 
 def place_of(signed: SignedOrder) -> str:
     """Return the name of the place that an order uses, unique within its wallet; empty for an order with a word of its own."""
-    if signed.scheme is OrderScheme.NATIVE:
+    if signed.scheme is NATIVE:
         return f"nonce {signed.nonce}"
-    if signed.scheme is OrderScheme.POLYMARKET_V2:
+    if signed.scheme is POLYMARKET_V2:
         return f"tag {signed.timestamp_ms >> EPOCH_BITS}:{tag_of(signed.digest)}"
     return ""
 
 
 def tag_of(digest: str) -> int:
     """Return a digest's tag: its top 21 bits, and 1 for 0. Mirrors `Words.tagOf`."""
-    return (int(digest, 16) >> 256 - TAG_BITS) or 1
+    return (int(digest[2:8], 16) >> 24 - TAG_BITS) or 1
 
 
 def is_over(place: str, min_nonce: int, signed_from_ms: int) -> bool:

@@ -49,7 +49,7 @@ from offchain_book.engine.listing import reject
 from offchain_book.engine.market import Market
 from offchain_book.engine.matching import match, rest_or_cancel
 from offchain_book.engine.names import VENUE_ACCOUNTS, token_asset
-from offchain_book.engine.operations import OrderScheme, SignedOrder
+from offchain_book.engine.operations import POLYMARKET_V2, SignedOrder
 from offchain_book.engine.order import CancelReason, Extra, Order, Terms, shared_terms
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import CONTRACT_VERSION, State
@@ -220,7 +220,7 @@ def _new_order(state: State, account: Account, market: Market, command: c.PlaceO
 
 def _expiry_ms(state: State, signed: SignedOrder, expires_ms: int) -> int:
     """Return when the order leaves the book: a signed expiry counts one settlement deadline early, so fills can land."""
-    if not signed.expiration_s or signed.scheme is OrderScheme.POLYMARKET_V2:
+    if not signed.expiration_s or signed.scheme is POLYMARKET_V2:
         return expires_ms
     latest = (signed.expiration_s - state.settle_deadline_s) * 1000
     return min(expires_ms, latest) if expires_ms else latest

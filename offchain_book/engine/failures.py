@@ -17,11 +17,11 @@ from offchain_book.engine.listing import reject
 from offchain_book.engine.market import Market
 from offchain_book.engine.names import GUARANTEE, OUTSIDE, collateral_account, token_asset
 from offchain_book.engine.operations import (
+    POLYMARKET_V2,
     FillLeg,
     FillOperation,
     MatchKind,
     Operation,
-    OrderScheme,
     Outcome,
     PoolAction,
     PoolOperation,
@@ -112,7 +112,7 @@ def observe_watermark(state: State, command: cc.ObserveWatermark) -> list[Event]
 
 def void_field(state: State, account: Account, signed: SignedOrder) -> tuple[str, int, int] | None:
     """Return (field, signed value, lowest valid value) when the contract would refuse an order as void."""
-    if signed.scheme is OrderScheme.POLYMARKET_V2:
+    if signed.scheme is POLYMARKET_V2:
         lowest = max(account.cancel_before_ms, state.signed_not_before_ms)
         return ("timestamp", signed.timestamp_ms, lowest) if signed.timestamp_ms < lowest else None
     return ("nonce", signed.nonce, account.min_nonce) if signed.nonce < account.min_nonce else None

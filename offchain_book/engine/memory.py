@@ -19,7 +19,7 @@ from offchain_book.engine.claims import EPOCH_BITS
 from offchain_book.engine.events import Event
 from offchain_book.engine.listing import reject
 from offchain_book.engine.market_events import IdsForgotten, RetentionSet
-from offchain_book.engine.operations import OrderScheme, SignedOrder
+from offchain_book.engine.operations import POLYMARKET_V2, SignedOrder
 from offchain_book.engine.order import Order
 from offchain_book.engine.rejects import RejectCode
 from offchain_book.engine.state import Due, State
@@ -51,7 +51,7 @@ def finish(state: State, order: Order) -> None:
         return
     state.finished_order_ids.add(order.order_id)
     if signed is not None:
-        passes_ms = signed.timestamp_ms if signed.scheme is OrderScheme.POLYMARKET_V2 else signed.expiration_s * 1_000
+        passes_ms = signed.timestamp_ms if signed.scheme is POLYMARKET_V2 else signed.expiration_s * 1_000
         let_pass(state, order.order_id, passes_ms)
 
 
@@ -63,7 +63,7 @@ def let_pass(state: State, name: str, passes_ms: int) -> None:
 
 def is_too_old(state: State, signed: SignedOrder) -> bool:
     """Whether an order was signed so long ago that the exchange may have forgotten it."""
-    return signed.scheme is OrderScheme.POLYMARKET_V2 and signed.timestamp_ms < state.signed_from_ms
+    return signed.scheme is POLYMARKET_V2 and signed.timestamp_ms < state.signed_from_ms
 
 
 def is_finished(state: State, order_id: str) -> bool:

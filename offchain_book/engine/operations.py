@@ -41,6 +41,11 @@ class OrderScheme(StrEnum):
     POLYMARKET_V2 = "polymarket_v2"
 
 
+NATIVE: Final = OrderScheme.NATIVE
+POLYMARKET_V1: Final = OrderScheme.POLYMARKET_V1
+POLYMARKET_V2: Final = OrderScheme.POLYMARKET_V2
+
+
 class MatchKind(IntEnum):
     """How a fill moves tokens: they change hands, a full set is made, or a full set is redeemed."""
 

@@ -44,12 +44,12 @@ class IndexedHeaders(Headers):
 
 
 class HotRequest(Request):
-    """A request that looks at its headers often. Its body may be known already: then nothing is received."""
+    """A request that looks at its headers often. Its body may be known already (`whole`): then nothing is received."""
 
     def __init__(self, scope: Scope, receive: Receive, body: bytes | None = None) -> None:
         super().__init__(scope, receive)
         self._indexed = IndexedHeaders(scope["headers"])
-        self._whole = body
+        self.whole = body
 
     @property
     def headers(self) -> Headers:
@@ -58,8 +58,8 @@ class HotRequest(Request):
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives."""
-        if self._whole is not None:
-            yield self._whole
+        if self.whole is not None:
+            yield self.whole
             return
         async for part in super().stream():
             yield part

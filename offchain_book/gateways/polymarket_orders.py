@@ -8,7 +8,8 @@ import asyncio
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,7 +17,15 @@ from offchain_book.config import Settings
 from offchain_book.engine.account import ApiKey
 from offchain_book.engine.commands import PlaceOrder
 from offchain_book.engine.market import Market
-from offchain_book.engine.operations import ZERO_ADDRESS, ZERO_BYTES32, OrderScheme, SignedOrder, TokenSide
+from offchain_book.engine.operations import (
+    POLYMARKET_V1,
+    POLYMARKET_V2,
+    ZERO_ADDRESS,
+    ZERO_BYTES32,
+    OrderScheme,
+    SignedOrder,
+    TokenSide,
+)
 from offchain_book.engine.order import BookSide, TimeInForce
 from offchain_book.engine.units import LOT_MICROS, PRICE_SCALE
 from offchain_book.gateways.contract_wallets import ContractWallets, HookRefused
@@ -41,6 +50,9 @@ GTD_SAFETY_S = 60
 """A GTD order leaves the book this long before its stated expiration, as in production."""
 SIGNATURE_TYPES = ("EOA", "POLY_PROXY", "POLY_GNOSIS_SAFE", "POLY_1271")
 _HEX32 = re.compile(r"0x[0-9a-f]{64}")
+_ONE_FORM = re.compile(r"0x[0-9a-f]{128}1[bc]")
+"""How signatures are kept: lower case, v 27 or 28."""
+_SIDES = {side.name: side for side in TokenSide}
 _TIMES_IN_FORCE = {
     "GTC": TimeInForce.GTC,
     "GTD": TimeInForce.GTC,
@@ -104,6 +116,12 @@ def _integer(value: int | str, name: str, most: int = _UINT256 - 1) -> int:
     return value
 
 
+@lru_cache(maxsize=4_096)
+def _token_id(value: str) -> str:
+    """Read a token's id: 77 digits that come again with every order."""
+    return str(_integer(value, "tokenId"))
+
+
 def _bytes32(value: str, name: str) -> str:
     """Read 32 bytes of hex; the clients pad short ones with zeros on the left before they sign."""
     if value == ZERO_BYTES32:
@@ -124,30 +142,30 @@ def _address(value: str, name: str) -> str:
 def scheme_of(fields: OrderFields) -> OrderScheme:
     """Return which of the two structs was signed."""
     if fields.timestamp is not None:
-        return OrderScheme.POLYMARKET_V2
+        return POLYMARKET_V2
     if fields.nonce is None or fields.fee_rate_bps is None:
         reason = "an order has either a timestamp (V2) or nonce and feeRateBps (V1); this one has neither"
         raise malformed(INVALID_PAYLOAD, reason)
-    return OrderScheme.POLYMARKET_V1
+    return POLYMARKET_V1
 
 
 def domain_of(settings: Settings, scheme: OrderScheme) -> Domain:
     """Return the domain under which unmodified clients sign."""
-    exchange = settings.compatible_v1 if scheme is OrderScheme.POLYMARKET_V1 else settings.compatible_v2
+    exchange = settings.compatible_v1 if scheme is POLYMARKET_V1 else settings.compatible_v2
     return polymarket_domain(scheme, settings.client_chain_id, exchange)
 
 
 def signed_order(settings: Settings, fields: OrderFields) -> SignedOrder:
     """Return what was signed, with its digest; says nothing about the signature yet."""
     scheme = scheme_of(fields)
-    is_v1 = scheme is OrderScheme.POLYMARKET_V1
+    is_v1 = scheme is POLYMARKET_V1
     unhashed = SignedOrder(
         scheme=scheme,
         digest="",
         maker=_address(fields.maker, "maker"),
         signer=_address(fields.signer, "signer"),
-        token_id=str(_integer(fields.token_id, "tokenId")),
-        side=TokenSide[fields.side],
+        token_id=_token_id(fields.token_id),
+        side=_SIDES[fields.side],
         sell_amount_micros=_integer(fields.maker_amount, "makerAmount", _MOST_MICROS),
         buy_amount_micros=_integer(fields.taker_amount, "takerAmount", _MOST_MICROS),
         salt=str(_integer(fields.salt, "salt")),
@@ -195,13 +213,12 @@ def check_wallets(posted: PostedOrder, signed: SignedOrder) -> None:
 def _check_type(signed: SignedOrder) -> None:
     if not EOA_SIGNATURE <= signed.signature_type <= CONTRACT_SIGNATURE:
         raise malformed(INVALID_PAYLOAD, f"there is no signature type {signed.signature_type}")
-    contract = signed.signature_type == CONTRACT_SIGNATURE and signed.scheme is OrderScheme.POLYMARKET_V2
+    contract = signed.signature_type == CONTRACT_SIGNATURE and signed.scheme is POLYMARKET_V2
     if signed.signature_type != EOA_SIGNATURE and not contract:
         raise _unsupported_type(signed.signature_type)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Checking:
+class Checking(NamedTuple):
     """An order whose signature is being recovered, by nobody yet when the chain has to be asked."""
 
     posted: PostedOrder
@@ -234,9 +251,11 @@ async def checked(settings: Settings, checking: Checking) -> SignedOrder:
     if recovered != signed.signer:
         reason = f"the signature recovers to {recovered}, not to the signer {signed.signer}"
         raise _invalid_signature(settings, signed, recovered, reason)
+    if _ONE_FORM.fullmatch(signed.signature):
+        return signed
     r, s, bit = parse_signature(signed.signature)
     in_one_form = f"0x{r:064x}{s:064x}{bit + 27:02x}"
-    return signed if signed.signature == in_one_form else dataclasses.replace(signed, signature=in_one_form)
+    return dataclasses.replace(signed, signature=in_one_form)
 
 
 async def approved(contracts: ContractWallets | None, settings: Settings, command: PlaceOrder) -> None:
@@ -294,7 +313,7 @@ def _invalid_signature(settings: Settings, signed: SignedOrder, recovered: str, 
 def _other_domains(settings: Settings, scheme: OrderScheme) -> Iterator[tuple[str, Domain]]:
     """Yield the domains that people sign under by mistake."""
     chain = settings.client_chain_id
-    is_v1 = scheme is OrderScheme.POLYMARKET_V1
+    is_v1 = scheme is POLYMARKET_V1
     for exchange in _NEG_RISK_V1 if is_v1 else (_NEG_RISK_V2,):
         where = "the domain of the neg-risk exchange, but no market here is neg-risk"
         yield where, polymarket_domain(scheme, chain, exchange)

@@ -15,7 +15,11 @@ _ACCEPTABLE = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 
 def identify(scope: MutableMapping[str, Any]) -> str:
     """Return the id of an ASGI connection, and note it in the connection's state."""
-    sent = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    sent = b""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID:
+            sent = value
+            break
     request_id = sent.decode() if sent and _ACCEPTABLE.fullmatch(sent) else f"{_START}{next(_numbers):012x}"
     scope.setdefault("state", {})["request_id"] = request_id
     return request_id

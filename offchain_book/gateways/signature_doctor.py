@@ -310,6 +310,4 @@ class Patient:
 
 def _separator(domain: Mapping[str, Any]) -> bytes:
     contract = domain.get("verifyingContract")
-    return Domain(
-        str(domain["name"]), str(domain["version"]), int(domain["chainId"]), contract and str(contract)
-    ).separator()
+    return Domain(str(domain["name"]), str(domain["version"]), int(domain["chainId"]), contract and str(contract)).separator

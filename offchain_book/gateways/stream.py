@@ -11,11 +11,11 @@ code 1013 and a reason; the others notice nothing.
 import asyncio
 import logging
 import time
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from offchain_book.config import StreamLimits
 from offchain_book.engine.commands import Sequenced
@@ -93,6 +93,18 @@ class Publication:
     def forget_words(self) -> None:
         """Everybody has it: keep the fact only."""
         self._words = None
+
+
+class Told(NamedTuple):
+    """What one command caused, as it is kept. A place and words of its own are given to a fact when somebody wants it."""
+
+    seq: int
+    at_ms: int
+    facts: list[Fact]
+
+    def publications(self, start: int = 0) -> list[Publication]:
+        """Return the facts from `start` on."""
+        return [Publication(Cursor((self.seq, at)), self.at_ms, self.facts[at]) for at in range(start, len(self.facts))]
 
 
 class Wire(Protocol):
@@ -214,7 +226,9 @@ class Hub:
         self._waiting: deque[Publication] = deque()
         self._scheduled = False
         self._rested_at = 0.0
-        self._history: deque[Publication] = deque()
+        self._history: deque[Told] = deque()
+        self._kept = 0
+        """Facts in the history."""
         self._floor = Cursor.after(sequencer.state.seq)
         """What came before or at it is not kept."""
         self.changed: dict[str, int] = {}
@@ -290,8 +304,14 @@ class Hub:
         """
         if not self._floor <= cursor <= self.now:
             return None
-        first = bisect_right(self._history, cursor, key=lambda publication: publication.cursor)
-        found = [publication for publication in islice(self._history, first, None) if wanted(publication)]
+        seq, index = cursor
+        first = bisect_left(self._history, seq, key=lambda told: told.seq)
+        later = (
+            one
+            for told in islice(self._history, first, None)
+            for one in told.publications(index + 1 if told.seq == seq else 0)
+        )
+        found = [publication for publication in later if wanted(publication)]
         newest = {(type(one.fact), subject(one.fact)): one for one in found if isinstance(one.fact, STATES)}
         kept = [one for one in found if not isinstance(one.fact, STATES) or newest[type(one.fact), subject(one.fact)] is one]
         return kept if len(kept) <= self.limits.replay else None
@@ -301,19 +321,25 @@ class Hub:
     def observe(self, entry: Sequenced, events: Sequence[Event]) -> None:
         """Take in a command and what it caused."""
         facts = self._maker.facts(entry, events)
-        history = self._history
-        for index, fact in enumerate(facts):
-            history.append(Publication(Cursor((entry.seq, index)), entry.at_ms, fact))
-            if type(fact) is BookChanged:
-                self.changed[fact.ticker] = entry.seq
-        if facts and (self._topics or self._clients):
-            self._waiting.extend(islice(history, len(history) - len(facts), None))
-        while len(history) > self.limits.history:
-            self._floor = history.popleft().cursor
+        if facts:
+            self._keep(Told(entry.seq, entry.at_ms, facts))
         if len(self._waiting) > self.limits.pending:
             self._give_up()
         elif self._waiting and not self._scheduled:
             self._schedule()
+
+    def _keep(self, told: Told) -> None:
+        for fact in told.facts:
+            if type(fact) is BookChanged:
+                self.changed[fact.ticker] = told.seq
+        self._history.append(told)
+        self._kept += len(told.facts)
+        if self._topics or self._clients:
+            self._waiting.extend(told.publications())
+        while self._kept > self.limits.history:
+            oldest = self._history.popleft()
+            self._kept -= len(oldest.facts)
+            self._floor = Cursor.after(oldest.seq)
 
     def _schedule(self) -> None:
         """Send soon: at once after a quiet time, otherwise when the last turn's rest is over."""

@@ -11,7 +11,7 @@ from offchain_book.engine import chain_events as ce
 from offchain_book.engine import events as e
 from offchain_book.engine import market_events as me
 from offchain_book.engine.commands import Sequenced
-from offchain_book.engine.names import token_asset
+from offchain_book.engine.names import token_assets
 from offchain_book.engine.operations import FillOperation, Outcome
 from offchain_book.engine.order import BookSide, CancelReason
 from offchain_book.engine.postings import postings
@@ -207,7 +207,7 @@ def handed_in_by(fact: Fact) -> str:
 def position_micros(state: State, account_id: str, ticker: str) -> int:
     """Return an account's YES minus its NO tokens of a market."""
     balances = state.accounts[account_id].balances
-    held = (balances.get(token_asset(ticker, outcome)) for outcome in (Outcome.YES, Outcome.NO))
+    held = (balances.get(asset) for asset in token_assets(ticker))
     yes, no = (0 if balance is None else balance.total for balance in held)
     return yes - no
 
@@ -311,8 +311,8 @@ class _Collector:
         """Holds moved: of cash, and of a wallet's tokens."""
         self._balances[account_id, "USD"] = None
         if self._state.accounts[account_id].is_wallet:
-            for outcome in Outcome:
-                self._balances[account_id, token_asset(ticker, outcome)] = None
+            for asset in token_assets(ticker):
+                self._balances[account_id, asset] = None
 
     def accepted(self, event: e.OrderAccepted) -> None:
         """An order arrived."""

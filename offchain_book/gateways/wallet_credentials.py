@@ -81,11 +81,17 @@ def _credentials(api_secret: bytes, key_id: str, registered: str) -> Credentials
     return Credentials(key_id, base64.urlsafe_b64encode(secret).decode(), passphrase.hex())
 
 
+@lru_cache(maxsize=4_096)
+def _keyed(secret: str) -> hmac.HMAC:
+    """Return the HMAC of nothing: a copy of it is half the way to that of a request."""
+    return hmac.new(base64.urlsafe_b64decode(secret), digestmod="sha256")
+
+
 def request_signature(secret: str, timestamp: str, method: str, path: str, body: bytes) -> str:
     """Return the HMAC of a request. The clients hash the body with every single quote replaced by a double one."""
-    message = f"{timestamp}{method}{path}".encode() + body.replace(b"'", b'"')
-    digest = hmac.digest(base64.urlsafe_b64decode(secret), message, hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).decode()
+    mac = _keyed(secret).copy()
+    mac.update(f"{timestamp}{method}{path}".encode() + body.replace(b"'", b'"'))
+    return base64.urlsafe_b64encode(mac.digest()).decode()
 
 
 def prove_wallet(settings: Settings, headers: Mapping[str, str], now_s: int) -> WalletProof:
