@@ -24,10 +24,12 @@ def read(message: bytes) -> Any:
 async def test_determination_says_the_outcome_of_its_own_time(tmp_path: Path) -> None:
     async with SmallVenue(tmp_path / "journal", {}).running() as venue:
         hub = Hub(venue.sequencer)
+        start = hub.now
         venue.state.markets[TICKER].settlement_timer_s = 60
         for command in (c.ResolveMarket(TICKER, 1_000_000), m.DisputeResolution(TICKER), m.AmendResolution(TICKER, 0)):
             await venue.do(command)
-        steps = [one for one in hub._history if getattr(one.fact, "status", "") in ("determined", "amended")]
+        steps = hub.since(start, lambda one: getattr(one.fact, "status", "") in ("determined", "amended"))
+        assert steps is not None
         words = Words(hub)
         kalshi = [read(LifecycleWords(venue.state)(one))["result"] for one in steps]
         polymarket = [read(MarketWords(venue.state).market_resolved(one))["winning_outcome"] for one in steps]
