@@ -195,8 +195,7 @@ class Anvil:
             self._pid, self.adopted = record.pid, True
             self.version = self._client_version()
             return
-        for pid in self._orphans():
-            self._end(pid)
+        self.stop_orphan()
         if not port_is_free(self._port):
             raise NodeError(f"port {self._port} is taken by another program: choose another with --chain-port")
         self._choose_state(stopped_cleanly=record is None or record.pid == 0)
@@ -208,6 +207,11 @@ class Anvil:
         """End the anvil that a killed venue left running on this folder, if there is one."""
         for pid in self._orphans():
             self._end(pid)
+            self._wait_for_port()
+
+    def _wait_for_port(self) -> None:
+        """A process that ends has no command line any more a moment before its sockets are closed."""
+        poll(lambda: port_is_free(self._port) or None, _POLL_S, STOP_TIMEOUT_MS / 1000)
 
     def _orphans(self) -> list[int]:
         """Return every anvil of this folder; a venue that was killed as it started one had not written it down yet."""
@@ -411,6 +415,7 @@ class Anvil:
     def _start_thinned(self, record: _Running, keep_from: int) -> None:
         head = self._saved
         self._end(self._pid)
+        self._wait_for_port()
         content = self._state_path.read_bytes()
         if complete_head(content) < head:
             content = self._saved_path.read_bytes()
