@@ -37,6 +37,8 @@ class Books:
     seq: int
     next_deposit: int
     skipped: int
+    confirmed: int
+    """The first operation that is not confirmed; the next one's number when all are."""
     stream: tuple[InFlight, ...]
     pool: Mapping[str, int]
     """Asset -> what the pool holds once the whole stream has landed."""
@@ -60,8 +62,8 @@ class Books:
         """
         if deposits != self.next_deposit:
             return f"{deposits} deposits in the block, {self.next_deposit} in the ledger"
-        if self.stream and next_operation < self.stream[0].number:
-            return f"the block is at operation {next_operation}, the ledger has confirmed up to {self.stream[0].number}"
+        if next_operation < self.confirmed:
+            return f"the block is at operation {next_operation}, the ledger has confirmed up to {self.confirmed}"
         given_up = sum(one.failed for one in self.stream if one.number < next_operation)
         if skipped != self.skipped + given_up:
             return f"{skipped} operations are skipped in the block, the ledger knows of {self.skipped + given_up}"
@@ -82,6 +84,7 @@ def read_books(state: State, assets: list[str], wallets: list[str]) -> Books:
         state.seq,
         state.next_deposit,
         state.skipped_operations,
+        stream[0].number if stream else state.next_operation,
         stream,
         {asset: projected_pool(state, asset) + coming.get(asset, 0) for asset in assets},
         {

@@ -85,6 +85,8 @@ export function Panes({ trace }: { trace: Trace }) {
   );
 }
 
+const kindOf = (id: string, trace?: Trace) => (!trace ? "Looking for it" : trace.orders.some((o) => o.order_id === id) ? "Order" : "Transaction");
+
 export function TracePage({ id }: { id: string }) {
   const found = useSignal<{ trace?: Trace; problem?: string }>({});
   useEffect(() => {
@@ -96,7 +98,7 @@ export function TracePage({ id }: { id: string }) {
   }, [id]);
   return (
     <>
-      <div class="head"><p class="kicker"><a href="#/proof">Proof</a> / trace</p><h1 class="break">{id.startsWith("0x") ? "Transaction or order" : id}</h1>{id.startsWith("0x") && <p><code class="break">{id}</code></p>}</div>
+      <div class="head"><p class="kicker"><a href="#/proof">Proof</a> / trace</p><h1 class="break">{id.startsWith("0x") ? kindOf(id, found.value.trace) : id}</h1>{id.startsWith("0x") && <p><code class="break">{id}</code></p>}</div>
       {found.value.trace ? <Panes trace={found.value.trace} /> : found.value.problem ? <section class="empty"><h2>Not found</h2><p>{found.value.problem}</p></section> : <div class="skeleton" role="status" aria-busy="true" aria-label="Loading"><span /><span /><span /></div>}
     </>
   );
