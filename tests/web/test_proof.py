@@ -57,7 +57,9 @@ def test_three_witnesses_agree_before_during_and_after_a_fill(
     expect(moment).to_contain_text(f"#{order},")
     page.keyboard.press(",")
     expect(moment).to_contain_text(f"#{order - 1},")
-    page.get_by_label("Command", exact=True).first.fill(str(order))
+    with page.expect_response("**/venue/page/overview") as drawn_anew:
+        page.get_by_label("Command", exact=True).first.fill(str(order))
+    drawn_anew.value.finished()
     page.keyboard.press("Enter")
     expect(moment).to_contain_text(f"#{order},")
     page.get_by_role("button", name="Newest").click()

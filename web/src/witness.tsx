@@ -88,6 +88,8 @@ export const shownSeq = (seq: string) => Math.min(overview.value!.seq, Math.max(
 export function Sequence({ seq }: { seq: string }) {
   const newest = overview.value!.seq;
   const pinned = useSignal(newest);
+  /** What is being typed: the page is drawn anew meanwhile. */
+  const typed = useSignal<string | null>(null);
   const at = Number(seq) ? shownSeq(seq) : pinned.value;
   const found = useSignal<{ moment?: Moment; trace?: Trace; problem?: string }>({});
   useEffect(() => {
@@ -109,7 +111,8 @@ export function Sequence({ seq }: { seq: string }) {
         <h2>One sequence number, three witnesses</h2>
         <label for="seq-number">Command</label>
         <button onClick={() => goTo(at - 1)} disabled={at <= 1} aria-label="One command back" aria-keyshortcuts=",">‹</button>
-        <input id="seq-number" class="num" inputMode="numeric" autocomplete="off" value={at} onChange={(e) => goTo(Number(e.currentTarget.value) || at)} />
+        <input id="seq-number" class="num" inputMode="numeric" autocomplete="off" value={typed.value ?? at} onInput={(e) => (typed.value = e.currentTarget.value)} onBlur={() => (typed.value = null)}
+          onChange={(e) => (goTo(Number(e.currentTarget.value) || at), (typed.value = null))} />
         <button onClick={() => goTo(at + 1)} disabled={at >= newest} aria-label="One command on" aria-keyshortcuts=".">›</button>
         <input type="range" min={1} max={newest} value={at} aria-label="Command" aria-valuetext={`Command ${at} of ${newest}`} onInput={(e) => goTo(Number(e.currentTarget.value))} />
         <button class="small" onClick={() => ((pinned.value = newest), (location.hash = "#/proof"))}>Newest, <span class="num">{newest}</span></button>
