@@ -6,6 +6,7 @@ a bug are given to them here.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -24,6 +25,12 @@ OnBug = Callable[[Request, Exception], Awaitable[Response]]
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=256)
+def _raw(name: str) -> bytes:
+    """Return a header's name as it is kept. Only our own code asks, always for the same few."""
+    return name.lower().encode("latin-1")
+
+
 class IndexedHeaders(Headers):
     """Headers found by their name in one step; of several with one name the first counts, as in the framework's own."""
 
@@ -32,14 +39,14 @@ class IndexedHeaders(Headers):
         self._first = dict(reversed(raw))
 
     def __getitem__(self, key: str) -> str:
-        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+        return self._first[_raw(key)].decode("latin-1")
 
     def __contains__(self, key: Any) -> bool:
-        return key.lower().encode("latin-1") in self._first
+        return _raw(key) in self._first
 
     def get(self, key: str, default: T | None = None) -> str | T | None:  # type: ignore[override]
         """Return a header, or the default."""
-        found = self._first.get(key.lower().encode("latin-1"))
+        found = self._first.get(_raw(key))
         return default if found is None else found.decode("latin-1")
 
 

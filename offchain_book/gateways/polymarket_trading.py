@@ -79,22 +79,28 @@ def placed(command: PlaceOrder, token: Token, receipt: Receipt) -> dict[str, Any
     cancelled = next((e for e in receipt.every(OrderCancelled) if e.order_id == command.order_id), None)
     if cancelled is not None and not matches:
         raise _unmatched(command, cancelled)
-    size = sum(match.size_micros for match in matches)
-    cash = sum(cost_micros(match.size_micros, own_price_e4(token.outcome, match.price_e4)) for match in matches)
-    gives, gets = (cash, size) if token_side(token.outcome, command.side) is TokenSide.BUY else (size, cash)
+    making, taking, fee = _amounts(command, token, matches) if matches else ("", "", "0")
     return {
         "success": True,
         "errorMsg": "",
         "orderID": command.order_id,
         "status": "matched" if matches else "live",
-        "takingAmount": decimal(gets) if matches else "",
-        "makingAmount": decimal(gives) if matches else "",
+        "takingAmount": taking,
+        "makingAmount": making,
         "tradeIDs": [trade_id(match.match_id) for match in matches],
         "transactionsHashes": [],
-        "fee": decimal(sum(match.taker.fee_micros for match in matches)),
+        "fee": fee,
         "cancelReason": "" if cancelled is None else cancelled.reason.value,
         "seq": receipt.entry.seq,
     }
+
+
+def _amounts(command: PlaceOrder, token: Token, matches: Sequence[Matched]) -> tuple[str, str, str]:
+    """Return what the order gave, what it got and its fee."""
+    size = sum(match.size_micros for match in matches)
+    cash = sum(cost_micros(match.size_micros, own_price_e4(token.outcome, match.price_e4)) for match in matches)
+    gives, gets = (cash, size) if token_side(token.outcome, command.side) is TokenSide.BUY else (size, cash)
+    return decimal(gives), decimal(gets), decimal(sum(match.taker.fee_micros for match in matches))
 
 
 def _unmatched(command: PlaceOrder, cancelled: OrderCancelled) -> ApiError:
