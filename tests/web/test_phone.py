@@ -37,7 +37,7 @@ def test_from_an_outcome_in_the_list_to_a_settled_fill_on_a_phone(page: Page, ma
 
 def test_what_has_the_focus_is_never_under_the_buttons(page: Page, market: VenueMarket) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"/#/m/{market.ticker}")
+    page.goto(f"/#/m/{market.ticker}", wait_until="networkidle")  # nothing comes later and moves what is measured
     expect(page.locator(".ladder .bid tr")).to_have_count(1)
     bar = page.get_by_role("group", name="Buy", exact=True).bounding_box()
     assert bar is not None

@@ -1,6 +1,7 @@
 """Every state that the page can be in looks like itself: loading, empty, old, cut off, frozen, standing still, without a venue."""
 
 import json
+import secrets
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, exp
 
 from bridge.pytest_plugin import VenueMarket
 from tests.web.conftest import Quote
-from tests.web.steps import look
+from tests.web.steps import look, sign_up
 
 pytestmark = pytest.mark.slow
 Line = dict[str, Any]
@@ -97,6 +98,25 @@ def test_a_connection_that_drops_says_so_and_resumes_with_nothing_missed(
     first = next(line for line in wire.sent if line["op"] == "subscribe")
     assert first["resume_from"], "it went on where it had been"
     expect(page.locator(".title .big")).to_contain_text("50%")
+
+
+def test_a_connection_that_breaks_while_its_ticket_is_fetched_begins_once(page: Page, market: VenueMarket) -> None:
+    wire = Wire(page)
+    page.goto(f"/#/m/{market.ticker}")
+    sign_up(page, f"uma-{secrets.token_hex(4)}")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    held: list[Route] = []
+    page.route("**/venue/stream/tickets", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/venue/stream/tickets"):
+        wire.cut()
+    wire.sent.clear()
+    wire.cut()
+    expect(page.get_by_text("Reconnecting")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    with page.expect_response("**/venue/stream/tickets"):
+        held[0].continue_()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert [line["op"] for line in wire.sent if line["op"] == "auth"] == ["auth"]
 
 
 def test_data_that_grows_old_says_how_old_it_is(page: Page, context: BrowserContext, market: VenueMarket) -> None:

@@ -7,6 +7,8 @@ import { switchTheme } from "./theme";
 import { goTo, shownSeq } from "./witness";
 
 const KEY = "causeway.keys";
+/** Longest pause between the two keys of a sequence: some hands are slow. */
+const SEQUENCE_MS = 3_000;
 const enabled = signal(localStorage.getItem(KEY) !== "off");
 const focus = (selector: string) => document.querySelector<HTMLElement>(selector)?.focus();
 const go = (hash: string) => (location.hash = hash);
@@ -77,7 +79,7 @@ export function listen() {
   };
   const map = Object.fromEntries(MAP.map(([key, , , work]) => [key, guarded(work)]));
   const help = guarded(() => (dialog.value = dialog.value === "keys" ? "" : "keys"), true);
-  tinykeys(window, { ...map, "?": help, "Shift+?": help });
+  tinykeys(window, { ...map, "?": help, "Shift+?": help }, { timeout: SEQUENCE_MS });
   window.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && (event.target as Element).matches?.(".search")) search.value = "";
   });

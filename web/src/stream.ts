@@ -16,12 +16,14 @@ export class Stream {
   private ticket = "";
   /** Whether this connection has asked for its channels: from then on a change of market is asked for by itself. */
   private begun = false;
+  /** Which connection this is, and which pause between two. */
+  private turn = 0;
 
   constructor(private readonly hear: (message: Message) => void, private readonly getTicket: () => Promise<string>) {
     const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/venue/ws`;
     this.socket = new Reconnecting(address, [], { maxReconnectionDelay: 5_000, minReconnectionDelay: 300, connectionTimeout: 4_000 });
-    this.socket.addEventListener("open", () => void this.begin());
-    this.socket.addEventListener("close", () => ((link.value = "lost"), (this.begun = false)));
+    this.socket.addEventListener("open", () => void this.begin(++this.turn));
+    this.socket.addEventListener("close", () => ((link.value = "lost"), (this.begun = false), this.turn++));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data as string)));
     setInterval(() => link.value === "live" && this.send({ op: "ping" }), PING_MS);
   }
@@ -42,8 +44,10 @@ export class Stream {
     this.socket.reconnect();
   }
 
-  private async begin() {
-    this.ticket = await this.getTicket().catch(() => "");
+  private async begin(turn: number) {
+    const ticket = await this.getTicket().catch(() => "");
+    if (turn !== this.turn) return; // it broke meanwhile: what is sent now would wait for the next one, and come before its own beginning
+    this.ticket = ticket;
     if (this.ticket) this.send({ op: "auth", ticket: this.ticket });
     const resume = this.cursor ? { resume_from: this.cursor } : {};
     this.send({ op: "subscribe", channels: this.ticket ? [...PUBLIC, "account"] : PUBLIC, ...resume });
