@@ -48,15 +48,19 @@ export async function loadOverview() {
 }
 
 let asked = 0;
+let taken = 0;
+/** Answers count in the order of the questions. That a newer question is out spoils none: slow answers would never be shown. */
 export async function loadPortfolio() {
   const who = trader.value;
   const mine = ++asked;
-  if (!who) return void (portfolio.value = null);
+  const take = (found: Portfolio | null) => {
+    if (mine > taken && who === trader.value) [taken, portfolio.value] = [mine, found];
+  };
+  if (!who) return take(null);
   try {
-    const found = await get<Portfolio>(`/venue/page/portfolio${wallet.value ? `?wallet=${who}` : ""}`);
-    if (mine === asked) portfolio.value = found;
+    take(await get<Portfolio>(`/venue/page/portfolio${wallet.value ? `?wallet=${who}` : ""}`));
   } catch (error) {
-    if (error instanceof Refusal && error.status && mine === asked) portfolio.value = null;
+    if (error instanceof Refusal && error.status) take(null);
     await noteEnd(error);
   }
 }
