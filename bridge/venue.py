@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from bridge import collector, deployment, seed
+from bridge import deployment, interpreter, seed
 from bridge.attempts import Attempts, WrongDeployment
 from bridge.chain import FORBIDDEN_CHAIN_ID, Abi, Chain, WrongChain
 from bridge.clock import VenueClock
@@ -134,7 +134,7 @@ class Venue:
             loop.add_signal_handler(number, self._ask_to_stop)
         try:
             await self._start()
-            collector.quiet()
+            interpreter.tune()
             await self._parts.unless_stopped(self._parts.stop_asked.wait())
         except Stopped:
             pass

@@ -9,6 +9,7 @@ import gc
 import multiprocessing
 import os
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 
-from bridge import collector
+from bridge import interpreter
 from offchain_book.engine import commands as c
 from offchain_book.engine.events import Event
 from offchain_book.engine.exchange import apply
@@ -61,14 +62,15 @@ async def measured(app: FastAPI, sent: Requests, batch: int) -> dict[str, float]
         clients = context.Process(target=_client_process, args=asked, daemon=True)
         clients.start()
         _accepted(await asyncio.to_thread(results.get))
-        pace = gc.get_threshold()
-        collector.quiet()
+        pace, switch_s = gc.get_threshold(), sys.getswitchinterval()
+        interpreter.tune()
         cpu_s, loop_s = time.process_time(), time.thread_time()
         go.set()
         seconds, latencies, client_s = _accepted(await asyncio.to_thread(results.get))
         cpu_s, loop_s = time.process_time() - cpu_s, time.thread_time() - loop_s
         gc.unfreeze()
         gc.set_threshold(*pace)
+        sys.setswitchinterval(switch_s)
         await asyncio.to_thread(clients.join)
         server.should_exit = True
         await serving
