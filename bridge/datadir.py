@@ -59,7 +59,7 @@ class DataDir:
         """Take the folder for this process, creating it. Raises DataDirInUse."""
         self.path.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if poll(lambda: _locked(fd) or None, 0.01, LOOK_S) is None:
+        if poll(lambda: take_lock(fd) or None, 0.01, LOOK_S) is None:
             owner = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             raise DataDirInUse(
@@ -158,7 +158,7 @@ class DataDir:
         fresh.replace(self.path / name)
 
 
-def _locked(fd: int) -> bool:
+def take_lock(fd: int) -> bool:
     """Take a file's lock, unless somebody holds it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

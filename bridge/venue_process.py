@@ -4,7 +4,6 @@ What `bridge/pytest_plugin.py` hands out, and what our own system tests crash an
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -21,6 +20,7 @@ from typing import Any
 
 from bridge import cli_status
 from bridge.cli_options import ROOT
+from bridge.datadir import take_lock
 from bridge.node import port_is_free
 from bridge.polling import poll
 
@@ -48,19 +48,10 @@ def free_port() -> int:
     first = secrets.randbelow(len(PORTS))
     for port in chain(PORTS[first:], PORTS[:first]):
         fd = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
-        if _is_ours(fd) and port_is_free(port):
+        if take_lock(fd) and port_is_free(port):
             return port  # the lock ends with this process
         os.close(fd)
     raise VenueDied(f"none of the ports {PORTS.start} to {PORTS.stop - 1} is free")
-
-
-def _is_ours(fd: int) -> bool:
-    """Take a file's lock, if nobody has it."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def command() -> list[str]:

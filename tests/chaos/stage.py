@@ -168,6 +168,14 @@ class Stage:
         """Let transactions wait for `mine`."""
         self.world.rpc("evm_setAutomine", False)
 
+    async def match_and_mine(self) -> dict[str, Any]:
+        """Match once, wait until the batch is in a block, and return its receipt; no further block is made by itself."""
+        await self.match()
+        await self.until(lambda: self.stages()[-1:] == ["mined"])
+        self.pause_mining()
+        tx_hash = self.venue.sent(cc.ObserveBatch)[-1].tx_hash
+        return dict(self.world.rpc("eth_getTransactionReceipt", tx_hash))
+
     # --- what became of it -------------------------------------------------------------------------------------------
 
     def stages(self, batch_no: int = 0) -> list[str]:

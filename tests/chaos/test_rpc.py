@@ -196,15 +196,11 @@ async def test_c31_forged_receipt_with_the_right_events_is_betrayed_by_the_final
     """The true receipt of a block that a reorg removed, told again with the hash of the block that took its place."""
     async with stage_of() as stage:
         await stage.open()
-        await stage.match()
-        await stage.until(lambda: stage.stages()[-1:] == ["mined"])
-        tx_hash = stage.venue.sent(cc.ObserveBatch)[-1].tx_hash
-        true = stage.world.rpc(RECEIPT, tx_hash)
-        stage.pause_mining()
+        true = await stage.match_and_mine()
 
         def forged(call: Call, forward: Forward) -> Answer:
             block = stage.world.chain.block(int(true["blockNumber"], 16))
-            return {"result": receipt_of(tx_hash, block, true["logs"])}
+            return {"result": receipt_of(true["transactionHash"], block, true["logs"])}
 
         stage.proxy.on(SEND, faults.swallowed)
         stage.proxy.on("eth_getTransactionByHash", faults.says({}))

@@ -192,11 +192,7 @@ async def test_final_block_of_another_hash_stops_wallets_matching_until_both_nod
 async def test_settlement_that_only_the_first_node_shows_confirms_nothing(pair: Pair) -> None:
     """The true receipt of a batch that a reorg removed, in the block that took its place, with the counter to match."""
     stage = pair.stage
-    await stage.match()
-    await stage.until(lambda: stage.stages()[-1:] == ["mined"])
-    tx_hash = stage.venue.sent(cc.ObserveBatch)[-1].tx_hash
-    true = stage.world.rpc(RECEIPT, tx_hash)
-    stage.pause_mining()
+    true = await stage.match_and_mine()
 
     def forged(call: Call, forward: Forward) -> Answer:
         block = stage.world.rpc(BLOCK, true["blockNumber"], False)
